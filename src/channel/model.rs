@@ -1,0 +1,109 @@
+//! What a channel is.
+//!
+//! Owns the types that the plan reads and that `bindings.lock` stores.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::probe::{Role, Slot};
+
+/// A tool and its arguments, believed or proven to drive a role.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Channel {
+    /// The tool; for `resource.read` the literal `resources/read`.
+    pub tool: String,
+    /// What it does for us.
+    pub role: Role,
+    /// Where each slot goes: JSON Pointers into the arguments (RFC 6901), in order of slots. A
+    /// pointer may end in `/-` for "an array of such values" (slot `paths`).
+    pub slots: BTreeMap<Slot, Vec<String>>,
+    /// All other arguments, as they are sent with each call.
+    pub fixed: Map<String, Value>,
+    /// How the channel wants paths spelled.
+    pub form: PathForm,
+    /// Extension with its dot of files that the channel accepts, such as `.txt`.
+    pub extension: String,
+    /// How sure the names were, 0 to 1. 1 for a binding that the user gave.
+    pub score: f32,
+    /// Whether and how it was proven in this run.
+    #[serde(skip, default = "Proof::unproven")]
+    pub proof: Proof,
+    /// Whether annotation or verb call it destructive.
+    #[serde(default)]
+    pub destructive: bool,
+}
+
+/// How a channel wants paths spelled; found by the proof, kept in the attack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PathForm {
+    /// `/srv/allowed/a.txt`
+    Absolute,
+    /// `a.txt`, relative to the allowed directory.
+    Relative,
+    /// `/a.txt`, where `/` is the allowed directory.
+    Rooted,
+    /// `file:///srv/allowed/a.txt`
+    Uri,
+    /// Directory in the first pointer of the slot, file name in the second.
+    Split,
+}
+
+/// Whether a channel was proven.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Proof {
+    /// Two allowed inputs gave their own evidence and a missing one neither.
+    Proven {
+        /// One line each: what was sent and what came, for reports.
+        steps: Vec<String>,
+    },
+    /// Still attacked, since evidence of a breach needs no control; never `held`.
+    Unproven {
+        /// The last thing that went wrong, in words.
+        why: String,
+    },
+}
+
+impl Proof {
+    fn unproven() -> Self {
+        Proof::Unproven {
+            why: String::from("not tried yet"),
+        }
+    }
+
+    /// Whether the channel may carry a `held`.
+    #[must_use]
+    pub fn proven(&self) -> bool {
+        matches!(self, Proof::Proven { .. })
+    }
+}
+
+/// A tool parameter or tool that no channel drives, and why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Unbound {
+    /// The tool.
+    pub tool: String,
+    /// The parameter as a JSON Pointer, when the reason concerns one.
+    pub parameter: Option<String>,
+    /// Why nothing of ours drives it.
+    pub why: String,
+}
+
+impl Channel {
+    /// Stable name: `tool` and the pointers of its main slot, such as `read_file:path`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let main = self.role.slots()[0];
+        let pointers: Vec<String> = self
+            .slots
+            .get(&main)
+            .into_iter()
+            .flatten()
+            .map(|pointer| pointer.trim_start_matches('/').replace('/', "."))
+            .collect();
+        format!("{}:{}", self.tool, pointers.join("+"))
+    }
+}

@@ -1,0 +1,7 @@
+//! The judge: a pure function from stored observations to verdicts. No clock, no I/O.
+//!
+//! Owns the rule table. Text of a target never decides: evidence does.
+
+mod verdict;
+
+pub use verdict::*;
