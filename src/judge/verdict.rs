@@ -88,9 +88,8 @@ pub enum Basis {
 }
 
 /// A list that holds at least one item.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<T>", into = "Vec<T>")]
-#[schemars(transparent)]
 pub struct NonEmpty<T: Clone>(Vec<T>);
 
 impl<T: Clone> NonEmpty<T> {
