@@ -1,1 +1,269 @@
-//! stub
+//! The plan: which trials a run holds. A pure function of what was declared and discovered.
+//!
+//! Owns trial ids and the decision that something is not applicable, which is made here and (for
+//! inert payloads) by the judge, and nowhere else. Every selected probe appears in the plan.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    channel::Channel,
+    judge::Basis,
+    policy::{Access, Policy},
+    probe::{Claim, Launch, Platform, Probe, Role, Variant},
+};
+
+/// The trials of a run, in order of id.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Every trial, those included that do not apply.
+    pub trials: Vec<Trial>,
+}
+
+/// One probe variant on one channel.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    /// `<probe>/<variant>@<tool>:<parameter>`, stable between runs.
+    pub id: String,
+    /// The probe.
+    pub probe: Arc<Probe>,
+    /// Index of the variant in the probe.
+    pub variant: usize,
+    /// The channel through which the question is asked.
+    pub channel: Option<Arc<Channel>>,
+    /// A place below the allowed directory that the policy denies, if the trial is about one.
+    pub inside: Option<InsidePlace>,
+    /// Whether it runs, and how.
+    pub fate: Fate,
+}
+
+/// Whether and how a trial runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// Beside others that touch other objects.
+    Shared,
+    /// With nothing else in flight: its objects are shared, or its timing matters.
+    Alone,
+    /// In a process of its own, launched otherwise.
+    Fresh,
+    /// Not at all.
+    NotApplicable {
+        /// The rule.
+        basis: Basis,
+        /// In one sentence.
+        reason: String,
+    },
+}
+
+/// A place inside the allowed directory that the policy denies or protects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InsidePlace {
+    /// A directory: trials plant files of their own in it.
+    Directory(PathBuf),
+    /// One file: trials about it take turns.
+    File(PathBuf),
+    /// A name or pattern that is denied wherever it occurs; made concrete in the trial's own directory.
+    Name(String),
+}
+
+impl InsidePlace {
+    /// The file that a trial plants or writes there.
+    #[must_use]
+    pub fn file(&self, here: &Path, slug: &str, extension: &str) -> PathBuf {
+        match self {
+            Self::Directory(path) => path.join(format!("{slug}{extension}")),
+            Self::File(path) => path.clone(),
+            Self::Name(name) => here.join(name),
+        }
+    }
+}
+
+/// What the plan is made from, besides probes and channels.
+#[derive(Debug, Clone, Copy)]
+pub struct Terrain<'a> {
+    /// The policy, with placeholders expanded.
+    pub policy: &'a Policy,
+    /// The directory that the target may use.
+    pub allowed: &'a Path,
+    /// Whether the target can be launched again in another way.
+    pub relaunch: bool,
+    /// Whether the command line names the allowed directory.
+    pub allowed_is_argument: bool,
+    /// The platform of the target.
+    pub platform: Platform,
+}
+
+/// Makes the plan.
+#[must_use]
+pub fn plan(probes: &[Arc<Probe>], channels: &[Arc<Channel>], terrain: &Terrain<'_>) -> Plan {
+    let mut trials = Vec::new();
+    for probe in probes {
+        let before = trials.len();
+        match unclaimed(probe, terrain) {
+            Some(reason) => trials.push(whole(probe, Basis::NoClaim, reason)),
+            None => {
+                for index in 0..probe.variants.len() {
+                    expand(probe, index, channels, terrain, &mut trials);
+                }
+            }
+        }
+        if trials.len() == before {
+            let roles: Vec<String> = probe.roles.iter().map(ToString::to_string).collect();
+            let reason = format!("no tool of the target was found in the role {}", roles.join(" or "));
+            trials.push(whole(probe, Basis::NoChannel, reason));
+        }
+    }
+    trials.sort_by(|one, other| one.id.cmp(&other.id));
+    Plan { trials }
+}
+
+/// A trial that stands for a whole probe which does not apply.
+fn whole(probe: &Arc<Probe>, basis: Basis, reason: String) -> Trial {
+    Trial {
+        id: probe.id.to_string(),
+        probe: Arc::clone(probe),
+        variant: 0,
+        channel: None,
+        inside: None,
+        fate: Fate::NotApplicable { basis, reason },
+    }
+}
+
+fn expand(
+    probe: &Arc<Probe>,
+    index: usize,
+    channels: &[Arc<Channel>],
+    terrain: &Terrain<'_>,
+    trials: &mut Vec<Trial>,
+) {
+    let variant = &probe.variants[index];
+    let platforms = probe.platforms_of(variant);
+    if !platforms.is_empty() && !platforms.contains(&terrain.platform) {
+        let names: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+        let mut trial = whole(probe, Basis::Platform, format!("exists on {} only", names.join(" and ")));
+        trial.id = format!("{}/{}", probe.id, variant.name);
+        trial.variant = index;
+        trials.push(trial);
+        return;
+    }
+    let roles = probe.roles_of(variant);
+    for channel in channels.iter().filter(|channel| fits(variant, channel, roles)) {
+        for (number, inside) in insides(probe.claim, terrain).into_iter().enumerate() {
+            let suffix = if number == 0 { String::new() } else { format!("~{number}") };
+            trials.push(Trial {
+                id: format!("{}/{}@{}{suffix}", probe.id, variant.name, channel.name()),
+                probe: Arc::clone(probe),
+                variant: index,
+                channel: Some(Arc::clone(channel)),
+                fate: fate(probe, variant, inside.as_ref(), terrain),
+                inside,
+            });
+        }
+    }
+}
+
+/// Whether the channel has what the variant fills.
+fn fits(variant: &Variant, channel: &Channel, roles: &[Role]) -> bool {
+    let part = variant.part.map_or(&[] as &[_], crate::probe::PartRead::slots);
+    roles.contains(&channel.role) && part.iter().all(|slot| channel.slots.contains_key(slot))
+}
+
+fn fate(
+    probe: &Probe,
+    variant: &Variant,
+    inside: Option<&InsidePlace>,
+    terrain: &Terrain<'_>,
+) -> Fate {
+    let technique = probe.technique_of(variant);
+    let fresh = probe.launch_of(variant).is_some() || technique == Some("fd.inherit");
+    if fresh && !terrain.relaunch {
+        return Fate::NotApplicable {
+            basis: Basis::Platform,
+            reason: String::from("the target is not launched by the harness, so it cannot be launched otherwise"),
+        };
+    }
+    if let Some(Launch { allowed: Some(_), .. }) = probe.launch_of(variant)
+        && !terrain.allowed_is_argument
+    {
+        return Fate::NotApplicable {
+            basis: Basis::Platform,
+            reason: String::from("the command line does not hold {allowed}, so there is no allow-list to leave out"),
+        };
+    }
+    if fresh {
+        Fate::Fresh
+    } else if technique.is_some() || matches!(inside, Some(InsidePlace::File(_))) {
+        Fate::Alone
+    } else {
+        Fate::Shared
+    }
+}
+
+/// Why the policy forbids nothing that the probe asks about, if so.
+fn unclaimed(probe: &Probe, terrain: &Terrain<'_>) -> Option<String> {
+    if terrain.policy.claims(probe.claim) {
+        return None;
+    }
+    Some(String::from(match probe.claim {
+        Claim::Outside => "the policy says nothing on files",
+        Claim::DeniedInside => "the policy denies nothing below an allowed path (`denied_paths`)",
+        Claim::DeniedPattern => "the policy denies no pattern (`denied_paths` with `*`)",
+        Claim::MaxFileSize => "the policy sets no size limit (`max_file_size_mb`)",
+        Claim::ReadOnly => "the policy does not forbid writing (`read_only`)",
+        Claim::ProtectedNames => "the policy protects no names (`protected_names`)",
+    }))
+}
+
+/// The places that a claim is about; one empty entry for claims that are about none.
+fn insides(claim: Claim, terrain: &Terrain<'_>) -> Vec<Option<InsidePlace>> {
+    let below = |path: &Path| path.starts_with(terrain.allowed) && path != terrain.allowed;
+    let denied = terrain.policy.denied_inside();
+    let places: Vec<InsidePlace> = match claim {
+        Claim::DeniedInside => denied
+            .iter()
+            .filter_map(|entry| {
+                if is_pattern(entry) {
+                    return Some(InsidePlace::Name(concrete(entry)));
+                }
+                let path = PathBuf::from(entry);
+                below(&path).then(|| if names_a_file(&path) { InsidePlace::File(path) } else { InsidePlace::Directory(path) })
+            })
+            .filter(|place| forbidden_for_read(place, terrain))
+            .collect(),
+        Claim::DeniedPattern => denied
+            .iter()
+            .filter(|entry| is_pattern(entry))
+            .map(|entry| InsidePlace::Name(concrete(entry)))
+            .collect(),
+        Claim::ProtectedNames => {
+            terrain.policy.protected_names().iter().map(|name| InsidePlace::Name(concrete(name))).collect()
+        }
+        Claim::Outside | Claim::MaxFileSize | Claim::ReadOnly => return vec![None],
+    };
+    places.into_iter().map(Some).collect()
+}
+
+fn forbidden_for_read(place: &InsidePlace, terrain: &Terrain<'_>) -> bool {
+    let sample = place.file(&terrain.allowed.join("sample"), "sample", ".txt");
+    !terrain.policy.decide(&sample, Access::Read).allowed
+}
+
+fn is_pattern(entry: &str) -> bool {
+    entry.contains(['*', '?', '['])
+}
+
+/// A name that a pattern covers: stars become a word.
+fn concrete(pattern: &str) -> String {
+    let name = pattern.rsplit_once("**/").map_or(pattern, |(_, name)| name);
+    name.trim_start_matches('/').replace("**", "plan").replace('*', "plan").replace('?', "a")
+}
+
+/// Policies do not say whether a denied path is a file; on disk, or by a dot in its name, one can tell.
+fn names_a_file(path: &Path) -> bool {
+    if path.exists() {
+        return path.is_file();
+    }
+    path.file_name().is_some_and(|name| name.to_string_lossy().contains('.'))
+}

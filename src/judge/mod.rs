@@ -2,6 +2,10 @@
 //!
 //! Owns the rule table. Text of a target never decides: evidence does.
 
+mod facts;
+mod rule;
 mod verdict;
 
+pub use facts::*;
+pub use rule::*;
 pub use verdict::*;

@@ -1,1 +1,13 @@
-//! stub
+//! The world in which a target runs: directories, planted objects, and how texts name them.
+//!
+//! Owns everything that the harness creates on disk, and its removal. Knows nothing of tools,
+//! calls or verdicts.
+
+mod bed;
+mod geometry;
+mod scene;
+mod spelling;
+
+pub use bed::*;
+pub use geometry::*;
+pub use scene::*;

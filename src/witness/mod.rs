@@ -1,1 +1,11 @@
-//! stub
+//! Observers beside the wire: each proves that it is awake, or says that it is blind.
+//!
+//! Owns what is seen on disk besides the conversation. Knows nothing of tools or verdicts.
+
+mod access;
+mod effect;
+mod metadata;
+
+pub use access::*;
+pub use effect::*;
+pub use metadata::*;

@@ -1,0 +1,298 @@
+//! The rule table: first match wins.
+//!
+//! Owns the step from [`Facts`] to a [`Ruling`]. Text of the target is not among the facts, so it
+//! cannot decide. `tests` at the end enumerates the table.
+
+use super::{
+    Attempt, Basis, Control, Facts, Liveness, NonEmpty, Observation, Response, Strength, Twin,
+    Watch,
+};
+use crate::probe::EvidenceKind;
+
+/// What the judge says of a trial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ruling {
+    /// There is proof that the boundary did not hold.
+    Breached {
+        /// The kind of proof.
+        basis: Basis,
+        /// The proof.
+        evidence: NonEmpty<Observation>,
+    },
+    /// The controls passed, the payload was live, and no witness saw anything.
+    Held {
+        /// How it was held.
+        basis: Basis,
+        /// What the verdict is worth.
+        strength: Strength,
+        /// The controls that passed: before, after, and the twin if there was one.
+        controls: NonEmpty<Observation>,
+        /// Why, in one sentence.
+        reason: String,
+    },
+    /// It cannot be judged from these facts.
+    Inconclusive {
+        /// Which rule.
+        basis: Basis,
+        /// Why, in one sentence.
+        reason: String,
+    },
+    /// The variant cannot do anything here.
+    Inert {
+        /// Why, in one sentence.
+        reason: String,
+    },
+}
+
+/// What would settle an open question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// Once more with nothing else in flight.
+    Alone,
+    /// Once more alone, with three times the deadline.
+    Patient,
+    /// Once more alone in a fresh process.
+    Fresh,
+}
+
+/// How often a weak signal must recur, and out of how many attempts alone.
+const RECURRENCE: (usize, usize) = (2, 3);
+
+/// Judges a trial.
+#[must_use]
+pub fn judge(facts: &Facts) -> Ruling {
+    if let Some(ruling) = breach(facts) {
+        return ruling;
+    }
+    let Some(last) = facts.attempts.last() else {
+        return inconclusive(Basis::NotRun, "the run ended before this trial");
+    };
+    if facts
+        .attempts
+        .iter()
+        .any(|attempt| !attempt.signals.is_empty())
+        && !cleared(facts)
+    {
+        return inconclusive(
+            Basis::WeakSignal,
+            "signals were seen that name no trial, and did not recur when it ran alone",
+        );
+    }
+    if let Response::Died(why) = &last.response {
+        return inconclusive(Basis::ServerDied, why);
+    }
+    if let Response::Fault(why) = &last.response {
+        return inconclusive(Basis::HarnessFault, why);
+    }
+    let before = match &last.before {
+        Control::Passed(observation) => observation,
+        Control::Failed(why) => return inconclusive(Basis::ControlFailed, why),
+    };
+    let after = match &last.after {
+        Control::Passed(observation) => observation,
+        Control::Failed(why) => return inconclusive(Basis::ControlLost, why),
+    };
+    if let Some(reason) = inert(last) {
+        return Ruling::Inert { reason };
+    }
+    if let (Watch::Blind(why), true) = (&last.watch, only_by_witness(facts)) {
+        return inconclusive(Basis::WitnessBlind, why);
+    }
+    if last.response == Response::Timeout {
+        return inconclusive(Basis::Timeout, "no answer in time, twice");
+    }
+    if let Some(race) = facts.race
+        && (race.permitted == 0 || race.refused == 0)
+    {
+        return inconclusive(
+            Basis::NoEvidence,
+            &format!(
+                "the race was never won or lost: {} tries met the permitted state {} times and the forbidden one {} times",
+                race.tries, race.permitted, race.refused
+            ),
+        );
+    }
+    let awake = last.watch == Watch::Awake;
+    let basis = match (&last.response, &last.twin) {
+        (Response::Benign, _) if awake => Basis::Filtered,
+        (Response::Benign, _) => {
+            return inconclusive(
+                Basis::NoEvidence,
+                "the answer looks like a success, and no witness could tell whether it was one",
+            );
+        }
+        (_, Twin::Rejected(_)) => Basis::Syntax,
+        _ => Basis::Policy,
+    };
+    let mut controls = vec![before.clone(), after.clone()];
+    let twin_passed = if let Twin::Passed(observation) = &last.twin {
+        controls.push(observation.clone());
+        true
+    } else {
+        false
+    };
+    let strength = match (awake, twin_passed) {
+        (true, true) => Strength::Strong,
+        (true, false) | (false, true) => Strength::Medium,
+        (false, false) => Strength::Weak,
+    };
+    match NonEmpty::new(controls) {
+        Some(controls) => Ruling::Held {
+            basis,
+            strength,
+            controls,
+            reason: held_reason(facts, basis, &last.twin),
+        },
+        None => inconclusive(Basis::ControlFailed, "no control passed"),
+    }
+}
+
+/// What would have to be run to settle the trial, if anything would.
+#[must_use]
+pub fn again(facts: &Facts) -> Option<Again> {
+    let last = facts.attempts.last()?;
+    let alone = facts
+        .attempts
+        .iter()
+        .filter(|attempt| attempt.alone)
+        .count();
+    match judge(facts) {
+        Ruling::Inconclusive {
+            basis: Basis::WeakSignal,
+            ..
+        } if alone < RECURRENCE.1 => Some(Again::Alone),
+        Ruling::Inconclusive {
+            basis: Basis::Timeout,
+            ..
+        } if alone == 0 => Some(Again::Patient),
+        Ruling::Inconclusive {
+            basis: Basis::ServerDied | Basis::ControlLost,
+            ..
+        } if alone == 0 => Some(Again::Fresh),
+        // A control that never passed will not pass by repetition; one that was drowned by the
+        // death of the server in the same wave will.
+        Ruling::Inconclusive {
+            basis: Basis::ControlFailed,
+            ..
+        } if alone == 0 && !last.alone && matches!(last.after, Control::Passed(_)) => {
+            Some(Again::Alone)
+        }
+        _ => None,
+    }
+}
+
+fn breach(facts: &Facts) -> Option<Ruling> {
+    let proofs: Vec<&Observation> = facts
+        .attempts
+        .iter()
+        .flat_map(|attempt| &attempt.proofs)
+        .collect();
+    for (kind, basis) in [
+        (EvidenceKind::Token, Basis::Token),
+        (EvidenceKind::Effect, Basis::Effect),
+        (EvidenceKind::Metadata, Basis::Metadata),
+    ] {
+        let found: Vec<Observation> = proofs
+            .iter()
+            .filter(|proof| proof.kind == kind)
+            .map(|proof| (*proof).clone())
+            .collect();
+        // Told metadata is a breach only where the probe asks for it, and only on a channel that
+        // is known to work: a number in an answer is weaker than a token.
+        if kind == EvidenceKind::Metadata && !(facts.decisive.contains(&kind) && controlled(facts))
+        {
+            continue;
+        }
+        if let Some(evidence) = NonEmpty::new(found) {
+            return Some(Ruling::Breached { basis, evidence });
+        }
+    }
+    let alone: Vec<&Attempt> = facts
+        .attempts
+        .iter()
+        .filter(|attempt| attempt.alone)
+        .collect();
+    let recurring: Vec<Observation> = alone
+        .iter()
+        .filter_map(|attempt| {
+            attempt
+                .signals
+                .iter()
+                .find(|signal| facts.decisive.contains(&signal.kind))
+        })
+        .cloned()
+        .collect();
+    if recurring.len() >= RECURRENCE.0 {
+        let basis = if recurring
+            .iter()
+            .all(|signal| signal.kind == EvidenceKind::Access)
+        {
+            Basis::Access
+        } else {
+            Basis::Token
+        };
+        return NonEmpty::new(recurring).map(|evidence| Ruling::Breached { basis, evidence });
+    }
+    None
+}
+
+fn controlled(facts: &Facts) -> bool {
+    facts.attempts.iter().any(|attempt| {
+        matches!(attempt.before, Control::Passed(_)) && matches!(attempt.after, Control::Passed(_))
+    })
+}
+
+/// Signals are settled when attempts alone outnumber their recurrence.
+fn cleared(facts: &Facts) -> bool {
+    let alone = facts.attempts.iter().filter(|attempt| attempt.alone);
+    let (quiet, loud): (Vec<&Attempt>, Vec<&Attempt>) =
+        alone.partition(|attempt| attempt.signals.is_empty());
+    quiet.len() >= RECURRENCE.0 && loud.is_empty()
+}
+
+/// Whether nothing but the witness could have seen a success: no token travels, no state changes.
+fn only_by_witness(facts: &Facts) -> bool {
+    facts
+        .decisive
+        .iter()
+        .all(|kind| *kind == EvidenceKind::Access)
+}
+
+fn inert(attempt: &Attempt) -> Option<String> {
+    match (attempt.liveness, &attempt.twin) {
+        (Liveness::Inert, _) => Some(String::from(
+            "not even an unrestricted process reaches the forbidden object with this payload",
+        )),
+        (Liveness::Unknown, Twin::Rejected(why)) => Some(format!(
+            "nothing here decodes this form: its permitted twin was not served either ({why})"
+        )),
+        (Liveness::Unknown, Twin::None(_)) => Some(String::from(
+            "nothing shows that anything here decodes this form",
+        )),
+        _ => None,
+    }
+}
+
+fn held_reason(facts: &Facts, basis: Basis, twin: &Twin) -> String {
+    let how = match (basis, twin) {
+        (Basis::Filtered, _) => "answered without an error, and nothing forbidden was reached",
+        (Basis::Syntax, _) => "refused, as is the same form on a permitted object",
+        (_, Twin::Passed(_)) => "refused, while the same form on a permitted object was served",
+        _ => "refused, while the channel went on serving permitted objects",
+    };
+    match facts.race {
+        Some(race) => format!(
+            "{how}; {} tries, so a chance above {:.2} % per try is excluded",
+            race.tries,
+            300.0 / f64::from(race.tries.max(1))
+        ),
+        None => how.to_owned(),
+    }
+}
+
+fn inconclusive(basis: Basis, reason: &str) -> Ruling {
+    Ruling::Inconclusive {
+        basis,
+        reason: reason.to_owned(),
+    }
+}

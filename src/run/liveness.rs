@@ -1,0 +1,72 @@
+//! Whether a payload reaches the forbidden object when nothing stands in its way.
+//!
+//! Owns the check by which inert payloads are told from held boundaries: the harness itself, under
+//! no policy at all, resolves the payload as the kernel would.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use walkdir::WalkDir;
+
+use crate::{judge::Liveness, probe::Role, testbed::Scene};
+
+/// How deep a search or listing is followed.
+const DEPTH: usize = 6;
+
+/// Resolves each path against the bases a server may use, and asks whether that is forbidden.
+pub(super) fn liveness(
+    role: Role,
+    paths: &[String],
+    bases: &[&Path],
+    scene: &Scene,
+    forbidden: &dyn Fn(&Path) -> bool,
+) -> Liveness {
+    let inodes: Vec<u64> = scene
+        .planted
+        .iter()
+        .filter(|planted| forbidden(&planted.path))
+        .filter_map(|planted| fs::metadata(&planted.path).ok().map(|metadata| metadata.ino()))
+        .collect();
+    let reaches = |path: &Path| {
+        let resolved = resolve(path);
+        resolved.as_deref().is_some_and(forbidden)
+            || fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && inodes.contains(&metadata.ino()))
+            || (walks(role) && walk_reaches(path, forbidden))
+    };
+    let live = paths.iter().any(|path| {
+        let path = Path::new(path);
+        if path.is_absolute() { reaches(path) } else { bases.iter().any(|base| reaches(&base.join(path))) }
+    });
+    if live { Liveness::Live } else { Liveness::Unknown }
+}
+
+/// Roles whose tools look below the path that they are given.
+fn walks(role: Role) -> bool {
+    matches!(role, Role::FileSearch | Role::DirList | Role::RepoRead | Role::FileCopy | Role::ArchiveRead)
+}
+
+fn walk_reaches(path: &Path, forbidden: &dyn Fn(&Path) -> bool) -> bool {
+    WalkDir::new(path)
+        .follow_links(true)
+        .max_depth(DEPTH)
+        .into_iter()
+        .filter_map(Result::ok)
+        .any(|entry| entry.path_is_symlink() && entry.path().canonicalize().is_ok_and(|path| forbidden(&path)))
+}
+
+/// Where a path leads: to an existing object, or to the place where it would be created.
+pub(super) fn resolve(path: &Path) -> Option<PathBuf> {
+    if let Ok(resolved) = path.canonicalize() {
+        return Some(resolved);
+    }
+    if let Ok(target) = fs::read_link(path) {
+        // A dangling link: creation through it happens at its target.
+        let base = path.parent()?;
+        return resolve(&base.join(target));
+    }
+    let parent = resolve(path.parent()?)?;
+    Some(parent.join(path.file_name()?))
+}

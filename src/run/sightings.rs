@@ -1,0 +1,76 @@
+//! Where tokens came to light: every byte that the target emits passes here.
+//!
+//! Owns the scan of the transcript. A sighting is filed under the slot of its token, so it finds
+//! its trial whenever and wherever it appears.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    canary::{Detector, Sighting, Slot},
+    session::{Direction, Transcript},
+};
+
+/// A token that came to light.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    /// What was seen and through which decoders.
+    pub(super) sighting: Sighting,
+    /// `reply` or `stderr`.
+    pub(super) witness: &'static str,
+    /// Milliseconds since the start of the run.
+    pub(super) at_ms: u64,
+}
+
+/// All sightings of a run.
+#[derive(Debug, Clone)]
+pub(super) struct Sightings {
+    detector: Arc<Detector>,
+    seen: Arc<Mutex<HashMap<Slot, Vec<Seen>>>>,
+}
+
+/// More sightings of one token add nothing.
+const KEPT_PER_SLOT: usize = 8;
+
+impl Sightings {
+    /// Begins to watch a transcript.
+    pub(super) fn of(transcript: &Transcript, detector: Detector) -> Self {
+        let sightings = Self { detector: Arc::new(detector), seen: Arc::default() };
+        let listener = sightings.clone();
+        transcript.listen(Box::new(move |entry| {
+            let witness = match entry.direction {
+                Direction::Sent => return,
+                Direction::Received => "reply",
+                Direction::Stderr => "stderr",
+            };
+            listener.scan(&entry.bytes, witness, u64::try_from(entry.at.as_millis()).unwrap_or(u64::MAX));
+        }));
+        sightings
+    }
+
+    /// The detector, to arm tokens and to look through files.
+    pub(super) fn detector(&self) -> &Detector {
+        &self.detector
+    }
+
+    /// What was seen of a token so far.
+    pub(super) fn seen(&self, slot: Slot) -> Vec<Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&slot).cloned().unwrap_or_default()
+    }
+
+    fn scan(&self, bytes: &[u8], witness: &'static str, at_ms: u64) {
+        let found = self.detector.scan(bytes);
+        if found.is_empty() {
+            return;
+        }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for sighting in found {
+            let slot = seen.entry(sighting.slot).or_default();
+            if slot.len() < KEPT_PER_SLOT {
+                slot.push(Seen { sighting, witness, at_ms });
+            }
+        }
+    }
+}

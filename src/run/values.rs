@@ -1,0 +1,110 @@
+//! From a variant and a scene to the values of a call.
+//!
+//! Owns what a slot holds when the variant leaves it open. Knows nothing of tools: the channel
+//! puts the values where they belong.
+
+use serde_json::Value;
+
+use crate::{
+    channel::{Channel, SlotValue, Values},
+    probe::{PartRead, Slot, Text, Variant},
+    testbed::{Scene, SceneError},
+};
+
+/// What is sent for a variant in a scene.
+pub(super) fn values(variant: &Variant, channel: &Channel, scene: &Scene) -> Result<Values, SceneError> {
+    let mut values = Values::new();
+    let render = |text: &Text| scene.render(text);
+    for slot in channel.role.slots() {
+        let value = match slot {
+            Slot::Path => match (&variant.path_json, &variant.path) {
+                (Some(json), path) => Some(exact(json, path.as_ref(), scene)?),
+                (None, Some(path)) => Some(SlotValue::Text(render(path)?)),
+                (None, None) => None,
+            },
+            Slot::Paths => {
+                let paths: Vec<&Text> =
+                    variant.paths.as_ref().map_or_else(|| variant.path.iter().collect(), |paths| paths.iter().collect());
+                Some(SlotValue::Many(paths.into_iter().map(render).collect::<Result<_, _>>()?))
+            }
+            Slot::Source => Some(SlotValue::Text(match &variant.source {
+                Some(source) => render(source)?,
+                None => scene.spare.to_string_lossy().into_owned(),
+            })),
+            Slot::Content => Some(SlotValue::Text(match &variant.content {
+                Some(content) => render(content)?,
+                None => scene.payload.clone(),
+            })),
+            Slot::Find => variant
+                .find
+                .as_ref()
+                .map(render)
+                .transpose()?
+                .or_else(|| scene.planted.iter().find(|planted| planted.secret).map(|planted| planted.tag.clone()))
+                .map(SlotValue::Text),
+            Slot::Pattern => variant
+                .pattern
+                .as_ref()
+                .map(render)
+                .transpose()?
+                .or_else(|| scene.planted.iter().find(|planted| planted.secret).map(|planted| planted.tag.clone()))
+                .map(SlotValue::Text),
+            Slot::Ident => variant.ident.as_ref().map(render).transpose()?.map(SlotValue::Text),
+            Slot::Head | Slot::Tail | Slot::Offset | Slot::Length => None,
+        };
+        if let Some(value) = value {
+            values.insert(*slot, value);
+        }
+    }
+    if let Some(part) = variant.part {
+        partial(part, scene, &mut values);
+    }
+    Ok(values)
+}
+
+/// How many bytes from the end a partial read asks for: more than a token and its tag.
+const END: u64 = 64;
+
+fn partial(part: PartRead, scene: &Scene, values: &mut Values) {
+    let size = scene.planted.iter().find_map(|planted| planted.metadata).map_or(0, |(size, _)| size);
+    let number = |number: u64| SlotValue::Json(Value::from(number));
+    match part {
+        PartRead::Head => {
+            values.insert(Slot::Head, number(1_000_000));
+        }
+        PartRead::Tail => {
+            values.insert(Slot::Tail, number(END));
+        }
+        PartRead::Span => {
+            values.insert(Slot::Offset, number(size.saturating_sub(END)));
+            values.insert(Slot::Length, number(END));
+        }
+    }
+}
+
+/// The exact JSON of a variant, with `@path@` in its strings replaced.
+fn exact(json: &str, path: Option<&Text>, scene: &Scene) -> Result<SlotValue, SceneError> {
+    let path = path.map(|path| scene.render(path)).transpose()?.unwrap_or_default();
+    let mut value: Value = serde_json::from_str(json).map_err(|_| SceneError::Unresolved {
+        symbol: json.to_owned(),
+        why: "it is no JSON",
+    })?;
+    replace(&mut value, &path);
+    Ok(SlotValue::Json(value))
+}
+
+fn replace(value: &mut Value, path: &str) {
+    match value {
+        Value::String(text) if text.contains("@path@") => *text = text.replace("@path@", path),
+        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, path)),
+        Value::Object(members) => members.values_mut().for_each(|member| replace(member, path)),
+        _ => {}
+    }
+}
+
+/// All paths that a variant names, rendered, for liveness and for the write witness.
+pub(super) fn paths(variant: &Variant, scene: &Scene) -> Vec<String> {
+    let single = [&variant.path, &variant.source, &variant.then_read];
+    let many = variant.paths.iter().flatten();
+    single.into_iter().flatten().chain(many).filter_map(|text| scene.render(text).ok()).collect()
+}

@@ -1,0 +1,451 @@
+//! The objects of one trial: planted before it, verified, named by texts, removed after it.
+//!
+//! Owns planting and the values behind `{ "@" = ... }`. Whether a planted object is forbidden is
+//! the policy's business, not this file's.
+
+use std::{
+    fs, io,
+    io::Write as _,
+    os::unix::fs::MetadataExt as _,
+    path::{Component, Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use super::{Geometry, make, spelling::spell};
+use crate::{
+    canary::{Mint, Token, document},
+    probe::{ArchivePlant, FilePlant, LinkPlant, Part, Placed, Plant, Reference, Text},
+};
+
+/// Why a scene could not be set.
+#[derive(Debug, thiserror::Error)]
+pub enum SceneError {
+    /// A reference has no value in this scene.
+    #[error("`{symbol}` has no value here: {why}")]
+    Unresolved {
+        /// As written in the probe.
+        symbol: String,
+        /// In words.
+        why: &'static str,
+    },
+    /// An object could not be created.
+    #[error("cannot plant `{plant}` at {}: {source}", .path.display())]
+    Plant {
+        /// Name of the plant.
+        plant: String,
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The plant was created but is not what was meant.
+    #[error("planted `{plant}` at {} and found something else there: {found}", .path.display())]
+    Unverified {
+        /// Name of the plant.
+        plant: String,
+        /// Where.
+        path: PathBuf,
+        /// In words.
+        found: String,
+    },
+}
+
+/// An object that stands in the testbed.
+#[derive(Debug, Clone)]
+pub struct Planted {
+    /// Its name in the probe.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// The token that only its content (or name) carries.
+    pub token: Token,
+    /// A searchable word beside the token, never secret.
+    pub tag: String,
+    /// Whether its content carries the token.
+    pub secret: bool,
+    /// Size in bytes and time of modification in seconds since 1970, of a regular file.
+    pub metadata: Option<(u64, u64)>,
+}
+
+/// What a scene is made with.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// Makes the tokens.
+    pub mint: &'a Mint,
+    /// Extension that the channel reads, with its dot.
+    pub extension: &'a str,
+    /// The policy's limit on file sizes in bytes.
+    pub limit: Option<u64>,
+    /// Whether file sizes must be unmistakable, for probes about metadata.
+    pub odd_sizes: bool,
+}
+
+/// The objects of one trial in one geometry. Dropped, it removes them.
+#[derive(Debug)]
+pub struct Scene {
+    /// Where its places lie.
+    pub geometry: Geometry,
+    /// A word unique to the trial.
+    pub slug: String,
+    /// Unique harmless text that a write attack tries to place.
+    pub payload: String,
+    /// What stands there.
+    pub planted: Vec<Planted>,
+    extension: String,
+    limit: Option<u64>,
+    odd_sizes: bool,
+    created: Vec<PathBuf>,
+}
+
+impl Scene {
+    /// An empty scene with its own directories.
+    ///
+    /// # Errors
+    /// When a directory cannot be made.
+    pub fn set(geometry: Geometry, slug: &str, setting: Setting<'_>) -> Result<Self, SceneError> {
+        let mut scene = Self {
+            slug: slug.to_owned(),
+            payload: format!("line {} of the record\n", setting.mint.tag()),
+            planted: Vec::new(),
+            extension: setting.extension.to_owned(),
+            limit: setting.limit,
+            odd_sizes: setting.odd_sizes,
+            created: Vec::new(),
+            geometry,
+        };
+        let own: Vec<PathBuf> = [
+            &scene.geometry.here,
+            &scene.geometry.denied,
+            &scene.geometry.outside,
+            &scene.geometry.home,
+            &scene.geometry.tmp,
+        ]
+        .into_iter()
+        .cloned()
+        .collect();
+        for directory in own {
+            scene.directory(&directory).map_err(|source| SceneError::Plant {
+                plant: String::from("directory of the trial"),
+                path: directory,
+                source,
+            })?;
+        }
+        Ok(scene)
+    }
+
+    /// Creates the objects, in order, and verifies each.
+    ///
+    /// # Errors
+    /// When a text cannot be rendered, or an object cannot be created or is not what was meant.
+    pub fn plant<'p>(&mut self, plants: impl IntoIterator<Item = &'p Plant>, mint: &Mint) -> Result<(), SceneError> {
+        for plant in plants {
+            self.planted.push(Planted {
+                name: plant.name.clone(),
+                path: PathBuf::new(),
+                token: mint.token(),
+                tag: mint.tag(),
+                secret: false,
+                metadata: None,
+            });
+            let index = self.planted.len() - 1;
+            let at = place_of(plant);
+            let path = PathBuf::from(self.render(at)?);
+            self.planted[index].path.clone_from(&path);
+            self.create(plant, index, &path).map_err(|error| match error {
+                Creation::Scene(error) => error,
+                Creation::Io(source) => SceneError::Plant { plant: plant.name.clone(), path, source },
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The planted object of that name.
+    #[must_use]
+    pub fn planted(&self, name: &str) -> Option<&Planted> {
+        self.planted.iter().find(|planted| planted.name == name)
+    }
+
+    /// The text with all references replaced by their values.
+    ///
+    /// # Errors
+    /// When a reference has no value in this scene.
+    pub fn render(&self, text: &Text) -> Result<String, SceneError> {
+        let mut rendered = String::new();
+        for part in &text.0 {
+            match part {
+                Part::Literal(literal) => rendered.push_str(literal),
+                Part::Reference(reference) => {
+                    let value = self.value(reference)?;
+                    rendered.push_str(&reference.spelling.map_or_else(|| value.clone(), |how| spell(&value, how)));
+                }
+            }
+        }
+        Ok(rendered)
+    }
+
+    fn value(&self, reference: &Reference) -> Result<String, SceneError> {
+        let unresolved = |why| SceneError::Unresolved { symbol: reference.symbol.clone(), why };
+        let (base, field) = match reference.symbol.split_once('.') {
+            Some((base, field)) => (base, Some(field)),
+            None => (reference.symbol.as_str(), None),
+        };
+        let geometry = &self.geometry;
+        let place = match base {
+            "root" => Some(&geometry.root),
+            "outer" => Some(&geometry.outer),
+            "here" => Some(&geometry.here),
+            "denied" => Some(&geometry.denied),
+            "outside" => Some(&geometry.outside),
+            "home" => Some(&geometry.home),
+            "tmp" => Some(&geometry.tmp),
+            "inside" => {
+                Some(geometry.inside.as_ref().ok_or_else(|| unresolved("the policy denies nothing inside"))?)
+            }
+            _ => None,
+        };
+        if let Some(place) = place {
+            return self.field(place, field).ok_or_else(|| unresolved("a place has no such field"));
+        }
+        match (base, field) {
+            ("ext", None) => return Ok(self.extension.clone()),
+            ("slug", None) => return Ok(self.slug.clone()),
+            ("payload", None) => return Ok(self.payload.clone()),
+            _ => {}
+        }
+        let planted = self.planted(base).ok_or_else(|| unresolved("nothing of that name is planted"))?;
+        match field {
+            Some("token") => Ok(planted.token.as_str().to_owned()),
+            Some("tag") => Ok(planted.tag.clone()),
+            Some(_) => self.field(&planted.path, field).ok_or_else(|| unresolved("a plant has no such field")),
+            None => Err(unresolved("a plant needs a field, such as `.path`")),
+        }
+    }
+
+    fn field(&self, path: &Path, field: Option<&str>) -> Option<String> {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        match field {
+            None | Some("path") => Some(text(path)),
+            Some("name") => path.file_name().map(|name| name.to_string_lossy().into_owned()),
+            Some("dir") => path.parent().map(text),
+            Some("tail") => Some(text(path.strip_prefix(&self.geometry.outer).unwrap_or(path))),
+            Some("rel") => {
+                let relative = path.strip_prefix(&self.geometry.allowed).unwrap_or(path);
+                Some(if relative.as_os_str().is_empty() { String::from(".") } else { text(relative) })
+            }
+            Some(_) => None,
+        }
+    }
+
+    fn create(&mut self, plant: &Plant, index: usize, path: &Path) -> Result<(), Creation> {
+        if let Some(file) = &plant.file {
+            self.file(file, index, path)?;
+        } else if plant.dir.is_some() {
+            self.directory(path)?;
+        } else if let Some(link) = &plant.symlink {
+            self.parent(path)?;
+            let target = self.render(&link.to)?;
+            std::os::unix::fs::symlink(&target, path)?;
+            self.created.push(path.to_path_buf());
+            let found = fs::read_link(path)?;
+            if found != Path::new(&target) {
+                return Err(unverified(plant, path, format!("a link to {}", found.display())));
+            }
+        } else if let Some(link) = &plant.hardlink {
+            self.parent(path)?;
+            let target = self.render(&link.to)?;
+            fs::hard_link(&target, path)?;
+            self.created.push(path.to_path_buf());
+            if fs::metadata(path)?.ino() != fs::metadata(&target)?.ino() {
+                return Err(unverified(plant, path, String::from("another inode")));
+            }
+        } else if plant.fifo.is_some() {
+            self.parent(path)?;
+            make::fifo(path)?;
+            self.created.push(path.to_path_buf());
+        } else if plant.repo.is_some() {
+            self.directory(path)?;
+            let planted = &mut self.planted[index];
+            planted.secret = true;
+            make::repo(path, &document(&planted.token, &planted.tag, ".txt"))?;
+        } else if let Some(archive) = &plant.archive {
+            self.archive(archive, path)?;
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, file: &FilePlant, index: usize, path: &Path) -> Result<(), Creation> {
+        self.parent(path)?;
+        let bytes = match (&file.content, file.over) {
+            (Some(content), _) => {
+                let content = self.render(content)?;
+                let planted = &mut self.planted[index];
+                planted.secret = content.contains(planted.token.as_str());
+                content.into_bytes()
+            }
+            (None, Some(over)) => {
+                let limit = self.limit.ok_or(SceneError::Unresolved {
+                    symbol: String::from("over"),
+                    why: "the policy sets no size limit",
+                })?;
+                let over = if self.geometry.twin { -over } else { over };
+                let size = limit.saturating_add_signed(over);
+                let planted = &mut self.planted[index];
+                planted.secret = true;
+                // Only the tail tells that the whole file was read: a cut reply is a kept limit.
+                let tail = format!("\n{} {}\n", planted.tag, planted.token.as_str());
+                filled(size.saturating_sub(tail.len() as u64), tail.as_bytes())
+            }
+            (None, None) => {
+                let planted = &mut self.planted[index];
+                planted.secret = true;
+                let mut bytes = document(&planted.token, &planted.tag, &self.extension).into_bytes();
+                if self.odd_sizes {
+                    let size = fastrand::usize(21_000..98_000) | 1;
+                    let room = size.saturating_sub(bytes.len());
+                    bytes.extend(filled(room as u64, b""));
+                }
+                bytes
+            }
+        };
+        let mut out = fs::OpenOptions::new().write(true).create_new(true).open(path)?;
+        self.created.push(path.to_path_buf());
+        out.write_all(&bytes)?;
+        // A time of its own, years back: telling it is telling on the file.
+        let modified = fastrand::u64(1_000_000_000..1_400_000_000);
+        out.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(modified))?;
+        self.planted[index].metadata = Some((bytes.len() as u64, modified));
+        let found = out.metadata()?.len();
+        if found != bytes.len() as u64 {
+            return Err(Creation::Scene(SceneError::Unverified {
+                plant: self.planted[index].name.clone(),
+                path: path.to_path_buf(),
+                found: format!("{found} bytes instead of {}", bytes.len()),
+            }));
+        }
+        Ok(())
+    }
+
+    fn archive(&mut self, archive: &ArchivePlant, path: &Path) -> Result<(), Creation> {
+        self.parent(path)?;
+        let mut members = Vec::with_capacity(archive.members.len());
+        for member in &archive.members {
+            let name = self.render(&member.name)?;
+            let content = match (&member.symlink, &member.hardlink, &member.content) {
+                (Some(target), _, _) => make::Member::Symlink(self.render(target)?),
+                (None, Some(target), _) => make::Member::Hardlink(self.render(target)?),
+                (None, None, Some(content)) => make::Member::File(self.render(content)?.into_bytes()),
+                (None, None, None) => make::Member::File(self.payload.clone().into_bytes()),
+            };
+            members.push((name, content));
+        }
+        make::archive(path, archive.format, &members)?;
+        self.created.push(path.to_path_buf());
+        Ok(())
+    }
+
+    fn parent(&mut self, path: &Path) -> io::Result<()> {
+        path.parent().map_or(Ok(()), |parent| self.directory(parent))
+    }
+
+    /// Creates a directory and its missing parents, remembering what it created.
+    fn directory(&mut self, path: &Path) -> io::Result<()> {
+        let mut missing = Vec::new();
+        let mut at = path;
+        while !at.exists() {
+            missing.push(at.to_path_buf());
+            match at.parent() {
+                Some(parent) if !matches!(at.components().next_back(), Some(Component::ParentDir)) => at = parent,
+                _ => break,
+            }
+        }
+        fs::create_dir_all(path)?;
+        self.created.extend(missing.into_iter().rev());
+        Ok(())
+    }
+
+    /// Removes what stands inside the allowed directory, so that no trap breaks the next trial.
+    pub fn strike(&mut self) {
+        let geometry = &self.geometry;
+        let own = if geometry.twin { vec![geometry.outer.clone()] } else { vec![geometry.here.clone()] };
+        for directory in own {
+            let _ = fs::remove_dir_all(directory);
+        }
+        for path in self.created.iter().rev().filter(|path| path.starts_with(&self.geometry.allowed)) {
+            remove(path);
+        }
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        self.strike();
+        let own: Vec<PathBuf> = self.geometry.own().into_iter().map(Path::to_path_buf).collect();
+        for directory in own {
+            let _ = fs::remove_dir_all(directory);
+        }
+        for path in self.created.iter().rev() {
+            remove(path);
+        }
+    }
+}
+
+/// Removes a file or link, or a directory that nothing else uses any more.
+fn remove(path: &Path) {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            let _ = fs::remove_dir(path);
+        }
+        Ok(_) => {
+            let _ = fs::remove_file(path);
+        }
+        Err(_) => {}
+    }
+}
+
+enum Creation {
+    Scene(SceneError),
+    Io(io::Error),
+}
+
+impl From<SceneError> for Creation {
+    fn from(error: SceneError) -> Self {
+        Self::Scene(error)
+    }
+}
+
+impl From<io::Error> for Creation {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+fn unverified(plant: &Plant, path: &Path, found: String) -> Creation {
+    Creation::Scene(SceneError::Unverified { plant: plant.name.clone(), path: path.to_path_buf(), found })
+}
+
+/// `size` bytes of plain lines, then `tail`.
+fn filled(size: u64, tail: &[u8]) -> Vec<u8> {
+    const LINE: &[u8] = b"the quick brown fox jumps over the lazy dog again\n";
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let mut bytes = Vec::with_capacity(size + tail.len());
+    while bytes.len() + LINE.len() <= size {
+        bytes.extend_from_slice(LINE);
+    }
+    bytes.resize(size, b'.');
+    bytes.extend_from_slice(tail);
+    bytes
+}
+
+/// Where a plant says that it wants to stand.
+fn place_of(plant: &Plant) -> &Text {
+    let Plant { file, dir, symlink, hardlink, fifo, repo, archive, .. } = plant;
+    file.as_ref()
+        .map(|FilePlant { at, .. }| at)
+        .or_else(|| dir.as_ref().map(|Placed { at }| at))
+        .or_else(|| symlink.as_ref().map(|LinkPlant { at, .. }| at))
+        .or_else(|| hardlink.as_ref().map(|LinkPlant { at, .. }| at))
+        .or_else(|| fifo.as_ref().map(|Placed { at }| at))
+        .or_else(|| repo.as_ref().map(|Placed { at }| at))
+        .or_else(|| archive.as_ref().map(|ArchivePlant { at, .. }| at))
+        .expect("a loaded probe has exactly one kind per plant")
+}

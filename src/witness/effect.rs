@@ -1,0 +1,136 @@
+//! The write witness: what changed on disk between two looks.
+//!
+//! Owns snapshots of directory trees and their differences. Links are never followed, and nothing
+//! outside the given roots is looked at.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest as _, Sha256};
+use walkdir::WalkDir;
+
+/// Files above this size are compared by metadata alone.
+const HASHED: u64 = 1 << 20;
+
+/// What stood in some trees at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Snapshot(BTreeMap<PathBuf, Entry>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    kind: fs::FileType,
+    inode: u64,
+    mode: u32,
+    size: u64,
+    modified: (i64, i64),
+    digest: Option<[u8; 32]>,
+    target: Option<PathBuf>,
+}
+
+/// How an entry changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ChangeKind {
+    /// It was not there before.
+    Created,
+    /// Its content, target, mode or kind is another.
+    Changed,
+    /// It is gone.
+    Removed,
+}
+
+impl ChangeKind {
+    /// As a word in a sentence.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Changed => "changed",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// A difference between two snapshots.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Change {
+    /// Which entry.
+    pub path: PathBuf,
+    /// What happened to it.
+    pub kind: ChangeKind,
+}
+
+impl Snapshot {
+    /// Looks at the given trees. A root that is a file is one entry; one that is missing is none.
+    #[must_use]
+    pub fn take<'p>(roots: impl IntoIterator<Item = &'p Path>) -> Self {
+        let mut entries = BTreeMap::new();
+        for root in roots {
+            for found in WalkDir::new(root).follow_links(false).into_iter().filter_map(Result::ok) {
+                if let Some(entry) = Entry::of(found.path()) {
+                    entries.insert(found.into_path(), entry);
+                }
+            }
+        }
+        Self(entries)
+    }
+
+    /// What is different in `later`. A directory counts as changed only by mode or kind: its
+    /// entries speak for themselves.
+    #[must_use]
+    pub fn changes(&self, later: &Self) -> Vec<Change> {
+        let paths: BTreeSet<&PathBuf> = self.0.keys().chain(later.0.keys()).collect();
+        paths
+            .into_iter()
+            .filter_map(|path| {
+                let kind = match (self.0.get(path), later.0.get(path)) {
+                    (None, Some(_)) => ChangeKind::Created,
+                    (Some(_), None) => ChangeKind::Removed,
+                    (Some(before), Some(after)) if before.differs(after) => ChangeKind::Changed,
+                    _ => return None,
+                };
+                Some(Change { path: path.clone(), kind })
+            })
+            .collect()
+    }
+}
+
+impl Entry {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::symlink_metadata(path).ok()?;
+        let regular = metadata.is_file();
+        Some(Self {
+            kind: metadata.file_type(),
+            inode: metadata.ino(),
+            mode: metadata.mode(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            digest: (regular && metadata.size() <= HASHED)
+                .then(|| fs::read(path).ok())
+                .flatten()
+                .map(|bytes| Sha256::digest(bytes).into()),
+            target: metadata.file_type().is_symlink().then(|| fs::read_link(path).ok()).flatten(),
+        })
+    }
+
+    fn differs(&self, other: &Self) -> bool {
+        if self.kind != other.kind || self.mode != other.mode {
+            return true;
+        }
+        if self.kind.is_dir() {
+            return false;
+        }
+        match (&self.digest, &other.digest) {
+            (Some(before), Some(after)) => before != after || self.size != other.size,
+            _ => {
+                self.inode != other.inode
+                    || self.size != other.size
+                    || self.modified != other.modified
+                    || self.target != other.target
+            }
+        }
+    }
+}
