@@ -1,0 +1,113 @@
+//! Which decoders a text is worth: each is tried only where its alphabet or its mark occurs.
+
+use super::Decoder;
+use super::layer::{DEPTH, Layer, Queue};
+use super::regions::{Class, either, regions, span};
+use super::{binary, leaves, matcher, numeric, radix, text};
+
+/// Queues what every decoder makes of `layer`.
+pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) {
+    let bytes: &[u8] = &layer.bytes;
+    binary::expand(layer, queue);
+    numeric::expand(layer, queue);
+    // A whole JSON text is searched by its strings; as plain text it has nothing to add.
+    if leaves::expand(layer, queue) {
+        return;
+    }
+    radix::expand(layer, queue);
+    if bytes.contains(&0) {
+        push_changed(layer, queue, Decoder::WideText, text::without_nuls(bytes));
+    }
+    if !layer.path.is_empty() && looks_binary(bytes) {
+        return;
+    }
+    if bytes.contains(&b'\\') {
+        push_changed(layer, queue, Decoder::Escapes, text::unescaped(bytes));
+    }
+    if bytes.contains(&b'%') {
+        push_changed(layer, queue, Decoder::Percent, text::percent_decoded(bytes));
+    }
+    if bytes.contains(&b'&') {
+        push_changed(
+            layer,
+            queue,
+            Decoder::Entities,
+            text::entities_resolved(bytes),
+        );
+    }
+    if bytes.contains(&b'=') {
+        let decoded = text::quoted_printable_decoded(bytes);
+        push_changed(layer, queue, Decoder::QuotedPrintable, decoded);
+    }
+    expand_layout(layer, queue);
+}
+
+/// Decoders that rearrange text without an alphabet of their own. Those that commute are only
+/// applied in one order: white space, then reversal or rotation, which are not combined here since
+/// the matcher knows their combinations on the token itself.
+fn expand_layout(layer: &Layer<'_>, queue: &mut Queue<'_>) {
+    if layer.is_after(Decoder::Reversed) || layer.is_after(Decoder::Rot13) {
+        return;
+    }
+    let bytes: &[u8] = &layer.bytes;
+    if !layer.is_after(Decoder::Whitespace) {
+        if !layer.is_after(Decoder::LinePrefix) {
+            push_changed(
+                layer,
+                queue,
+                Decoder::LinePrefix,
+                text::without_line_prefixes(bytes),
+            );
+        }
+        let may_nest = layer.path.len() + 2 <= DEPTH;
+        if may_nest && looks_encoded(bytes) {
+            let reversed = bytes.iter().rev().copied().collect();
+            queue.push(layer, Decoder::Reversed, 0, reversed);
+            let rotated = bytes.iter().map(|byte| matcher::rot13(*byte)).collect();
+            queue.push(layer, Decoder::Rot13, 0, rotated);
+        }
+        push_changed(
+            layer,
+            queue,
+            Decoder::Whitespace,
+            text::without_whitespace(bytes),
+        );
+    }
+}
+
+fn push_changed(
+    layer: &Layer<'_>,
+    queue: &mut Queue<'_>,
+    decoder: Decoder,
+    decoded: Option<Vec<u8>>,
+) {
+    if let Some(decoded) = decoded {
+        queue.push(layer, decoder, 0, decoded);
+    }
+}
+
+/// Whether control characters are as frequent as in noise, where they make up 27 of 256 bytes; a
+/// text that is half noise still passes.
+fn looks_binary(bytes: &[u8]) -> bool {
+    const SAMPLES: usize = 512;
+    if bytes.len() < 64 {
+        return false;
+    }
+    let step = bytes.len().div_ceil(SAMPLES);
+    let samples = bytes.iter().step_by(step);
+    let controls = samples
+        .filter(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace())
+        .count();
+    controls * 100 > bytes.len() / step * 7
+}
+
+/// Whether the text has a stretch that could be an encoded token: something longer than a word, or
+/// short groups in a row.
+fn looks_encoded(bytes: &[u8]) -> bool {
+    static WORD: Class = span(b'!', b'~');
+    static GROUPS: Class = either(
+        span(b'0', b':'),
+        super::regions::class(b" ,.;-abcdefABCDEFx"),
+    );
+    regions(bytes, &WORD, 20).next().is_some() || regions(bytes, &GROUPS, 32).next().is_some()
+}

@@ -1,0 +1,119 @@
+//! The texts of one scan: what was emitted, and what decoders made of it, under one bound of work.
+
+use std::borrow::Cow;
+use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::Decoder;
+use super::matcher::WEAK;
+
+/// How many decoders may follow on each other.
+pub(super) const DEPTH: usize = 3;
+/// Decoded bytes that a scan may make for each byte of its input, and on top of that.
+const BYTES_PER_BYTE: usize = 8;
+const BYTES_MORE: usize = 1 << 20;
+/// Bytes that one compressed stream may yield.
+const STREAM_BYTES: usize = 4 << 20;
+/// What a layer costs however short it is; bounds their number.
+const LAYER_COST: usize = 128;
+/// Starting a decompressor is this dear.
+const ATTEMPT_COST: usize = 2048;
+/// Joined prose looks like a huge base32 text; larger ones wait until all else is done.
+const DEFERRED_BYTES: usize = 32 << 10;
+/// Layers up to this size are compared with those before.
+const COMPARED_BYTES: usize = 64 << 10;
+
+/// A text with the way that led to it.
+pub(super) struct Layer<'a> {
+    pub(super) bytes: Cow<'a, [u8]>,
+    /// Outermost first.
+    pub(super) path: Vec<Decoder>,
+    /// Where in the scanned bytes its encoded form starts.
+    pub(super) origin: usize,
+}
+
+impl Layer<'_> {
+    /// Whether the last step was `decoder`.
+    pub(super) fn is_after(&self, decoder: Decoder) -> bool {
+        self.path.last() == Some(&decoder)
+    }
+}
+
+/// Layers that still have to be searched.
+pub(super) struct Queue<'a> {
+    waiting: VecDeque<Layer<'a>>,
+    deferred: VecDeque<Layer<'a>>,
+    seen: HashSet<u64>,
+    left: usize,
+}
+
+impl<'a> Queue<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        let first = Layer {
+            bytes: Cow::Borrowed(bytes),
+            path: Vec::new(),
+            origin: 0,
+        };
+        Self {
+            waiting: VecDeque::from([first]),
+            deferred: VecDeque::new(),
+            seen: HashSet::new(),
+            left: bytes.len() * BYTES_PER_BYTE + BYTES_MORE,
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Layer<'a>> {
+        self.waiting
+            .pop_front()
+            .or_else(|| self.deferred.pop_front())
+    }
+
+    /// How many bytes a compressed stream may yield now.
+    pub(super) fn stream_limit(&self) -> usize {
+        self.left.min(STREAM_BYTES)
+    }
+
+    /// Pays for the start of a decompressor; false once the bound of work is reached.
+    pub(super) fn pay_attempt(&mut self) -> bool {
+        self.pay(ATTEMPT_COST)
+    }
+
+    /// Pays for `cost` bytes of work that may come to nothing.
+    pub(super) fn pay(&mut self, cost: usize) -> bool {
+        let affordable = self.left >= cost;
+        self.left = self.left.saturating_sub(cost);
+        affordable
+    }
+
+    /// Adds what `decoder` made of the bytes of `from` that start at `at`.
+    pub(super) fn push(&mut self, from: &Layer<'_>, decoder: Decoder, at: usize, bytes: Vec<u8>) {
+        if bytes.len() < WEAK || !self.pay(bytes.len() + LAYER_COST) {
+            return;
+        }
+        if bytes.len() <= COMPARED_BYTES {
+            let mut hasher = DefaultHasher::new();
+            bytes.hash(&mut hasher);
+            if !self.seen.insert(hasher.finish()) {
+                return;
+            }
+        }
+        let is_deferred = decoder == Decoder::Whitespace && bytes.len() > DEFERRED_BYTES;
+        let mut path = Vec::with_capacity(from.path.len() + 1);
+        path.extend_from_slice(&from.path);
+        path.push(decoder);
+        let layer = Layer {
+            bytes: Cow::Owned(bytes),
+            origin: if from.path.is_empty() {
+                at
+            } else {
+                from.origin
+            },
+            path,
+        };
+        if is_deferred {
+            self.deferred.push_back(layer);
+        } else {
+            self.waiting.push_back(layer);
+        }
+    }
+}

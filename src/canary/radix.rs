@@ -1,0 +1,212 @@
+//! Decoders of base 32, 58, 64 and 85. A run of the alphabet may start with foreign characters, so
+//! every alignment is tried.
+
+use std::sync::LazyLock;
+
+use data_encoding::{Encoding, Specification};
+
+use super::Decoder;
+use super::layer::{Layer, Queue};
+use super::regions::{Class, class, either, regions, span};
+
+const ALPHANUMERIC: Class = either(span(b'0', b'9'), either(span(b'A', b'Z'), span(b'a', b'z')));
+/// Wrapped text keeps its line ends.
+const LINE_ENDS: Class = class(b"\r\n");
+
+const BASE64_CHARS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const BASE32_CHARS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+const BASE58_CHARS: &[u8] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+const BASE85_CHARS: &[u8] =
+    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
+const Z85_CHARS: &[u8] =
+    b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+
+static BASE64_RUN: Class = either(either(ALPHANUMERIC, class(b"+/-_")), LINE_ENDS);
+static BASE32_UPPER: Class = either(class(BASE32_CHARS), LINE_ENDS);
+static BASE32_LOWER: Class = either(either(span(b'a', b'z'), span(b'2', b'7')), LINE_ENDS);
+static BASE58_RUN: Class = class(BASE58_CHARS);
+static ASCII85_RUN: Class = span(b'!', b'u');
+static BASE85_RUN: Class = class(BASE85_CHARS);
+static Z85_RUN: Class = class(Z85_CHARS);
+
+/// Characters that 16 bytes take in each base, the shortest text that can prove anything.
+const BASE64_MIN: usize = 22;
+const BASE32_MIN: usize = 26;
+const BASE58_MIN: usize = 21;
+const BASE85_MIN: usize = 20;
+/// Base 58 is no positional code: its cost grows with the square of the length.
+const BASE58_MAX: usize = 2048;
+
+static BASE64: LazyLock<Encoding> = LazyLock::new(|| encoding(BASE64_CHARS, "-_", "+/"));
+static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
+    encoding(
+        BASE32_CHARS,
+        "abcdefghijklmnopqrstuvwxyz",
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    )
+});
+
+static BASE58_VALUES: [u8; 256] = values(BASE58_CHARS);
+
+struct Base85 {
+    decoder: Decoder,
+    run: &'static Class,
+    values: [u8; 256],
+}
+
+static BASE85S: [Base85; 3] = [
+    Base85 {
+        decoder: Decoder::Ascii85,
+        run: &ASCII85_RUN,
+        values: {
+            let mut values = [0; 256];
+            let mut value = 0;
+            while value < 85 {
+                values[b'!' as usize + value] = value as u8;
+                value += 1;
+            }
+            values
+        },
+    },
+    Base85 {
+        decoder: Decoder::Base85,
+        run: &BASE85_RUN,
+        values: values(BASE85_CHARS),
+    },
+    Base85 {
+        decoder: Decoder::Z85,
+        run: &Z85_RUN,
+        values: values(Z85_CHARS),
+    },
+];
+
+const fn values(chars: &[u8]) -> [u8; 256] {
+    let mut values = [0; 256];
+    let mut value = 0;
+    while value < chars.len() {
+        values[chars[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+}
+
+fn encoding(chars: &[u8], from: &str, to: &str) -> Encoding {
+    let mut specification = Specification::new();
+    specification
+        .symbols
+        .extend(chars.iter().map(|byte| char::from(*byte)));
+    specification.translate.from.push_str(from);
+    specification.translate.to.push_str(to);
+    // A run that is cut anywhere has stray bits in its last character.
+    specification.check_trailing_bits = false;
+    specification
+        .encoding()
+        .expect("the alphabets above are well-formed")
+}
+
+/// Queues what every run of a base's alphabet in `layer` may stand for.
+pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) {
+    let bytes: &[u8] = &layer.bytes;
+    // Words that lost their blanks look like one long run of base 32 or 64.
+    let is_joined = layer.is_after(Decoder::Whitespace);
+    for run in regions(bytes, &BASE64_RUN, BASE64_MIN) {
+        if !is_joined || is_mixed(&bytes[run.clone()]) {
+            push_aligned(layer, queue, Decoder::Base64, &BASE64, run, 4);
+        }
+    }
+    for class in [&BASE32_UPPER, &BASE32_LOWER] {
+        for run in regions(bytes, class, BASE32_MIN) {
+            if !is_joined || is_digital(&bytes[run.clone()]) {
+                push_aligned(layer, queue, Decoder::Base32, &BASE32, run, 8);
+            }
+        }
+    }
+    for run in regions(bytes, &BASE58_RUN, BASE58_MIN) {
+        let word = &bytes[run.clone()];
+        let cost = word.len() * word.len() / 64;
+        if word.len() <= BASE58_MAX && is_mixed(word) && queue.pay(cost) {
+            queue.push(layer, Decoder::Base58, run.start, base58_decoded(word));
+        }
+    }
+    for base in &BASE85S {
+        for run in regions(bytes, base.run, BASE85_MIN) {
+            let text = &bytes[run.clone()];
+            // Without one other character, it is base 64 or a word.
+            if text.iter().all(|byte| BASE64_RUN[usize::from(*byte)]) {
+                continue;
+            }
+            for start in 0..5 {
+                let decoded = base85_decoded(&text[start..], &base.values);
+                queue.push(layer, base.decoder, run.start + start, decoded);
+            }
+        }
+    }
+}
+
+/// Whether one in sixteen characters is a capital, as in encoded text and not in prose. Base 64 of
+/// lower-case text has a third of them.
+fn is_mixed(text: &[u8]) -> bool {
+    let capitals = text.iter().filter(|byte| byte.is_ascii_uppercase()).count();
+    capitals >= 2 && capitals * 16 >= text.len()
+}
+
+/// Whether one in 32 characters is a digit. Base 32 of lower-case text has a fifth of them.
+fn is_digital(text: &[u8]) -> bool {
+    let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
+    digits >= 1 && digits * 32 >= text.len()
+}
+
+fn push_aligned(
+    layer: &Layer<'_>,
+    queue: &mut Queue<'_>,
+    decoder: Decoder,
+    encoding: &Encoding,
+    run: std::ops::Range<usize>,
+    alignments: usize,
+) {
+    let chars = layer.bytes[run.clone()].iter().copied();
+    let unwrapped: Vec<u8> = chars.filter(|byte| !byte.is_ascii_whitespace()).collect();
+    for start in 0..alignments {
+        let Some(text) = unwrapped.get(start..) else {
+            return;
+        };
+        // Some lengths cannot occur; the last characters then hold no whole byte.
+        let text = match encoding.decode_len(text.len()) {
+            Ok(_) => text,
+            Err(error) => &text[..error.position],
+        };
+        if let Ok(decoded) = encoding.decode(text) {
+            queue.push(layer, decoder, run.start + start, decoded);
+        }
+    }
+}
+
+/// The big-endian bytes of the number that `word` writes in base 58, 32 bits at a time.
+fn base58_decoded(word: &[u8]) -> Vec<u8> {
+    let mut limbs: Vec<u32> = Vec::with_capacity(word.len() / 5 + 1);
+    for byte in word {
+        let mut carry = u64::from(BASE58_VALUES[usize::from(*byte)]);
+        for limb in &mut limbs {
+            carry += u64::from(*limb) * 58;
+            *limb = carry as u32;
+            carry >>= 32;
+        }
+        if carry > 0 {
+            limbs.push(carry as u32);
+        }
+    }
+    let bytes = limbs.iter().rev().flat_map(|limb| limb.to_be_bytes());
+    bytes.skip_while(|byte| *byte == 0).collect()
+}
+
+/// Groups of five characters to four bytes; n characters at the end to n - 1 bytes. Groups above
+/// 32 bits are junk before or after the encoded part and come out as any bytes.
+fn base85_decoded(text: &[u8], values: &[u8; 256]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len() / 5 * 4 + 4);
+    for group in text.chunks(5) {
+        let digits = (0..5).map(|i| group.get(i).map_or(84, |byte| values[usize::from(*byte)]));
+        let number = digits.fold(0, |number, digit| number * 85 + u64::from(digit));
+        decoded.extend_from_slice(&(number as u32).to_be_bytes()[..group.len() - 1]);
+    }
+    decoded
+}
