@@ -1,1 +1,244 @@
-//! stub
+//! Policies: the contract under test, from a JSON, YAML or TOML file.
+//!
+//! Owns what a policy says, its checks, its schema and the decision on a path. Knows nothing of
+//! targets and testbeds; the values of placeholders come from outside.
+
+mod check;
+mod document;
+mod filesystem;
+mod placeholder;
+
+use std::path::Path;
+
+use serde::{Serialize, Serializer};
+
+pub use document::*;
+pub use filesystem::{Access, Decision, DeniedInside, Entry, Location, Rule, RuleKind};
+pub use placeholder::*;
+
+use crate::{
+    diag::{At, Diagnostic, Problems, Source},
+    policy::filesystem::Filesystem,
+    probe::Claim,
+};
+
+/// A policy without mistakes.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    document: Document,
+    source: Source,
+    filesystem: Option<Filesystem>,
+    warnings: Vec<Diagnostic>,
+}
+
+impl Policy {
+    /// Reads a policy file; its format is known by its ending, else by its content.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes that were found, each with its place.
+    pub fn read(path: &Path) -> Result<Self, Problems> {
+        Self::load(&Source::read(path)?)
+    }
+
+    /// Reads a policy from a text.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes that were found, each with its place.
+    pub fn load(source: &Source) -> Result<Self, Problems> {
+        Self::new(source.parse(source.format())?, source)
+    }
+
+    /// A policy that stands inside of another file.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes that were found, each with its place in `source`.
+    pub fn new(document: Document, source: &Source) -> Result<Self, Problems> {
+        let mut found = Vec::new();
+        let filesystem = check::check(&document, source, &mut found);
+        found.sort_by_key(|one| one.span().map_or(0, |span| span.start));
+        match Problems::new(found.clone()) {
+            Some(problems) => Err(problems),
+            None => Ok(Self {
+                document,
+                source: source.clone(),
+                filesystem,
+                warnings: found,
+            }),
+        }
+    }
+
+    /// The policy of a run that was given none: files only inside `{allowed}`.
+    #[must_use]
+    pub fn default_policy() -> Self {
+        let source = Source::new("default-policy.toml", include_str!("default.toml"));
+        Self::load(&source).expect("the default policy has no mistakes; a test reads it")
+    }
+
+    /// What it says, as written.
+    #[must_use]
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// The file that it was read from.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// What is allowed but probably not meant.
+    #[must_use]
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+
+    /// The same policy with real paths: only then [`decide`](Self::decide) knows the places that
+    /// are written with placeholders. Lines and columns stay those of the file.
+    ///
+    /// # Errors
+    ///
+    /// When a placeholder has no value in this run; the diagnostic points at it.
+    pub fn expand(&self, placeholders: &Placeholders) -> Result<Self, Problems> {
+        let mut found = Vec::new();
+        let mut document = self.document.clone();
+        for (at, glob) in document.texts() {
+            // In a pattern, a directory called `[x]` must stay a directory.
+            let values = if glob {
+                placeholders.escaped()
+            } else {
+                placeholders.clone()
+            };
+            match values.expand(&at.value) {
+                Ok(text) => at.value = text,
+                Err(unknown) => found.push(
+                    Diagnostic::error("policy::no-value", unknown.to_string())
+                        .within(&self.source)
+                        .label(at.span.clone(), "cannot be replaced")
+                        .help("remove it from the policy of this run"),
+                ),
+            }
+        }
+        match Problems::new(found) {
+            Some(problems) => Err(problems),
+            None => Ok(Self {
+                warnings: self.warnings.clone(),
+                ..Self::new(document, &self.source)?
+            }),
+        }
+    }
+
+    /// Whether an access is permitted, and by which rule. The path is absolute and is compared as
+    /// it is written: the caller resolves links, `.` and `..` where that is meant. A policy
+    /// without a filesystem section claims nothing, so everything is permitted.
+    #[must_use]
+    pub fn decide(&self, path: &Path, access: Access) -> Decision {
+        match &self.filesystem {
+            Some(filesystem) => filesystem.decide(path, access),
+            None => Decision {
+                allowed: true,
+                rule: Rule {
+                    kind: RuleKind::NoClaim,
+                    entry: String::from("capabilities.filesystem"),
+                    location: None,
+                },
+            },
+        }
+    }
+
+    /// Whether the policy makes a claim. What it does not claim is not tested.
+    #[must_use]
+    pub fn claims(&self, claim: Claim) -> bool {
+        let Some(filesystem) = &self.filesystem else {
+            return false;
+        };
+        match claim {
+            Claim::Outside => filesystem.allowed.is_some(),
+            Claim::DeniedInside => self.denied_inside().iter().any(|denied| !denied.pattern),
+            Claim::DeniedPattern => self.denied_inside().iter().any(|denied| denied.pattern),
+            Claim::MaxFileSize => filesystem.max_file_bytes.is_some(),
+            Claim::ReadOnly => filesystem.read_only,
+            Claim::ProtectedNames => !filesystem.protected.is_empty(),
+        }
+    }
+
+    /// Denied places and patterns that lie below an allowed path, in the order of the file; all
+    /// of them when there is no allow-list.
+    #[must_use]
+    pub fn denied_inside(&self) -> Vec<DeniedInside<'_>> {
+        self.filesystem
+            .as_ref()
+            .map_or_else(Vec::new, Filesystem::denied_inside)
+    }
+
+    /// The allow-list, if there is one.
+    #[must_use]
+    pub fn allowed_paths(&self) -> Option<&[Entry]> {
+        self.filesystem.as_ref()?.allowed.as_deref()
+    }
+
+    /// Size in bytes above which a file may be neither read nor written: `max_file_size_mb` at
+    /// 1,048,576 bytes each, since a file above that is too large in every reading of MB.
+    #[must_use]
+    pub fn max_file_bytes(&self) -> Option<u64> {
+        self.filesystem.as_ref()?.max_file_bytes
+    }
+
+    /// Names that may be read but not written, as they are written.
+    pub fn protected_names(&self) -> impl Iterator<Item = &Entry> {
+        self.filesystem
+            .iter()
+            .flat_map(|filesystem| filesystem.protected.iter().map(|(entry, _)| entry))
+    }
+}
+
+/// The policy as a document again: reading that gives the same policy.
+impl Serialize for Policy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.document.serialize(serializer)
+    }
+}
+
+impl Document {
+    /// Everything in which placeholders may stand, and whether it is a pattern.
+    fn texts(&mut self) -> Vec<(&mut At<String>, bool)> {
+        let files = self
+            .capabilities
+            .as_mut()
+            .and_then(|capabilities| capabilities.filesystem.as_mut());
+        let (mut plain, mut denied) = (Vec::new(), Vec::new());
+        if let Some(files) = files {
+            plain.extend(
+                files
+                    .allowed_paths
+                    .iter_mut()
+                    .flat_map(|list| &mut list.value),
+            );
+            denied.extend(&mut files.denied_paths);
+        }
+        plain.extend(self.audit.iter_mut().flat_map(|audit| &mut audit.log_file));
+        plain.extend(
+            self.process
+                .iter_mut()
+                .flat_map(|process| &mut process.read_only_paths),
+        );
+        plain
+            .into_iter()
+            .map(|at| (at, false))
+            .chain(denied.into_iter().map(|at| {
+                let glob = filesystem::is_pattern(&at.value);
+                (at, glob)
+            }))
+            .collect()
+    }
+}
+
+/// JSON Schema of policy files.
+#[must_use]
+pub fn schema() -> schemars::Schema {
+    let mut schema = schemars::schema_for!(Document);
+    schema.insert("title".into(), "Watertight policy, version 1".into());
+    schema
+}

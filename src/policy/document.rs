@@ -1,0 +1,187 @@
+//! The policy file format, version 1: what a JSON, YAML or TOML policy may say.
+//!
+//! Owns the serde types and their reference text, from which the published schema is made. What
+//! serde cannot state is checked in `check.rs`; what the words mean is in `filesystem.rs`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::diag::At;
+
+/// The contract under test: what an MCP server may and may not reach. What is left out is not
+/// claimed, and not tested.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// Address of this schema, for editors.
+    #[serde(rename = "$schema", skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// The server, its network and its patience.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<Server>,
+    /// What the server may do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Capabilities>,
+    /// What the server records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
+    /// Which environment variables the server needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
+    /// As whom the server runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
+    /// What the server may execute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub execution: Option<Execution>,
+}
+
+/// The server, its network and its patience.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Name of the server, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<At<String>>,
+    /// Which hosts the server may reach.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
+    /// Seconds after which the server gives up on a request of its own; more than 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub timeout_seconds: Option<At<f64>>,
+    /// How often the server repeats a failed request of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_retries: Option<At<u32>>,
+}
+
+/// Which hosts the server may reach. The longest prefix wins, deny wins ties.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Addresses, CIDR ranges and host names (`*.example.org` for all below) that may be reached.
+    /// A list that is there denies all others; an empty one denies everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_hosts: Option<Vec<At<String>>>,
+    /// Addresses, CIDR ranges and host names that may not be reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denied_hosts: Vec<At<String>>,
+    /// Address of the only resolver that may be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns_override: Option<At<String>>,
+}
+
+/// What the server may do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Capabilities {
+    /// Which files the server may reach.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filesystem: Option<Files>,
+}
+
+/// Which files the server may reach. The longest path wins, deny wins ties.
+///
+/// Paths are absolute, or begin with `{allowed}`, `{denied}`, `{outside}`, `{home}` or `{tmp}`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// Files and directories that may be reached, with everything below. A list that is there
+    /// denies all others; an empty one denies everything; without it only `denied_paths` counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_paths: Option<At<Vec<At<String>>>>,
+    /// Files and directories that may not be reached, with everything below; or patterns with `*`
+    /// or `?`, such as `**/.env`. A pattern without a slash is for names in any directory. A
+    /// pattern counts as all the paths that it matches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denied_paths: Vec<At<String>>,
+    /// Largest file that may be read or written, in MB; more than 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub max_file_size_mb: Option<At<f64>>,
+    /// Nothing may be written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<At<bool>>,
+    /// Names, with a directory or `*` where needed, that may be read but not written anywhere:
+    /// `.git/hooks`, `.npmrc`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protected_names: Vec<At<String>>,
+}
+
+/// What the server records.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// Whether there is an audit log at all.
+    pub enabled: bool,
+    /// The file that it is written to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_file: Option<At<String>>,
+    /// What is recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<At<AuditEvent>>,
+    /// When a new file is begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotate: Option<Rotate>,
+}
+
+/// Something that is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditEvent {
+    /// A file was read or written, or it was refused.
+    FileAccess,
+    /// A host was contacted, or it was refused.
+    NetworkRequest,
+    /// A command was run, or it was refused.
+    CommandExecution,
+    /// A caller could not prove who it is.
+    AuthFailure,
+}
+
+/// When a new log file is begun.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rotate {
+    /// Size at which a new file is begun, in MB; more than 0.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub max_size_mb: At<f64>,
+    /// How many files are kept; at least 1.
+    #[schemars(extend("minimum" = 1))]
+    pub max_files: At<u32>,
+}
+
+/// Which environment variables the server needs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    /// Names of variables that the server needs. No other secret may reach it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<At<String>>,
+}
+
+/// As whom the server runs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Process {
+    /// Name of the user that the server runs as, and nothing else does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<At<String>>,
+    /// The server may not run as root.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_root: bool,
+    /// The server may hold no capability of Linux.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_capabilities: bool,
+    /// Directories, such as where it is installed, that the server cannot write.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read_only_paths: Vec<At<String>>,
+}
+
+/// What the server may execute.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Execution {
+    /// Commands that may be run, by name or absolute path; an empty list forbids all.
+    pub allowed_commands: Vec<At<String>>,
+}
