@@ -1,1 +1,4 @@
 //! stub
+
+pub mod progress;
+pub mod style;

@@ -3,6 +3,22 @@
 //! Owns the accounting (planned = held + breached + inconclusive + not applicable) and the formats.
 //! Knows nothing of how a run is made.
 
+mod account;
+mod boundary;
+mod json;
 mod model;
+mod repro;
+mod sanitize;
+mod terminal;
+mod words;
+mod write;
 
+pub use account::*;
+pub use boundary::*;
+pub use json::{render as render_json, schema};
 pub use model::*;
+pub use repro::*;
+pub use sanitize::*;
+pub use terminal::{Look, render as render_terminal};
+pub use words::*;
+pub use write::*;

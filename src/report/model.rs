@@ -67,7 +67,7 @@ pub struct Harness {
 }
 
 /// Verdict and counts.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Summary {
     /// The verdict of the run: the worst of its boundaries.
@@ -82,12 +82,34 @@ pub struct Summary {
     pub trials: Counts,
     /// Trials that the plan holds.
     pub planned: usize,
-    /// Judged share of what applied: (held + breached) / (held + breached + inconclusive), of probes.
+    /// Judged share of what applied: (held + breached) / (held + breached + inconclusive), of
+    /// probes, rounded down to four decimals; 0 when nothing applied.
     pub coverage: f64,
     /// Roles that at least one proven channel drives.
     pub roles_bound: usize,
     /// Roles for which the target offers a candidate.
     pub roles_offered: usize,
+    /// What it took to pass, and therefore what the exit code means.
+    pub thresholds: Thresholds,
+}
+
+/// What it takes to pass.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Thresholds {
+    /// A breach below this severity is reported but does not decide the exit code.
+    pub min_severity: Severity,
+    /// Share of the applicable probes, 0 to 1, that must have been judged.
+    pub min_coverage: f64,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            min_severity: Severity::Low,
+            min_coverage: 0.9,
+        }
+    }
 }
 
 /// How many of each verdict.
@@ -105,7 +127,7 @@ pub struct Counts {
 }
 
 /// One boundary.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BoundaryReport {
     /// Its id, such as `fs.read`.
@@ -114,7 +136,7 @@ pub struct BoundaryReport {
     pub title: String,
     /// Worst of its probes.
     pub verdict: Verdict,
-    /// Of a held boundary: the strength of its weakest held probe.
+    /// Of a held boundary: the strength of its weakest P0 probe.
     pub strength: Option<Strength>,
     /// Worst severity among its breached probes.
     pub severity: Option<Severity>,

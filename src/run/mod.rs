@@ -1,1 +1,4 @@
 //! stub
+
+mod event;
+pub use event::*;

@@ -1,0 +1,63 @@
+//! The line that repeats an attack.
+//!
+//! Owns how a trial is spelled as a command line of ours. Whether such a line is possible depends
+//! on the target only: one that runs inside the harness has none.
+
+use std::path::Path;
+
+use crate::report::{TargetReport, TestbedReport, TrialReport};
+
+/// A shell line that runs the trial's probe again on the same target, or `None` for a target that
+/// no command line reaches.
+///
+/// The allowed directory of the finished run is gone; where it stood in the command, the
+/// placeholder `{allowed}` stands again. Every word is quoted for a POSIX shell.
+#[must_use]
+pub fn repro(
+    target: &TargetReport,
+    testbed: &TestbedReport,
+    policy: Option<&Path>,
+    seed: u64,
+    trial: &TrialReport,
+) -> Option<String> {
+    let probe = trial
+        .id
+        .split_once('/')
+        .map_or(&*trial.id, |(probe, _)| probe);
+    let mut words: Vec<String> = ["watertight", "run", "--probe", probe, "--seed"]
+        .map(String::from)
+        .into();
+    words.push(seed.to_string());
+    if let Some(policy) = policy {
+        words.push(String::from("--policy"));
+        words.push(policy.display().to_string());
+    }
+    match &*target.transport {
+        "stdio" => {
+            words.push(String::from("--"));
+            // A display that is no shell text is repeated as one word: wrong but visible.
+            let command = shell_words::split(&target.display)
+                .unwrap_or_else(|_| vec![target.display.clone()]);
+            words.extend(command.into_iter().map(|word| placeholder(word, testbed)));
+        }
+        "http" => {
+            words.push(String::from("--url"));
+            words.push(target.display.clone());
+            words.push(String::from("--allowed"));
+            words.push(testbed.allowed.clone());
+        }
+        _ => return None,
+    }
+    Some(shell_words::join(words))
+}
+
+/// Puts `{allowed}` and `{denied}` back where the directories of the run stood.
+fn placeholder(word: String, testbed: &TestbedReport) -> String {
+    [
+        (&testbed.allowed, "{allowed}"),
+        (&testbed.denied, "{denied}"),
+    ]
+    .into_iter()
+    .filter(|(path, _)| !path.is_empty())
+    .fold(word, |word, (path, name)| word.replace(path.as_str(), name))
+}

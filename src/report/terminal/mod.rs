@@ -1,0 +1,221 @@
+//! The report for people at a terminal.
+//!
+//! Owns what is said and in which order: boundaries first, then breaches, then what could not be
+//! judged and what was not tested with the same prominence, then how it was done, then the
+//! verdict. A pure function of the report; layout is [`page`]'s, colour is the caller's wish.
+
+mod breach;
+mod gaps;
+mod page;
+mod setting;
+
+use crate::{
+    judge::Verdict,
+    report::{BoundaryReport, Report, TrialReport, severity_word, strength_word, verdict_word},
+};
+use page::{BAD, BOLD, FAINT, GOOD, PLAIN, Page, Span, UNSURE};
+
+/// How a report shall look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// With ANSI styles.
+    pub color: bool,
+    /// Columns; held between 72 and 132.
+    pub width: usize,
+    /// With every probe that held, and without shortened lists.
+    pub verbose: bool,
+}
+
+/// The report as text.
+#[must_use]
+pub fn render(report: &Report, look: &Look) -> String {
+    let mut page = Page::new(look);
+    title(&mut page, report);
+    boundaries(&mut page, report);
+    breach::section(&mut page, report, look.verbose);
+    gaps::inconclusive(&mut page, report, look.verbose);
+    gaps::not_tested(&mut page, report, look.verbose);
+    if look.verbose {
+        gaps::held(&mut page, report);
+    }
+    setting::section(&mut page, report);
+    verdict(&mut page, report);
+    page.finish()
+}
+
+fn title(page: &mut Page, report: &Report) {
+    let target = &report.target;
+    let mut line = vec![
+        (BOLD, String::from("watertight")),
+        (FAINT, format!(" {}  ", report.harness.version)),
+    ];
+    match (&target.name, &target.version) {
+        (Some(name), Some(version)) => {
+            line.extend([(BOLD, name.clone()), (PLAIN, format!(" {version}"))]);
+        }
+        (Some(name), None) => line.push((BOLD, name.clone())),
+        _ => line.push((BOLD, target.display.clone())),
+    }
+    page.line(&line);
+    page.blank();
+}
+
+fn boundaries(page: &mut Page, report: &Report) {
+    let head = |text: &str| (FAINT, String::from(text));
+    let mut rows = vec![
+        [
+            "boundary", "", "verdict", "strength", "held", "breached", "inconcl.", "n/a", "trials",
+        ]
+        .map(head)
+        .into(),
+    ];
+    rows.extend(report.boundaries.iter().map(boundary));
+    let right = [false, false, false, false, true, true, true, true, true];
+    page.table(1, &right, &rows);
+}
+
+fn boundary(row: &BoundaryReport) -> Vec<Span> {
+    let style = ink(row.verdict);
+    let mut verdict = mark(row.verdict);
+    if let Some(severity) = row.severity {
+        verdict = format!("{verdict} {}", severity_word(severity));
+    }
+    let number = |style, number: usize| match number {
+        0 => (FAINT, String::from("·")),
+        _ => (style, number.to_string()),
+    };
+    vec![
+        (BOLD, row.id.clone()),
+        (PLAIN, row.title.clone()),
+        (style, verdict),
+        (PLAIN, row.strength.map_or("", strength_word).into()),
+        number(PLAIN, row.probes.held),
+        number(BAD, row.probes.breached),
+        number(UNSURE, row.probes.inconclusive),
+        number(FAINT, row.probes.not_applicable),
+        number(PLAIN, planned(row)),
+    ]
+}
+
+fn planned(row: &BoundaryReport) -> usize {
+    let counts = row.trials;
+    counts.held + counts.breached + counts.inconclusive + counts.not_applicable
+}
+
+/// The last lines: verdict, in what measure, exit code.
+fn verdict(page: &mut Page, report: &Report) {
+    let summary = &report.summary;
+    let all = report.boundaries.len();
+    let percent = summary.coverage * 100.0;
+    let below = summary.coverage < summary.thresholds.min_coverage;
+    let measure = match summary.verdict {
+        Verdict::Breached => {
+            let worst = report
+                .boundaries
+                .iter()
+                .filter_map(|row| row.severity)
+                .max();
+            let gate = match worst {
+                Some(worst) if worst < summary.thresholds.min_severity => format!(
+                    ", below the threshold ({})",
+                    severity_word(summary.thresholds.min_severity)
+                ),
+                _ => String::new(),
+            };
+            format!(
+                "{} of {}{gate}",
+                summary.boundaries.breached,
+                counted(all, "boundary", "boundaries"),
+            )
+        }
+        Verdict::Held => format!("{}", counted(all, "boundary", "boundaries")),
+        Verdict::Inconclusive => format!(
+            "{} of {}",
+            summary.boundaries.inconclusive,
+            counted(all, "boundary", "boundaries"),
+        ),
+        Verdict::NotApplicable => String::from("nothing that was selected applies"),
+    };
+    let judged = match below {
+        true => format!(
+            "{percent:.0} % judged, {:.0} % needed",
+            summary.thresholds.min_coverage * 100.0
+        ),
+        false => format!("{percent:.0} % judged"),
+    };
+    let mut parts = vec![measure, judged];
+    if report.harness.interrupted {
+        parts.push(String::from("interrupted"));
+    }
+    parts.push(format!("exit code {}", summary.exit_code));
+    page.blank();
+    page.rule();
+    page.line(&[
+        (PLAIN, String::from("   ")),
+        (ink(summary.verdict).bold(), mark(summary.verdict)),
+        (PLAIN, format!("  {}", parts.join(" · "))),
+    ]);
+}
+
+/// The style of a verdict.
+fn ink(verdict: Verdict) -> anstyle::Style {
+    match verdict {
+        Verdict::Held => GOOD,
+        Verdict::Breached => BAD,
+        Verdict::Inconclusive => UNSURE,
+        Verdict::NotApplicable => FAINT,
+    }
+}
+
+/// Sign and word of a verdict; the word alone is enough.
+fn mark(verdict: Verdict) -> String {
+    let sign = match verdict {
+        Verdict::Held => '✓',
+        Verdict::Breached => '✗',
+        Verdict::Inconclusive => '?',
+        Verdict::NotApplicable => '-',
+    };
+    format!("{sign} {}", verdict_word(verdict))
+}
+
+/// `1 trial`, `2 trials`.
+fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// Trials by tool with their variants, in order: `read_file (plain, slash), list (plain)`.
+/// At most `limit` tools and as many variants of each are named.
+fn by_tool<'a>(trials: impl IntoIterator<Item = &'a TrialReport>, limit: usize) -> String {
+    let mut tools: Vec<(&str, Vec<&str>)> = Vec::new();
+    for trial in trials {
+        match tools.iter_mut().find(|(tool, _)| *tool == trial.tool) {
+            Some((_, variants)) if variants.contains(&&*trial.variant) => {}
+            Some((_, variants)) => variants.push(&trial.variant),
+            None => tools.push((&trial.tool, vec![&trial.variant])),
+        }
+    }
+    let named: Vec<String> = tools
+        .iter()
+        .map(|(tool, variants)| match tool.is_empty() {
+            true => listed(variants, limit),
+            false => format!(
+                "{} ({})",
+                crate::report::visible(tool, NAME),
+                listed(variants, limit)
+            ),
+        })
+        .collect();
+    listed(&named, limit)
+}
+
+/// Names in a row; those beyond `limit` are counted.
+fn listed<T: AsRef<str>>(names: &[T], limit: usize) -> String {
+    let shown: Vec<&str> = names.iter().take(limit).map(AsRef::as_ref).collect();
+    match names.len().saturating_sub(limit) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// Characters of a tool's name that are shown within a sentence.
+const NAME: usize = 60;

@@ -1,0 +1,256 @@
+//! Lines, fields and tables of a fixed width.
+//!
+//! Owns layout, styles and the one rule that everything that is written was made
+//! [visible](crate::report::visible) first. Knows nothing of reports.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
+use unicode_width::UnicodeWidthStr;
+
+use crate::report::{Look, visible};
+
+pub(super) const PLAIN: Style = Style::new();
+pub(super) const BOLD: Style = Style::new().bold();
+pub(super) const FAINT: Style = Style::new().dimmed();
+pub(super) const GOOD: Style = AnsiColor::Green.on_default();
+pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(super) const UNSURE: Style = AnsiColor::Yellow.on_default();
+pub(super) const CODE: Style = AnsiColor::Cyan.on_default();
+
+/// Characters of any one text that are shown; the JSON report has the rest.
+const LIMIT: usize = 480;
+/// Columns before the text of a field, and before its label.
+const GUTTER: usize = 12;
+const INDENT: usize = 3;
+/// Narrower than this, a table of verdicts makes no sense; a narrower terminal wraps by itself.
+const NARROWEST: usize = 72;
+/// Lines of prose get hard to read beyond this.
+const WIDEST: usize = 132;
+
+/// A piece of a line in one style.
+pub(super) type Span = (Style, String);
+
+pub(super) struct Page {
+    out: String,
+    width: usize,
+    color: bool,
+}
+
+/// How long words may be broken.
+#[derive(Clone, Copy)]
+pub(super) enum Wrap {
+    /// Prose of ours: white space is folded, lines are balanced.
+    Prose,
+    /// Text of the target or of a machine: spaces kept, broken anywhere if need be.
+    Code,
+}
+
+impl Page {
+    pub(super) fn new(look: &Look) -> Self {
+        Self {
+            out: String::new(),
+            width: look.width.clamp(NARROWEST, WIDEST),
+            color: look.color,
+        }
+    }
+
+    pub(super) fn finish(self) -> String {
+        self.out
+    }
+
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    pub(super) fn blank(&mut self) {
+        self.out.push('\n');
+    }
+
+    /// One line, cut at the width.
+    pub(super) fn line(&mut self, spans: &[Span]) {
+        let mut room = self.width;
+        for (style, text) in spans {
+            let text = visible(text, LIMIT);
+            let piece = head(&text, room);
+            room -= piece.width();
+            self.paint(*style, piece);
+            if piece.len() < text.len() {
+                break;
+            }
+        }
+        self.end_line();
+    }
+
+    /// A section heading: title, rule, remark at the right edge.
+    pub(super) fn heading(&mut self, style: Style, title: &str, remark: &str) {
+        let rule = self
+            .width
+            .saturating_sub(title.width() + remark.width() + 2);
+        self.blank();
+        self.line(&[
+            (style.bold(), String::from(title)),
+            (FAINT, format!(" {} ", "─".repeat(rule))),
+            (FAINT, String::from(remark)),
+        ]);
+        self.blank();
+    }
+
+    pub(super) fn rule(&mut self) {
+        self.line(&[(FAINT, "─".repeat(self.width))]);
+    }
+
+    /// A labelled text; lines after the first hang below its beginning.
+    pub(super) fn field(&mut self, label: &str, style: Style, wrap: Wrap, text: &str) {
+        let lines = self.wrap(text, self.width - GUTTER, wrap);
+        self.labelled(label, style, &lines);
+    }
+
+    /// A shell line, broken between words with backslashes so that it can be pasted. A word is
+    /// never broken: a word that is wider than the page makes a line that is too.
+    pub(super) fn shell(&mut self, label: &str, command: &str) {
+        let words = shell_words::split(command).map_or_else(
+            |_| vec![visible(command, LIMIT).into_owned()],
+            |words| {
+                words
+                    .iter()
+                    .map(|word| shell_words::quote(&visible(word, LIMIT)).into_owned())
+                    .collect()
+            },
+        );
+        let room = self.width - GUTTER - " \\".len();
+        let mut lines: Vec<String> = Vec::new();
+        for word in words {
+            match lines.last_mut() {
+                Some(line) if line.width() + 1 + word.width() <= room => {
+                    line.push(' ');
+                    line.push_str(&word);
+                }
+                Some(line) => {
+                    line.push_str(" \\");
+                    lines.push(format!("  {word}"));
+                }
+                None => lines.push(word),
+            }
+        }
+        self.labelled(label, CODE, &lines);
+    }
+
+    /// A wrapped paragraph, `indent` columns in, with a hanging indent of `hang` more.
+    pub(super) fn paragraph(
+        &mut self,
+        indent: usize,
+        hang: usize,
+        style: Style,
+        wrap: Wrap,
+        text: &str,
+    ) {
+        let lines = self.wrap(text, self.width - indent - hang, wrap);
+        for (number, line) in lines.iter().enumerate() {
+            let indent = indent + if number == 0 { 0 } else { hang };
+            self.paint(PLAIN, &" ".repeat(indent));
+            self.paint(style, line);
+            self.end_line();
+        }
+    }
+
+    /// A table without rules; columns are as wide as their widest cell. The first of the layouts
+    /// that fits is used: all columns, without column `optional`, the same with narrow gaps.
+    pub(super) fn table(&mut self, optional: usize, right: &[bool], rows: &[Vec<Span>]) {
+        let widths: Vec<usize> = (0..right.len())
+            .map(|column| {
+                rows.iter()
+                    .map(|row| visible(&row[column].1, LIMIT).width())
+                    .max()
+                    .unwrap_or(0)
+            })
+            .collect();
+        let total: usize = widths.iter().sum::<usize>() + INDENT;
+        let gaps = right.len() - 1;
+        let without = total - widths[optional];
+        let (skip, gap) = if total + gaps * 2 <= self.width {
+            (None, 2)
+        } else if without + (gaps - 1) * 2 <= self.width {
+            (Some(optional), 2)
+        } else {
+            (Some(optional), 1)
+        };
+        for row in rows {
+            let mut line = vec![(PLAIN, " ".repeat(INDENT))];
+            for (column, (style, text)) in row.iter().enumerate() {
+                if skip == Some(column) {
+                    continue;
+                }
+                if line.len() > 1 {
+                    line.push((PLAIN, " ".repeat(gap)));
+                }
+                let pad = " ".repeat(widths[column] - visible(text, LIMIT).width());
+                let cell = (*style, text.clone());
+                match right[column] {
+                    true => line.extend([(PLAIN, pad), cell]),
+                    false => line.extend([cell, (PLAIN, pad)]),
+                }
+            }
+            self.line(&line);
+        }
+    }
+
+    fn labelled(&mut self, label: &str, style: Style, lines: &[String]) {
+        let mut label = label;
+        for line in lines {
+            let label = std::mem::take(&mut label);
+            self.paint(PLAIN, &" ".repeat(INDENT));
+            self.paint(FAINT, &format!("{label:<pad$}", pad = GUTTER - INDENT));
+            self.paint(style, line);
+            self.end_line();
+        }
+    }
+
+    fn wrap(&self, text: &str, width: usize, wrap: Wrap) -> Vec<String> {
+        let options = Options::new(width).word_splitter(WordSplitter::NoHyphenation);
+        let (text, options) = match wrap {
+            Wrap::Prose => (
+                text.split_whitespace().collect::<Vec<_>>().join(" "),
+                options.word_separator(WordSeparator::AsciiSpace),
+            ),
+            Wrap::Code => (
+                String::from(text),
+                options
+                    .word_separator(WordSeparator::AsciiSpace)
+                    .wrap_algorithm(WrapAlgorithm::FirstFit),
+            ),
+        };
+        let shown = visible(&text, LIMIT);
+        textwrap::wrap(&shown, options)
+            .into_iter()
+            .map(std::borrow::Cow::into_owned)
+            .collect()
+    }
+
+    fn paint(&mut self, style: Style, text: &str) {
+        let written = if self.color && style != PLAIN && !text.trim().is_empty() {
+            write!(self.out, "{style}{text}{style:#}")
+        } else {
+            write!(self.out, "{text}")
+        };
+        written.expect("writing to a String does not fail");
+    }
+
+    fn end_line(&mut self) {
+        self.out.truncate(self.out.trim_end_matches(' ').len());
+        self.out.push('\n');
+    }
+}
+
+/// The longest beginning of a text that fits into `room` columns.
+fn head(text: &str, room: usize) -> &str {
+    let mut end = text.len();
+    while text[..end].width() > room {
+        end = text[..end]
+            .char_indices()
+            .next_back()
+            .map_or(0, |(index, _)| index);
+    }
+    &text[..end]
+}

@@ -1,0 +1,150 @@
+//! Words for verdicts, reasons and severities, the same in every format.
+//!
+//! Owns wording only. A word never decides anything.
+
+use crate::{
+    judge::{Basis, Strength, Verdict},
+    probe::{Assumption, Severity},
+};
+
+/// The word for a verdict. A breach is in capitals, so that it stands out without colour too.
+#[must_use]
+pub fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Held => "held",
+        Verdict::Breached => "BREACHED",
+        Verdict::Inconclusive => "inconclusive",
+        Verdict::NotApplicable => "not applicable",
+    }
+}
+
+/// The word for a strength.
+#[must_use]
+pub fn strength_word(strength: Strength) -> &'static str {
+    match strength {
+        Strength::Weak => "weak",
+        Strength::Medium => "medium",
+        Strength::Strong => "strong",
+    }
+}
+
+/// The word for a severity.
+#[must_use]
+pub fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+        Severity::Critical => "critical",
+    }
+}
+
+/// What the attacker is assumed to be able to do, as the end of "the attacker ...".
+#[must_use]
+pub fn assumption_words(assumption: Assumption) -> &'static str {
+    match assumption {
+        Assumption::Caller => "only calls tools",
+        Assumption::Planter => {
+            "can create objects in the allowed directory (a hostile repository or archive, another tool)"
+        }
+        Assumption::Operator => {
+            "chooses the server's configuration, or its operator made a mistake in it"
+        }
+    }
+}
+
+/// The stable word of a basis, as JSON has it.
+#[must_use]
+pub fn basis_word(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Token => "token",
+        Basis::Effect => "effect",
+        Basis::Access => "access",
+        Basis::Metadata => "metadata",
+        Basis::Policy => "policy",
+        Basis::Syntax => "syntax",
+        Basis::Filtered => "filtered",
+        Basis::Envelope => "envelope",
+        Basis::ControlFailed => "control-failed",
+        Basis::ControlLost => "control-lost",
+        Basis::ServerDied => "server-died",
+        Basis::Timeout => "timeout",
+        Basis::WitnessBlind => "witness-blind",
+        Basis::WeakSignal => "weak-signal",
+        Basis::NoEvidence => "no-evidence",
+        Basis::HarnessFault => "harness-fault",
+        Basis::NotRun => "not-run",
+        Basis::NoClaim => "no-claim",
+        Basis::NoChannel => "no-channel",
+        Basis::Platform => "platform",
+        Basis::OptOut => "opt-out",
+        Basis::Inert => "inert",
+    }
+}
+
+/// What a basis means, as a sentence without its full stop.
+#[must_use]
+pub fn basis_words(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Token => "a secret from behind the boundary came out of the server",
+        Basis::Effect => "a forbidden place was changed",
+        Basis::Access => "the forbidden file was read, though nothing of it was returned",
+        Basis::Metadata => "facts about a forbidden file were told",
+        Basis::Policy => "the attack was refused while its permitted twin passed",
+        Basis::Syntax => "this form of request is refused altogether, its permitted twin too",
+        Basis::Filtered => "answered without an error, and nothing forbidden was reached",
+        Basis::Envelope => "stopped by the sandbox around the server, not by the server",
+        Basis::ControlFailed => "no control passed before the attack",
+        Basis::ControlLost => "the control no longer passed after the attack",
+        Basis::ServerDied => "the server ended during the trial",
+        Basis::Timeout => "no answer in time, twice",
+        Basis::WitnessBlind => "the only witness that could have seen a breach was blind",
+        Basis::WeakSignal => "there were signs of a breach, not confirmed when run alone",
+        Basis::NoEvidence => "an answer like a success, without evidence in either direction",
+        Basis::HarnessFault => "the harness could not plant or observe what the trial needs",
+        Basis::NotRun => "the run was interrupted first",
+        Basis::NoClaim => "the policy makes no such claim",
+        Basis::NoChannel => "no tool has the role",
+        Basis::Platform => "ruled out by platform, transport or testbed",
+        Basis::OptOut => "destructive, and not allowed by name",
+        Basis::Inert => "the payload reaches nothing here, not even without a boundary",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn basis_words_are_those_of_the_json_report() {
+        use Basis::*;
+        for basis in [
+            Token,
+            Effect,
+            Access,
+            Metadata,
+            Policy,
+            Syntax,
+            Filtered,
+            Envelope,
+            ControlFailed,
+            ControlLost,
+            ServerDied,
+            Timeout,
+            WitnessBlind,
+            WeakSignal,
+            NoEvidence,
+            HarnessFault,
+            NotRun,
+            NoClaim,
+            NoChannel,
+            Platform,
+            OptOut,
+            Inert,
+        ] {
+            assert_eq!(json!(basis), json!(basis_word(basis)));
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! Reports: they add up, their worst-of rules, their looks, and what hostile text can do to them.
+
+#[path = "report/sample.rs"]
+mod sample;
+
+use std::{fs, path::Path};
+
+use insta::assert_snapshot;
+use sample::{HOSTILE_TOOL, findings, probe, report, trial};
+use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
+use watertight::{
+    judge::{Basis, Strength, Verdict},
+    probe::{Priority, Severity},
+    report::{
+        AccountError, Format, FormatError, Look, ProbeReport, Report, Thresholds, WriteError,
+        boundary_report, boundary_reports, breach_severity, is_plain, parse_destination,
+        probe_verdict, render_json, render_terminal, schema, summary, write_reports,
+    },
+};
+
+const NARROW: Look = Look {
+    color: false,
+    width: 80,
+    verbose: false,
+};
+
+#[test]
+fn terminal_at_80_columns() {
+    assert_snapshot!(render_terminal(&report(), &NARROW));
+}
+
+#[test]
+fn terminal_at_80_columns_in_colour() {
+    let look = Look {
+        color: true,
+        ..NARROW
+    };
+    assert_snapshot!(render_terminal(&report(), &look).replace('\u{1b}', "␛"));
+}
+
+#[test]
+fn terminal_at_120_columns_verbose() {
+    let look = Look {
+        width: 120,
+        verbose: true,
+        ..NARROW
+    };
+    assert_snapshot!(render_terminal(&report(), &look));
+}
+
+#[test]
+fn colour_changes_nothing_but_colour() {
+    let look = Look {
+        color: true,
+        ..NARROW
+    };
+    let colored = render_terminal(&report(), &look);
+    assert!(colored.contains('\u{1b}'));
+    assert_eq!(
+        anstream::adapter::strip_str(&colored).to_string(),
+        render_terminal(&report(), &NARROW)
+    );
+}
+
+#[test]
+fn hostile_text_stays_text() {
+    for width in [72, 80, 100, 120] {
+        for verbose in [false, true] {
+            let look = Look {
+                color: false,
+                width,
+                verbose,
+            };
+            let text = render_terminal(&report(), &look);
+            for line in text.lines() {
+                assert!(line.chars().all(is_plain), "raw character in {line:?}");
+                assert!(line.width() <= width, "wider than {width}: {line}");
+            }
+            assert!(text.contains(r"\u{1b}[31mAPI notes"), "{text}");
+        }
+    }
+    let json = render_json(&report());
+    assert!(json.lines().flat_map(str::chars).all(is_plain));
+}
+
+#[test]
+fn every_tool_that_no_trial_exercised_is_named() {
+    let report = report();
+    let text = render_terminal(&report, &NARROW);
+    let gaps = &text[text.find("NOT TESTED").expect("the section is there")..];
+    for tool in report.target.tools.iter().filter(|tool| tool.trials == 0) {
+        assert!(
+            report
+                .not_tested
+                .iter()
+                .any(|gap| gap.tool.as_ref() == Some(&tool.name))
+        );
+        let word = tool.name.split('\n').next().expect("a first line");
+        assert!(gaps.contains(word), "{word} is missing in {gaps}");
+    }
+    let hostile = report
+        .not_tested
+        .iter()
+        .find(|gap| gap.tool.as_deref() == Some(HOSTILE_TOOL));
+    assert!(
+        hostile.is_some_and(|gap| gap.why.contains("two allowed files gave the same answer")),
+        "{hostile:?}"
+    );
+}
+
+#[test]
+fn the_repro_line_can_be_pasted() {
+    let text = render_terminal(&report(), &NARROW);
+    let start = text.find("repeat").expect("a breach has a repro") + "repeat".len();
+    let mut line = String::new();
+    for piece in text[start..].lines() {
+        line.push_str(piece);
+        line.push('\n');
+        if !piece.ends_with('\\') {
+            break;
+        }
+    }
+    assert_eq!(
+        shell_words::split(&line).expect("it is a shell line"),
+        [
+            "watertight",
+            "run",
+            "--probe",
+            "fs.read.prefix-sibling",
+            "--seed",
+            "42",
+            "--",
+            "npx",
+            "-y",
+            "@modelcontextprotocol/server-filesystem@2025.1.14",
+            "{allowed}"
+        ]
+    );
+}
+
+#[test]
+fn findings_that_do_not_add_up_make_no_report() {
+    type Fault = fn(&mut watertight::report::Findings);
+    let id = || String::from("fs.read.prefix-sibling/plain@read_file:path");
+    let faults: [(Fault, AccountError); 8] = [
+        (
+            |findings| findings.planned += 1,
+            AccountError::Planned {
+                planned: 44,
+                found: 43,
+            },
+        ),
+        (
+            |findings| {
+                let twin = findings.probes[0].trials[0].clone();
+                findings.probes[0].trials.push(twin);
+                findings.planned += 1;
+            },
+            AccountError::Twice(id()),
+        ),
+        (
+            |findings| {
+                let twin = findings.probes[0].clone();
+                findings.probes.push(twin);
+            },
+            AccountError::Twice(String::from("fs.read.prefix-sibling")),
+        ),
+        (
+            |findings| findings.probes[0].trials[0].evidence.clear(),
+            AccountError::WithoutEvidence(id()),
+        ),
+        (
+            |findings| findings.probes[0].trials[0].strength = Some(Strength::Weak),
+            AccountError::Strength(id()),
+        ),
+        (
+            |findings| findings.probes[0].trials[0].basis = Basis::Policy,
+            AccountError::Basis(id()),
+        ),
+        (
+            |findings| findings.probes[0].trials[0].id.insert(0, 'x'),
+            AccountError::Misfiled {
+                trial: format!("x{}", id()),
+                probe: String::from("fs.read.prefix-sibling"),
+            },
+        ),
+        (
+            |findings| {
+                findings.planned -= findings.probes[0].trials.len();
+                findings.probes[0].trials.clear();
+            },
+            AccountError::Silent(String::from("fs.read.prefix-sibling")),
+        ),
+    ];
+    for (fault, expected) in faults {
+        let mut findings = findings();
+        fault(&mut findings);
+        assert_eq!(Report::new(findings).map(|_| ()), Err(expected));
+    }
+}
+
+#[test]
+fn a_report_from_a_file_is_counted_again() {
+    let read = |text: &str| serde_json::from_str::<Report>(text).expect("it is a report");
+    let json = render_json(&report());
+    assert_eq!(read(&json).account(), Ok(()));
+    let mut summary = read(&json);
+    summary.summary.exit_code = 0;
+    assert!(matches!(summary.account(), Err(AccountError::Stale(_))));
+    let mut table = read(&json);
+    table.boundaries[0].verdict = Verdict::Held;
+    assert!(matches!(table.account(), Err(AccountError::Stale(_))));
+    let mut verdict = read(&json);
+    verdict.probes[0].verdict = Verdict::Held;
+    assert!(matches!(verdict.account(), Err(AccountError::Stale(_))));
+}
+
+#[test]
+fn a_probe_is_as_bad_as_its_worst_trial() {
+    use Verdict::*;
+    let bases = [
+        (NotApplicable, Basis::Inert),
+        (Held, Basis::Policy),
+        (Inconclusive, Basis::Timeout),
+        (Breached, Basis::Token),
+    ];
+    assert_eq!(probe_verdict(&[]), (NotApplicable, None));
+    // All 15 non-empty sets of verdicts, in both orders.
+    for set in 1_usize..16 {
+        let chosen: Vec<_> = (0..4).filter(|bit| set & (1 << bit) != 0).collect();
+        let mut trials: Vec<_> = chosen
+            .iter()
+            .map(|bit| trial("a.b", &bit.to_string(), "tool", bases[*bit].1))
+            .collect();
+        let worst = bases[*chosen.last().expect("the set is not empty")].0;
+        let strength = (worst == Held).then_some(Strength::Strong);
+        assert_eq!(probe_verdict(&trials), (worst, strength), "{set:04b}");
+        trials.reverse();
+        assert_eq!(probe_verdict(&trials), (worst, strength), "{set:04b}");
+    }
+    let mut trials = ["x", "y"].map(|variant| trial("a.b", variant, "tool", Basis::Policy));
+    trials[1].strength = Some(Strength::Weak);
+    assert_eq!(probe_verdict(&trials), (Held, Some(Strength::Weak)));
+}
+
+/// One probe of boundary `a` for each of the given bases; the priority decides its name.
+fn boundary(core: &[Basis], rest: &[Basis]) -> Vec<ProbeReport> {
+    let make = |priority, bases: &[Basis]| -> Vec<ProbeReport> {
+        bases
+            .iter()
+            .map(|basis| {
+                let id = format!("a.{priority:?}-{basis:?}").to_lowercase();
+                let trial = trial(&id, "plain", "tool", *basis);
+                probe(&id, priority, vec![trial])
+            })
+            .collect()
+    };
+    [make(Priority::P0, core), make(Priority::P1, rest)].concat()
+}
+
+#[test]
+fn boundaries_and_exit_codes() {
+    use Basis::{Inert as N, Policy as H, Timeout as I, Token as B};
+    use Verdict::*;
+    let table: &[(&[Basis], &[Basis], Verdict, u8)] = &[
+        (&[], &[], NotApplicable, 3),
+        (&[N], &[N], NotApplicable, 3),
+        (&[H], &[], Held, 0),
+        (&[H, N], &[N], Held, 0),
+        (&[H], &[H], Held, 0),
+        // A breach anywhere.
+        (&[B], &[], Breached, 1),
+        (&[H], &[B], Breached, 1),
+        (&[I], &[B], Breached, 1),
+        (&[N], &[B], Breached, 1),
+        // A core probe that could not be judged.
+        (&[H, I], &[], Inconclusive, 3),
+        (&[I], &[H], Inconclusive, 3),
+        // No core probe ran.
+        (&[], &[H], Inconclusive, 3),
+        (&[N], &[H], Inconclusive, 3),
+        (&[N], &[I], Inconclusive, 3),
+        // Held, but half of the probes could not be judged: coverage.
+        (&[H], &[I], Held, 3),
+    ];
+    for (core, rest, verdict, code) in table {
+        let probes = boundary(core, rest);
+        let row = boundary_report("a", &probes);
+        assert_eq!(row.verdict, *verdict, "{core:?} {rest:?}");
+        assert_eq!(row.strength.is_some(), *verdict == Held);
+        let rows = boundary_reports(&probes);
+        let summary = summary(
+            &rows,
+            &probes,
+            probes.len(),
+            (1, 1),
+            Thresholds::default(),
+            false,
+        );
+        assert_eq!(summary.verdict, *verdict, "{core:?} {rest:?}");
+        assert_eq!(summary.exit_code, *code, "{core:?} {rest:?}");
+    }
+}
+
+#[test]
+fn thresholds_move_the_exit_code_only() {
+    let code = |probes: &[ProbeReport], min_severity, min_coverage, interrupted| {
+        let thresholds = Thresholds {
+            min_severity,
+            min_coverage,
+        };
+        let rows = boundary_reports(probes);
+        let summary = summary(&rows, probes, probes.len(), (1, 1), thresholds, interrupted);
+        (summary.verdict, summary.exit_code)
+    };
+    let breached = boundary(&[Basis::Token, Basis::Policy], &[]);
+    let half = boundary(&[Basis::Policy], &[Basis::Timeout]);
+    let held = boundary(&[Basis::Policy], &[]);
+    let (high, critical) = (Severity::High, Severity::Critical);
+    assert_eq!(code(&breached, high, 0.9, false), (Verdict::Breached, 1));
+    assert_eq!(
+        code(&breached, critical, 0.9, false),
+        (Verdict::Breached, 0)
+    );
+    assert_eq!(code(&breached, critical, 0.9, true), (Verdict::Breached, 3));
+    assert_eq!(code(&half, high, 0.5, false), (Verdict::Held, 0));
+    assert_eq!(code(&half, high, 0.51, false), (Verdict::Held, 3));
+    assert_eq!(code(&held, high, 0.9, true), (Verdict::Held, 3));
+}
+
+#[test]
+fn a_read_that_returned_nothing_is_one_step_less_severe() {
+    let access = boundary(&[Basis::Access], &[]);
+    let token = boundary(&[Basis::Token], &[]);
+    let held = boundary(&[Basis::Policy], &[]);
+    assert_eq!(breach_severity(&access[0]), Some(Severity::Medium));
+    assert_eq!(breach_severity(&token[0]), Some(Severity::High));
+    assert_eq!(breach_severity(&held[0]), None);
+}
+
+#[test]
+fn schema_is_checked_in_and_the_sample_fits_it() {
+    let text = serde_json::to_string_pretty(&schema()).expect("a schema is JSON") + "\n";
+    checked_in("reports/report-v1.schema.json", &text);
+    let schema: Value = serde_json::from_str(&text).expect("a schema is JSON");
+    let validator = jsonschema::validator_for(&schema).expect("it is a JSON Schema");
+    let mut sample: Value = serde_json::from_str(&render_json(&report())).expect("JSON");
+    let errors: Vec<String> = validator
+        .iter_errors(&sample)
+        .map(|e| e.to_string())
+        .collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    for (place, bad) in [
+        ("/summary/verdict", Value::from("passed")),
+        ("/probes/0/trials/0/evidence", Value::Null),
+        ("/calls/sent", Value::from(-1)),
+    ] {
+        let good = sample.pointer_mut(place).expect("the place exists");
+        let good = std::mem::replace(good, bad);
+        let error = validator.validate(&sample).expect_err(place);
+        assert_eq!(error.instance_path().to_string(), place);
+        *sample.pointer_mut(place).expect("the place exists") = good;
+    }
+}
+
+#[test]
+fn samples_are_up_to_date() {
+    checked_in(
+        "reports/samples/report.txt",
+        &render_terminal(&report(), &NARROW),
+    );
+    checked_in("reports/samples/report.json", &render_json(&report()));
+}
+
+/// Compares with a file of the repository; `UPDATE=1` rewrites it.
+fn checked_in(path: &str, text: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&file, text).expect("the repository is writable");
+    }
+    let found = fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        found == text,
+        "{path} is stale; run `UPDATE=1 cargo test --test report`"
+    );
+}
+
+#[test]
+fn formats_are_named() {
+    assert_eq!("json".parse(), Ok(Format::Json));
+    assert_eq!("text".parse(), Ok(Format::Terminal));
+    let error = "xml"
+        .parse::<Format>()
+        .expect_err("there is no such format");
+    assert_snapshot!(error, @"unknown report format `xml`; known formats: text, json");
+    assert_eq!(
+        parse_destination("json=a=b.json"),
+        Ok((Format::Json, "a=b.json".into()))
+    );
+    for bad in ["json", "json="] {
+        assert_eq!(parse_destination(bad), Err(FormatError::NoPath(bad.into())));
+    }
+}
+
+#[test]
+fn one_report_that_cannot_be_written_costs_no_other() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let report = report();
+    let file = dir.path().join("file");
+    fs::write(&file, "no directory").expect("writable");
+    let good = dir.path().join("new/dir/report.json");
+    let text = dir.path().join("report.txt");
+    fs::write(&text, "an older report").expect("writable");
+    let errors = write_reports(
+        &report,
+        &[
+            (Format::Json, file.join("report.json")),
+            (Format::Terminal, dir.path().to_owned()),
+            (Format::Json, good.clone()),
+            (Format::Terminal, text.clone()),
+        ],
+    );
+    let paths: Vec<_> = errors
+        .iter()
+        .map(|error| match error {
+            WriteError::Io { path, .. } | WriteError::Render { path, .. } => path.as_path(),
+        })
+        .collect();
+    assert_eq!(paths, [file.join("report.json").as_path(), dir.path()]);
+    for error in &errors {
+        assert!(error.to_string().contains("--report"), "{error}");
+    }
+    assert_eq!(
+        fs::read_to_string(&good).expect("written"),
+        render_json(&report)
+    );
+    assert!(
+        fs::read_to_string(&text)
+            .expect("written")
+            .contains("exit code 1")
+    );
+    let names: Vec<_> = fs::read_dir(dir.path())
+        .expect("readable")
+        .map(|entry| entry.expect("readable").file_name())
+        .collect();
+    assert_eq!(names.len(), 3, "a temporary file was left: {names:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_said() {
+    let errors = write_reports(&report(), &[(Format::Json, "/dev/full".into())]);
+    assert_eq!(errors.len(), 1);
+    assert_snapshot!(errors[0], @"cannot write the json report to /dev/full: No space left on device (os error 28); free some space, or name another place with --report");
+    assert!(Path::new("/dev/full").exists());
+}
