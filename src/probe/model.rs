@@ -20,6 +20,7 @@ use crate::probe::Text;
 #[serde(deny_unknown_fields)]
 pub struct Probe {
     /// Version of this format; always 1.
+    #[schemars(range(min = 1, max = 1))]
     pub format: u32,
     /// `<boundary>.<name>`; the file is `probes/<boundary>/<name>.toml`.
     pub id: ProbeId,
@@ -32,6 +33,7 @@ pub struct Probe {
     /// How bad a breach is.
     pub severity: Severity,
     /// The roles through which the question can be asked; each proven channel of any of them is tried.
+    #[schemars(length(min = 1))]
     pub roles: Vec<Role>,
     /// The policy claim that makes the attack forbidden.
     pub claim: Claim,
@@ -49,12 +51,14 @@ pub struct Probe {
     #[serde(default)]
     pub references: References,
     /// Which observations decide a breach.
+    #[schemars(length(min = 1))]
     pub evidence: Vec<EvidenceKind>,
     /// Objects that are created for each trial, in this order, and removed after it.
     #[serde(default, rename = "plant")]
     pub plants: Vec<Plant>,
     /// The spellings and shapes of the attack; each is a trial of its own on each channel.
     #[serde(rename = "variant")]
+    #[schemars(length(min = 1))]
     pub variants: Vec<Variant>,
     /// Changes to the launch of the target that this probe needs; such trials get a process of their own.
     #[serde(default)]
@@ -64,6 +68,45 @@ pub struct Probe {
     pub technique: Option<String>,
     /// Proof that the probe passes and fails.
     pub selftest: Selftest,
+}
+
+impl Probe {
+    /// The roles that a variant is tried on.
+    #[must_use]
+    pub fn roles_of<'a>(&'a self, variant: &'a Variant) -> &'a [Role] {
+        if variant.roles.is_empty() {
+            &self.roles
+        } else {
+            &variant.roles
+        }
+    }
+
+    /// The platforms that a variant exists on; empty means all.
+    #[must_use]
+    pub fn platforms_of<'a>(&'a self, variant: &'a Variant) -> &'a [Platform] {
+        if variant.platforms.is_empty() {
+            &self.platforms
+        } else {
+            &variant.platforms
+        }
+    }
+
+    /// All plants of a variant, in the order in which they are created.
+    pub fn plants_of<'a>(&'a self, variant: &'a Variant) -> impl Iterator<Item = &'a Plant> {
+        self.plants.iter().chain(&variant.plants)
+    }
+
+    /// The launch changes of a variant.
+    #[must_use]
+    pub fn launch_of<'a>(&'a self, variant: &'a Variant) -> Option<&'a Launch> {
+        variant.launch.as_ref().or(self.launch.as_ref())
+    }
+
+    /// The coded technique of a variant.
+    #[must_use]
+    pub fn technique_of<'a>(&'a self, variant: &'a Variant) -> Option<&'a str> {
+        variant.technique.as_deref().or(self.technique.as_deref())
+    }
 }
 
 /// A dotted, greppable probe id such as `fs.read.symlink-dir`.
@@ -174,6 +217,9 @@ pub enum Role {
     /// Applies a unified diff. Slot `content`.
     #[serde(rename = "file.patch")]
     FilePatch,
+    /// Takes a file in and gives its content out through another tool. Slot `path`.
+    #[serde(rename = "file.stage")]
+    FileStage,
     /// Names the entries of a directory. Slot `path`.
     #[serde(rename = "dir.list")]
     DirList,
@@ -220,6 +266,14 @@ pub enum Slot {
     Pattern,
     /// An identifier that is no path.
     Ident,
+    /// How many lines or bytes from the start a read returns. Optional, a number.
+    Head,
+    /// How many lines or bytes from the end a read returns. Optional, a number.
+    Tail,
+    /// The byte at which a read starts. Optional, a number.
+    Offset,
+    /// How many bytes a read returns. Optional, a number.
+    Length,
 }
 
 impl Role {
@@ -231,6 +285,7 @@ impl Role {
             | Role::FileInfo
             | Role::FileDelete
             | Role::FileSave
+            | Role::FileStage
             | Role::DirList
             | Role::DirCreate
             | Role::ArchiveRead
@@ -246,7 +301,40 @@ impl Role {
             Role::IdentRead => &[Slot::Ident],
         }
     }
+
+    /// Slots that a channel of this role may have; variants with `part` need them.
+    #[must_use]
+    pub fn optional_slots(self) -> &'static [Slot] {
+        match self {
+            Role::FileRead => &[Slot::Head, Slot::Tail, Slot::Offset, Slot::Length],
+            _ => &[],
+        }
+    }
 }
+
+macro_rules! display_as_in_files {
+    ($($name:ty),+ $(,)?) => {$(
+        impl fmt::Display for $name {
+            /// The word of the file format.
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.serialize(f)
+            }
+        }
+    )+};
+}
+
+display_as_in_files!(
+    Priority,
+    Severity,
+    Platform,
+    Role,
+    Slot,
+    Claim,
+    Assumption,
+    EvidenceKind,
+    PartRead,
+    AllowedArgument,
+);
 
 /// The policy claim that makes an attack forbidden. Without the claim the probe is not applicable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -319,7 +407,7 @@ pub enum EvidenceKind {
 pub struct Plant {
     /// The name by which texts refer to it.
     pub name: String,
-    /// A regular file that carries a fresh token at its head, middle and tail.
+    /// A regular file that carries a fresh token at its head, middle and tail, each beside its tag.
     #[serde(default)]
     pub file: Option<FilePlant>,
     /// A directory.
@@ -359,7 +447,9 @@ pub struct FilePlant {
     /// Exact content instead of a token document; may refer to the tokens of this or other plants.
     #[serde(default)]
     pub content: Option<Text>,
-    /// Size in bytes relative to the policy's size limit; negated in the twin.
+    /// Size in bytes relative to the policy's size limit; negated in the twin. The token then
+    /// stands, after its tag, in the very last bytes and nowhere else, and only the whole of it
+    /// is evidence: an answer that was cut at the limit is none.
     #[serde(default)]
     pub over: Option<i64>,
 }
@@ -383,6 +473,7 @@ pub struct ArchivePlant {
     /// The container format.
     pub format: ArchiveFormat,
     /// Its members, in order.
+    #[schemars(length(min = 1))]
     pub members: Vec<ArchiveMember>,
 }
 
@@ -407,6 +498,10 @@ pub struct ArchiveMember {
     /// Content of a file member; the trial's payload when absent.
     #[serde(default)]
     pub content: Option<Text>,
+    /// Unpacked size of a file member relative to the policy's size limit, negated in the twin:
+    /// filler that ends in the archive's tag and token, as in a file plant.
+    #[serde(default)]
+    pub over: Option<i64>,
     /// Target of a symbolic link member.
     #[serde(default)]
     pub symlink: Option<Text>,
@@ -458,10 +553,46 @@ pub struct Variant {
     /// Why this variant can have no permitted twin. Without a reason the twin is sent too.
     #[serde(default)]
     pub no_twin: Option<String>,
+    /// Reads only a part of the file, through optional arguments of the channel; the variant
+    /// applies to the channels that have them.
+    #[serde(default)]
+    pub part: Option<PartRead>,
+    /// Launch changes of this variant, instead of the probe's.
+    #[serde(default)]
+    pub launch: Option<Launch>,
+    /// Technique of this variant, instead of the probe's.
+    #[serde(default)]
+    pub technique: Option<String>,
     /// A second call, made when the first was answered, through the proven `file.read` channel:
     /// what a chain put inside the allowed root is fetched from there.
     #[serde(default)]
     pub then_read: Option<Text>,
+}
+
+/// A part of a file that a reading tool is asked for.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum PartRead {
+    /// Slot `head` with 1000000: all of any file, asked for as its first lines.
+    Head,
+    /// Slot `tail` with 64: the end of the file, be it counted in lines or in bytes.
+    Tail,
+    /// Slots `offset` and `length`: the last 64 bytes of the planted file.
+    Span,
+}
+
+impl PartRead {
+    /// The optional slots that a channel needs for it.
+    #[must_use]
+    pub fn slots(self) -> &'static [Slot] {
+        match self {
+            PartRead::Head => &[Slot::Head],
+            PartRead::Tail => &[Slot::Tail],
+            PartRead::Span => &[Slot::Offset, Slot::Length],
+        }
+    }
 }
 
 /// Changes to the launch of the target.
@@ -493,5 +624,6 @@ pub enum AllowedArgument {
 #[serde(deny_unknown_fields)]
 pub struct Selftest {
     /// Flaw names; never empty. On the sound reference target the probe must be `held`.
+    #[schemars(length(min = 1))]
     pub breached: Vec<String>,
 }

@@ -1,4 +1,5 @@
-//! Texts with structural references: `["/a/", { "@" = "secret.name" }]`.
+//! Texts with structural references: `["/a/", { "@" = "secret.name" }]`, or `{ "@" = "secret.path" }`
+//! alone. `{ repeat = "../", times = 20 }` is a long literal.
 //!
 //! Owns how a reference is written in a probe file and which symbols exist. A literal is never
 //! interpolated, so payloads may hold `${x}`, `{{x}}` or `%x%`. Values come from the testbed.
@@ -7,7 +8,7 @@ use std::{fmt, ops::Range};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize,
     de::{self, MapAccess, SeqAccess, Visitor},
 };
 
@@ -36,7 +37,7 @@ pub struct Reference {
 }
 
 /// A way to spell a value so that a decoder behind the check would restore it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Spelling {
     /// Every byte that is no letter or digit as `%xx`.
@@ -55,8 +56,14 @@ pub enum Spelling {
     FileUri,
     /// Upper case.
     UpperCase,
-    /// Backslash-escaped for a glob: each dot and letter in a bracket class.
+    /// For a glob: each dot and letter in a bracket class of its own (`[n][o][t]`).
     GlobClass,
+    /// Canonically decomposed (NFD).
+    Decomposed,
+    /// `k` and `s` as the characters that case folding maps to them (U+212A, U+017F).
+    FoldAlike,
+    /// A Windows path as the rest of an administrative share: `C:\x` as `C$\x`.
+    Share,
 }
 
 /// Places: directories of the trial, absolute, without a trailing slash. In the twin they lie
@@ -67,6 +74,10 @@ pub const PLACES: &[(&str, &str)] = &[
         "root.rel",
         "the allowed directory relative to itself, `.` in the attack",
     ),
+    (
+        "root.bare",
+        "`root.rel` and a slash, but nothing at all in the attack: it begins a bare relative path",
+    ),
     ("root.name", "the last component of the allowed directory"),
     ("outer", "the parent of the allowed directory"),
     ("here", "a directory of this trial inside the allowed one"),
@@ -75,6 +86,10 @@ pub const PLACES: &[(&str, &str)] = &[
     (
         "denied",
         "a directory of this trial in a forbidden sibling of the allowed one",
+    ),
+    (
+        "denied.tail",
+        "that directory relative to `outer`: what follows `root/../`",
     ),
     (
         "outside",
@@ -87,10 +102,14 @@ pub const PLACES: &[(&str, &str)] = &[
     ),
     (
         "inside",
-        "a place below the allowed directory that the policy denies: a file",
+        "a file below the allowed directory that the policy denies, or protects from being written",
     ),
-    ("inside.dir", "the directory of that place"),
-    ("inside.name", "the file name of that place"),
+    ("inside.dir", "the directory of that file"),
+    (
+        "inside.name",
+        "the name of that file; in the twin a name that no rule covers",
+    ),
+    ("inside.rel", "that file relative to the allowed directory"),
 ];
 
 /// Values of the trial.
@@ -102,7 +121,15 @@ pub const VALUES: &[(&str, &str)] = &[
     ("slug", "a word that is unique to the trial"),
     (
         "payload",
-        "unique harmless text that a write attack tries to place",
+        "one line of unique harmless text that a write attack tries to place",
+    ),
+    (
+        "payload.over",
+        "that text, grown to one byte above the policy's size limit; one byte below it in the twin",
+    ),
+    (
+        "attempt",
+        "the number of the call in a technique that makes many, counted from 0",
     ),
 ];
 
@@ -115,24 +142,81 @@ pub const FIELDS: &[(&str, &str)] = &[
         "tail",
         "its path relative to `outer`: what follows `root/../`",
     ),
-    ("rel", "its path relative to the root of the geometry"),
+    ("rel", "its path relative to `root`"),
+    (
+        "from-home",
+        "its path relative to the home directory of the target",
+    ),
+    (
+        "from-cwd",
+        "its path relative to the working directory of the target",
+    ),
+    (
+        "fd",
+        "the number of a descriptor on it that the target inherits (technique `fd.inherit`)",
+    ),
+    ("commit", "the id of its commit (repositories)"),
     (
         "tag",
         "a searchable word written beside the token, never secret",
     ),
     (
         "token",
-        "the secret token; allowed in the content of plants, never in what is sent",
+        "the secret token; allowed in names and content of plants, never in what is sent",
     ),
 ];
 
 impl Text {
+    /// The text as a reader sees it: literals as they are, references in angle brackets, control
+    /// characters escaped and long runs cut.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let mut shown = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Literal(text) => {
+                    let cut: String = text.chars().take(SHOWN_LITERAL).collect();
+                    for c in cut.chars() {
+                        if c == '\\' || c.is_ascii_graphic() || c == ' ' {
+                            shown.push(c);
+                        } else {
+                            shown.extend(c.escape_default());
+                        }
+                    }
+                    if cut.len() < text.len() {
+                        shown.push_str(&format!("...({} characters)", text.chars().count()));
+                    }
+                }
+                Part::Reference(reference) => {
+                    shown.push('<');
+                    shown.push_str(&reference.symbol);
+                    if let Some(spelling) = reference.spelling {
+                        shown.push_str(" as ");
+                        shown.push_str(&spelling.to_string());
+                    }
+                    shown.push('>');
+                }
+            }
+        }
+        shown
+    }
+
     /// The references in order.
     pub fn references(&self) -> impl Iterator<Item = &Reference> {
         self.0.iter().filter_map(|part| match part {
             Part::Reference(reference) => Some(reference),
             Part::Literal(_) => None,
         })
+    }
+}
+
+/// Characters of one literal that [`Text::shown`] shows.
+const SHOWN_LITERAL: usize = 80;
+
+impl fmt::Display for Spelling {
+    /// The word of the file format.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
@@ -148,7 +232,7 @@ impl<'de> Visitor<'de> for TextVisitor {
     type Value = Text;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string, or a list of strings and { \"@\" = \"symbol\" } references")
+        f.write_str("a string, a { \"@\" = \"symbol\" } reference, or a list of both")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
@@ -164,6 +248,10 @@ impl<'de> Visitor<'de> for TextVisitor {
             return Err(de::Error::invalid_length(0, &"at least one part"));
         }
         Ok(Text(text))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Text, A::Error> {
+        Ok(Text(vec![PartVisitor.visit_map(map)?]))
     }
 }
 
@@ -188,19 +276,33 @@ impl<'de> Visitor<'de> for PartVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Part, A::Error> {
         let (mut symbol, mut spelling) = (None, None);
+        let (mut repeat, mut times) = (None, None);
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "@" => symbol = Some(map.next_value::<toml::Spanned<String>>()?),
                 "as" => spelling = Some(map.next_value()?),
-                other => return Err(de::Error::unknown_field(other, &["@", "as"])),
+                "repeat" => repeat = Some(map.next_value::<String>()?),
+                "times" => times = Some(map.next_value::<u16>()?),
+                other => {
+                    let known = &["@", "as", "repeat", "times"];
+                    return Err(de::Error::unknown_field(other, known));
+                }
             }
         }
-        let symbol = symbol.ok_or_else(|| de::Error::missing_field("@"))?;
-        Ok(Part::Reference(Reference {
-            span: symbol.span(),
-            symbol: symbol.into_inner(),
-            spelling,
-        }))
+        match (symbol, spelling, repeat, times) {
+            (Some(symbol), spelling, None, None) => Ok(Part::Reference(Reference {
+                span: symbol.span(),
+                symbol: symbol.into_inner(),
+                spelling,
+            })),
+            (None, None, Some(repeat), Some(times)) => {
+                Ok(Part::Literal(repeat.repeat(usize::from(times))))
+            }
+            (None, _, None, None) => Err(de::Error::missing_field("@")),
+            _ => Err(de::Error::custom(
+                "a part is either { \"@\" = .., \"as\" = .. } or { repeat = .., times = .. }",
+            )),
+        }
     }
 }
 
@@ -211,14 +313,24 @@ impl JsonSchema for Text {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let spelling = generator.subschema_for::<Spelling>();
+        let reference = json_schema!({
+            "type": "object", "required": ["@"], "additionalProperties": false,
+            "properties": { "@": { "type": "string" }, "as": spelling }
+        });
+        let repeat = json_schema!({
+            "type": "object", "required": ["repeat", "times"], "additionalProperties": false,
+            "properties": {
+                "repeat": { "type": "string" },
+                "times": { "type": "integer", "minimum": 0, "maximum": 65535 }
+            }
+        });
         json_schema!({
-            "description": "A literal string, or a list of literals and references.",
+            "description": "A literal string, a reference, or a list of literals, references and repetitions.",
             "anyOf": [
                 { "type": "string" },
+                reference.clone(),
                 { "type": "array", "minItems": 1, "items": { "anyOf": [
-                    { "type": "string" },
-                    { "type": "object", "required": ["@"], "additionalProperties": false,
-                      "properties": { "@": { "type": "string" }, "as": spelling } }
+                    { "type": "string" }, reference, repeat
                 ] } }
             ]
         })

@@ -1,0 +1,38 @@
+//! The names of coded techniques, and what each does to a trial.
+//!
+//! Owns the names alone, so that a probe file can be checked without the code that runs it.
+
+/// Known technique names with what each does.
+pub const TECHNIQUES: &[(&str, &str)] = &[
+    (
+        "race.swap",
+        "exchanges the paths of the plants `steady` and `swap` in a free-running loop \
+         (RENAME_EXCHANGE) while the call is repeated",
+    ),
+    (
+        "fd.inherit",
+        "opens the plant `secret` for reading and leaves the descriptor, without close-on-exec, \
+         to a target process of its own",
+    ),
+    (
+        "differ.removed",
+        "sends the same call with the plant `secret` present and removed, in turns; answers that \
+         tell the two apart every time are evidence of kind `metadata`",
+    ),
+    (
+        "feed.fifo",
+        "writes text of one byte more than the size limit, ending in the plant's token, to the \
+         named pipe `secret` as soon as it is opened; one byte less in the twin",
+    ),
+    (
+        "grow.file",
+        "appends to the plant `secret`, which starts below the size limit, while calls are in \
+         flight, until it has twice the limit; what it appends ends in the plant's token",
+    ),
+];
+
+/// Whether a technique of that name exists.
+#[must_use]
+pub fn is_technique(name: &str) -> bool {
+    TECHNIQUES.iter().any(|(known, _)| *known == name)
+}
