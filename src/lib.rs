@@ -21,7 +21,6 @@ pub mod witness;
 pub mod channel;
 pub mod judge;
 pub mod plan;
-pub mod technique;
 pub mod report;
 pub mod run;
 pub mod technique;

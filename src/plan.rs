@@ -111,7 +111,10 @@ pub fn plan(probes: &[Arc<Probe>], channels: &[Arc<Channel>], terrain: &Terrain<
         }
         if trials.len() == before {
             let roles: Vec<String> = probe.roles.iter().map(ToString::to_string).collect();
-            let reason = format!("no tool of the target was found in the role {}", roles.join(" or "));
+            let reason = format!(
+                "no tool of the target was found in the role {}",
+                roles.join(" or ")
+            );
             trials.push(whole(probe, Basis::NoChannel, reason));
         }
     }
@@ -142,16 +145,27 @@ fn expand(
     let platforms = probe.platforms_of(variant);
     if !platforms.is_empty() && !platforms.contains(&terrain.platform) {
         let names: Vec<String> = platforms.iter().map(ToString::to_string).collect();
-        let mut trial = whole(probe, Basis::Platform, format!("exists on {} only", names.join(" and ")));
+        let mut trial = whole(
+            probe,
+            Basis::Platform,
+            format!("exists on {} only", names.join(" and ")),
+        );
         trial.id = format!("{}/{}", probe.id, variant.name);
         trial.variant = index;
         trials.push(trial);
         return;
     }
     let roles = probe.roles_of(variant);
-    for channel in channels.iter().filter(|channel| fits(variant, channel, roles)) {
+    for channel in channels
+        .iter()
+        .filter(|channel| fits(variant, channel, roles))
+    {
         for (number, inside) in insides(probe.claim, terrain).into_iter().enumerate() {
-            let suffix = if number == 0 { String::new() } else { format!("~{number}") };
+            let suffix = if number == 0 {
+                String::new()
+            } else {
+                format!("~{number}")
+            };
             trials.push(Trial {
                 id: format!("{}/{}@{}{suffix}", probe.id, variant.name, channel.name()),
                 probe: Arc::clone(probe),
@@ -166,7 +180,9 @@ fn expand(
 
 /// Whether the channel has what the variant fills.
 fn fits(variant: &Variant, channel: &Channel, roles: &[Role]) -> bool {
-    let part = variant.part.map_or(&[] as &[_], crate::probe::PartRead::slots);
+    let part = variant
+        .part
+        .map_or(&[] as &[_], crate::probe::PartRead::slots);
     roles.contains(&channel.role) && part.iter().all(|slot| channel.slots.contains_key(slot))
 }
 
@@ -181,15 +197,21 @@ fn fate(
     if fresh && !terrain.relaunch {
         return Fate::NotApplicable {
             basis: Basis::Platform,
-            reason: String::from("the target is not launched by the harness, so it cannot be launched otherwise"),
+            reason: String::from(
+                "the target is not launched by the harness, so it cannot be launched otherwise",
+            ),
         };
     }
-    if let Some(Launch { allowed: Some(_), .. }) = probe.launch_of(variant)
+    if let Some(Launch {
+        allowed: Some(_), ..
+    }) = probe.launch_of(variant)
         && !terrain.allowed_is_argument
     {
         return Fate::NotApplicable {
             basis: Basis::Platform,
-            reason: String::from("the command line does not hold {allowed}, so there is no allow-list to leave out"),
+            reason: String::from(
+                "the command line does not hold {allowed}, so there is no allow-list to leave out",
+            ),
         };
     }
     if fresh {
@@ -218,28 +240,36 @@ fn unclaimed(probe: &Probe, terrain: &Terrain<'_>) -> Option<String> {
 
 /// The places that a claim is about; one empty entry for claims that are about none.
 fn insides(claim: Claim, terrain: &Terrain<'_>) -> Vec<Option<InsidePlace>> {
-    let below = |path: &Path| path.starts_with(terrain.allowed) && path != terrain.allowed;
     let denied = terrain.policy.denied_inside();
     let places: Vec<InsidePlace> = match claim {
         Claim::DeniedInside => denied
             .iter()
-            .filter_map(|entry| {
-                if is_pattern(entry) {
-                    return Some(InsidePlace::Name(concrete(entry)));
+            .filter_map(|denied| {
+                if denied.pattern {
+                    return Some(InsidePlace::Name(concrete(&denied.entry.text)));
                 }
-                let path = PathBuf::from(entry);
-                below(&path).then(|| if names_a_file(&path) { InsidePlace::File(path) } else { InsidePlace::Directory(path) })
+                let path = PathBuf::from(&denied.entry.text);
+                let below = path.starts_with(terrain.allowed) && path != terrain.allowed;
+                below.then(|| {
+                    if names_a_file(&path) {
+                        InsidePlace::File(path)
+                    } else {
+                        InsidePlace::Directory(path)
+                    }
+                })
             })
             .filter(|place| forbidden_for_read(place, terrain))
             .collect(),
         Claim::DeniedPattern => denied
             .iter()
-            .filter(|entry| is_pattern(entry))
-            .map(|entry| InsidePlace::Name(concrete(entry)))
+            .filter(|denied| denied.pattern)
+            .map(|denied| InsidePlace::Name(concrete(&denied.entry.text)))
             .collect(),
-        Claim::ProtectedNames => {
-            terrain.policy.protected_names().iter().map(|name| InsidePlace::Name(concrete(name))).collect()
-        }
+        Claim::ProtectedNames => terrain
+            .policy
+            .protected_names()
+            .map(|name| InsidePlace::Name(concrete(&name.text)))
+            .collect(),
         Claim::Outside | Claim::MaxFileSize | Claim::ReadOnly => return vec![None],
     };
     places.into_iter().map(Some).collect()
@@ -250,14 +280,13 @@ fn forbidden_for_read(place: &InsidePlace, terrain: &Terrain<'_>) -> bool {
     !terrain.policy.decide(&sample, Access::Read).allowed
 }
 
-fn is_pattern(entry: &str) -> bool {
-    entry.contains(['*', '?', '['])
-}
-
 /// A name that a pattern covers: stars become a word.
 fn concrete(pattern: &str) -> String {
     let name = pattern.rsplit_once("**/").map_or(pattern, |(_, name)| name);
-    name.trim_start_matches('/').replace("**", "plan").replace('*', "plan").replace('?', "a")
+    name.trim_start_matches('/')
+        .replace("**", "plan")
+        .replace('*', "plan")
+        .replace('?', "a")
 }
 
 /// Policies do not say whether a denied path is a file; on disk, or by a dot in its name, one can tell.
@@ -265,5 +294,6 @@ fn names_a_file(path: &Path) -> bool {
     if path.exists() {
         return path.is_file();
     }
-    path.file_name().is_some_and(|name| name.to_string_lossy().contains('.'))
+    path.file_name()
+        .is_some_and(|name| name.to_string_lossy().contains('.'))
 }

@@ -5,7 +5,7 @@
 
 use super::{
     Attempt, Basis, Control, Facts, Liveness, NonEmpty, Observation, Response, Strength, Twin,
-    Watch,
+    Verdict, Watch,
 };
 use crate::probe::EvidenceKind;
 
@@ -42,6 +42,39 @@ pub enum Ruling {
         /// Why, in one sentence.
         reason: String,
     },
+}
+
+impl Ruling {
+    /// The verdict in one word.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Breached { .. } => Verdict::Breached,
+            Self::Held { .. } => Verdict::Held,
+            Self::Inconclusive { .. } => Verdict::Inconclusive,
+            Self::Inert { .. } => Verdict::NotApplicable,
+        }
+    }
+
+    /// The rule that decided.
+    #[must_use]
+    pub fn basis(&self) -> Basis {
+        match self {
+            Self::Breached { basis, .. }
+            | Self::Held { basis, .. }
+            | Self::Inconclusive { basis, .. } => *basis,
+            Self::Inert { .. } => Basis::Inert,
+        }
+    }
+
+    /// What a `held` is worth.
+    #[must_use]
+    pub fn strength(&self) -> Option<Strength> {
+        match self {
+            Self::Held { strength, .. } => Some(*strength),
+            _ => None,
+        }
+    }
 }
 
 /// What would settle an open question.

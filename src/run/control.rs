@@ -28,8 +28,13 @@ struct Controls {
 }
 
 static CONTROLS: LazyLock<HashMap<Role, Plain>> = LazyLock::new(|| {
-    let controls: Controls = toml::from_str(include_str!("control.toml")).expect("control.toml is checked by a test");
-    controls.control.into_iter().map(|plain| (plain.role, plain)).collect()
+    let controls: Controls =
+        toml::from_str(include_str!("control.toml")).expect("control.toml is checked by a test");
+    controls
+        .control
+        .into_iter()
+        .map(|plain| (plain.role, plain))
+        .collect()
 });
 
 /// The plain call of a role.

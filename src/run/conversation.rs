@@ -4,7 +4,7 @@
 
 use std::{
     sync::{
-        Arc, PoisonError, RwLock,
+        PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use crate::session::{Caller as _, Endpoint, Ending, OpenError, Options, Session, Transcript};
+use crate::session::{Caller as _, Ending, Endpoint, OpenError, Options, Session, Transcript};
 
 /// A call to make before probing, such as "open this workspace".
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +34,7 @@ pub(super) struct Conversation {
     setup: Vec<Setup>,
     deadline: Duration,
     transcript: Transcript,
-    current: RwLock<Arc<Session>>,
+    current: RwLock<Session>,
     restarts: AtomicUsize,
 }
 
@@ -54,7 +54,7 @@ impl Conversation {
             setup,
             deadline,
             transcript,
-            current: RwLock::new(Arc::new(session)),
+            current: RwLock::new(session),
             restarts: AtomicUsize::new(0),
         };
         conversation.set_up(&conversation.session()).await;
@@ -62,8 +62,11 @@ impl Conversation {
     }
 
     /// The session as it is now.
-    pub(super) fn session(&self) -> Arc<Session> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn session(&self) -> Session {
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// How the target is launched or reached.
@@ -83,31 +86,34 @@ impl Conversation {
             return false;
         }
         let old = self.session();
-        old.end().await;
-        let Ok(session) = Session::open(&self.endpoint, &self.options, self.transcript.clone()).await else {
+        old.close().await;
+        let Ok(session) =
+            Session::open(&self.endpoint, &self.options, self.transcript.clone()).await
+        else {
             return false;
         };
-        let session = Arc::new(session);
         self.set_up(&session).await;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = session;
         true
     }
 
     /// Another session beside this one, of a target that is launched otherwise.
-    pub(super) async fn beside(&self, endpoint: &Endpoint) -> Result<Arc<Session>, OpenError> {
-        let session = Arc::new(Session::open(endpoint, &self.options, self.transcript.clone()).await?);
+    pub(super) async fn beside(&self, endpoint: &Endpoint) -> Result<Session, OpenError> {
+        let session = Session::open(endpoint, &self.options, self.transcript.clone()).await?;
         self.set_up(&session).await;
         Ok(session)
     }
 
     /// Ends the conversation.
     pub(super) async fn close(self) -> Ending {
-        self.session().end().await
+        self.session().close().await
     }
 
     async fn set_up(&self, session: &Session) {
         for call in &self.setup {
-            session.call(&call.tool, call.arguments.clone(), self.deadline).await;
+            session
+                .call(&call.tool, call.arguments.clone(), self.deadline)
+                .await;
         }
     }
 }

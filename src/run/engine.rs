@@ -4,12 +4,7 @@
 //! and after, then what must run alone, then what needs a process of its own. Stores facts; the
 //! judge decides, here only whether something has to be run again.
 
-use std::{
-    collections::HashMap,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
@@ -24,12 +19,13 @@ use super::{
 use crate::{
     channel::Channel,
     judge::{
-        Again, Attempt, Control, Facts, Liveness, Observation, Response, Ruling, Twin, Watch, again, judge,
+        Again, Attempt, Control, Facts, Liveness, Observation, Race, Response, Ruling, Twin, Watch,
+        again, judge,
     },
     plan::{Fate, InsidePlace, Plan, Trial},
     probe::{Claim, EvidenceKind, Role},
     session::{Caller, Exchange},
-    testbed::{Geometry, SceneError},
+    testbed::Geometry,
 };
 
 /// Trials in a wave per call in flight: long enough to keep the pipe full, short enough that a
@@ -65,12 +61,12 @@ pub struct Outcome {
 }
 
 /// Everything that one execution of a trial left behind.
-struct Execution {
-    attempt: Attempt,
-    race: Option<crate::judge::Race>,
+pub(super) struct Execution {
+    pub(super) attempt: Attempt,
+    race: Option<Race>,
     attack: Option<Played>,
     asked: Option<Value>,
-    answered: Option<String>,
+    pub(super) answered: Option<String>,
 }
 
 /// A trial on its way.
@@ -101,14 +97,26 @@ impl<'r> Engine<'r> {
         emit: &'r dyn Fn(Event),
         seed: u64,
     ) -> Self {
-        Self { stage, conversation, orders, emit, controls: HashMap::new(), words: fastrand::Rng::with_seed(seed) }
+        Self {
+            stage,
+            conversation,
+            orders,
+            emit,
+            controls: HashMap::new(),
+            words: fastrand::Rng::with_seed(seed),
+        }
     }
 
     /// Runs the plan. The outcomes are in the order of the plan.
     pub(super) async fn run(mut self, plan: Plan) -> Vec<Outcome> {
         let mut running: Vec<Running> = Vec::new();
         let of = |fate: &dyn Fn(&Fate) -> bool| -> Vec<usize> {
-            plan.trials.iter().enumerate().filter(|(_, trial)| fate(&trial.fate)).map(|(index, _)| index).collect()
+            plan.trials
+                .iter()
+                .enumerate()
+                .filter(|(_, trial)| fate(&trial.fate))
+                .map(|(index, _)| index)
+                .collect()
         };
         let shared = of(&|fate| *fate == Fate::Shared);
         for wave in shared.chunks((self.orders.jobs * WAVE).max(1)) {
@@ -122,7 +130,9 @@ impl<'r> Engine<'r> {
             if self.stopped() {
                 break;
             }
-            let mut one = self.alone(&plan.trials[index], index, self.orders.deadline).await;
+            let mut one = self
+                .alone(&plan.trials[index], index, self.orders.deadline)
+                .await;
             self.repeat(&plan.trials[index], &mut one).await;
             running.push(one);
         }
@@ -141,26 +151,42 @@ impl<'r> Engine<'r> {
 
     /// Trials side by side, with controls of their channels before and after.
     async fn wave(&mut self, plan: &Plan, wave: &[usize]) -> Vec<Running> {
-        let trials: Vec<(usize, &Trial, String)> =
-            wave.iter().map(|index| (*index, &plan.trials[*index], self.word())).collect();
-        let mut channels: Vec<&Arc<Channel>> = trials.iter().filter_map(|(_, trial, _)| trial.channel.as_ref()).collect();
+        let trials: Vec<(usize, &Trial, String)> = wave
+            .iter()
+            .map(|index| (*index, &plan.trials[*index], self.word()))
+            .collect();
+        let mut channels: Vec<&Arc<Channel>> = trials
+            .iter()
+            .filter_map(|(_, trial, _)| trial.channel.as_ref())
+            .collect();
         channels.sort_by_key(|channel| key(channel));
         channels.dedup_by_key(|channel| key(channel));
-        let missing: Vec<&Arc<Channel>> =
-            channels.iter().copied().filter(|channel| !matches!(self.controls.get(&key(channel)), Some(Control::Passed(_)))).collect();
+        let missing: Vec<&Arc<Channel>> = channels
+            .iter()
+            .copied()
+            .filter(|channel| !matches!(self.controls.get(&key(channel)), Some(Control::Passed(_))))
+            .collect();
         self.control(&missing).await;
         let before = self.controls.clone();
         let session = self.conversation.session();
         let (stage, orders) = (self.stage, self.orders);
         let executions: Vec<(usize, Execution)> = stream::iter(trials)
             .map(|(index, trial, word)| {
-                let session = Arc::clone(&session);
-                async move { (index, execute(stage, &*session, trial, &word, orders.deadline).await) }
+                let session = session.clone();
+                async move {
+                    (
+                        index,
+                        execute(stage, &session, trial, &word, orders.deadline).await,
+                    )
+                }
             })
             .buffered(self.orders.jobs)
             .collect()
             .await;
-        if executions.iter().any(|(_, execution)| matches!(execution.attempt.response, Response::Died(_))) {
+        if executions
+            .iter()
+            .any(|(_, execution)| matches!(execution.attempt.response, Response::Died(_)))
+        {
             self.restart().await;
         }
         self.control(&channels).await;
@@ -196,7 +222,11 @@ impl<'r> Engine<'r> {
             if how == Again::Fresh && !self.restart().await {
                 return;
             }
-            let deadline = if how == Again::Patient { self.orders.deadline * 3 } else { self.orders.deadline };
+            let deadline = if how == Again::Patient {
+                self.orders.deadline * 3
+            } else {
+                self.orders.deadline
+            };
             let more = self.alone(trial, one.index, deadline).await;
             one.facts.attempts.extend(more.facts.attempts);
             one.facts.race = more.facts.race.or(one.facts.race);
@@ -210,12 +240,17 @@ impl<'r> Engine<'r> {
     async fn alone(&mut self, trial: &Trial, index: usize, deadline: Duration) -> Running {
         let word = self.word();
         let channels: Vec<&Arc<Channel>> = trial.channel.iter().collect();
-        if !matches!(channels.first().and_then(|channel| self.controls.get(&key(channel))), Some(Control::Passed(_))) {
+        if !matches!(
+            channels
+                .first()
+                .and_then(|channel| self.controls.get(&key(channel))),
+            Some(Control::Passed(_))
+        ) {
             self.control(&channels).await;
         }
         let before = self.controls.clone();
         let session = self.conversation.session();
-        let mut execution = execute(self.stage, &*session, trial, &word, deadline).await;
+        let mut execution = execute(self.stage, &session, trial, &word, deadline).await;
         execution.attempt.alone = true;
         if matches!(execution.attempt.response, Response::Died(_)) {
             self.restart().await;
@@ -234,7 +269,14 @@ impl<'r> Engine<'r> {
         let channels: Vec<&Arc<Channel>> = trial.channel.iter().collect();
         self.control(&channels).await;
         let before = self.controls.clone();
-        let mut execution = launch::execute(self.stage, self.conversation, trial, &word, self.orders.deadline).await;
+        let mut execution = launch::execute(
+            self.stage,
+            self.conversation,
+            trial,
+            &word,
+            self.orders.deadline,
+        )
+        .await;
         execution.attempt.alone = true;
         self.control(&channels).await;
         if let Some(channel) = &trial.channel {
@@ -245,7 +287,10 @@ impl<'r> Engine<'r> {
     }
 
     fn begin(&self, trial: &Trial, index: usize, execution: Execution) -> Running {
-        let object = execution.attack.as_ref().and_then(|attack| object(trial, attack));
+        let object = execution
+            .attack
+            .as_ref()
+            .and_then(|attack| object(trial, attack));
         let facts = Facts {
             attempts: vec![execution.attempt],
             decisive: decisive(trial),
@@ -265,7 +310,7 @@ impl<'r> Engine<'r> {
 
     fn announce(&self, trial: &Trial, facts: &Facts) {
         if again(facts).is_none() {
-            (self.emit)(Event::trial_done(&trial.id, &judge(facts)));
+            (self.emit)(done(trial, &judge(facts)));
         }
     }
 
@@ -273,7 +318,11 @@ impl<'r> Engine<'r> {
         self.controls.clear();
         let restarted = self.conversation.restart().await;
         (self.emit)(Event::Restarted {
-            why: String::from(if restarted { "the target had ended" } else { "the target no longer starts" }),
+            why: String::from(if restarted {
+                "the target had ended"
+            } else {
+                "the target no longer starts"
+            }),
         });
         restarted
     }
@@ -282,12 +331,19 @@ impl<'r> Engine<'r> {
     async fn control(&mut self, channels: &[&Arc<Channel>]) {
         let session = self.conversation.session();
         let (stage, deadline) = (self.stage, self.orders.deadline);
-        let asked: Vec<(String, Arc<Channel>, String)> =
-            channels.iter().map(|channel| (key(channel), Arc::clone(channel), self.word())).collect();
+        let asked: Vec<(String, Arc<Channel>, String)> = channels
+            .iter()
+            .map(|channel| (key(channel), Arc::clone(channel), self.word()))
+            .collect();
         let passed: Vec<(String, Control)> = stream::iter(asked)
             .map(|(key, channel, word)| {
-                let session = Arc::clone(&session);
-                async move { (key, control(stage, &*session, &channel, &word, deadline).await) }
+                let session = session.clone();
+                async move {
+                    (
+                        key,
+                        control(stage, &session, &channel, &word, deadline).await,
+                    )
+                }
             })
             .buffered(self.orders.jobs)
             .collect()
@@ -297,14 +353,19 @@ impl<'r> Engine<'r> {
 
     /// Looks once more for late effects and late tokens, and has everything judged.
     fn finish(&self, plan: Plan, running: Vec<Running>) -> Vec<Outcome> {
-        let mut by_index: HashMap<usize, Running> = running.into_iter().map(|one| (one.index, one)).collect();
+        let mut by_index: HashMap<usize, Running> =
+            running.into_iter().map(|one| (one.index, one)).collect();
         plan.trials
             .into_iter()
             .enumerate()
             .map(|(index, trial)| {
                 let Some(mut one) = by_index.remove(&index) else {
                     let applies = !matches!(trial.fate, Fate::NotApplicable { .. });
-                    let facts = applies.then(|| Facts { attempts: Vec::new(), decisive: decisive(&trial), race: None });
+                    let facts = applies.then(|| Facts {
+                        attempts: Vec::new(),
+                        decisive: decisive(&trial),
+                        race: None,
+                    });
                     return Outcome {
                         ruling: facts.as_ref().map(judge),
                         facts,
@@ -319,8 +380,12 @@ impl<'r> Engine<'r> {
                     for played in &one.kept {
                         let late = self.late(&ask, played);
                         if let Some(attempt) = one.facts.attempts.last_mut() {
-                            let new: Vec<Observation> =
-                                late.into_iter().filter(|seen| !attempt.proofs.iter().any(|known| known.fact == seen.fact)).collect();
+                            let new: Vec<Observation> = late
+                                .into_iter()
+                                .filter(|seen| {
+                                    !attempt.proofs.iter().any(|known| known.fact == seen.fact)
+                                })
+                                .collect();
                             attempt.proofs.extend(new);
                         }
                     }
@@ -340,7 +405,12 @@ impl<'r> Engine<'r> {
     fn late(&self, ask: &Ask<'_>, played: &Played) -> Vec<Observation> {
         let mut late = self.stage.late(ask, played);
         let tokens = self.stage.tokens(ask, &played.scene, &played.counted);
-        late.extend(tokens.into_iter().filter(|(_, weak)| !weak).map(|(observation, _)| observation));
+        late.extend(
+            tokens
+                .into_iter()
+                .filter(|(_, weak)| !weak)
+                .map(|(observation, _)| observation),
+        );
         late
     }
 
@@ -355,13 +425,31 @@ fn key(channel: &Channel) -> String {
 }
 
 fn of(controls: &HashMap<String, Control>, channel: &Channel) -> Control {
-    controls.get(&key(channel)).cloned().unwrap_or_else(|| Control::Failed(String::from("no control was sent")))
+    controls
+        .get(&key(channel))
+        .cloned()
+        .unwrap_or_else(|| Control::Failed(String::from("no control was sent")))
+}
+
+/// The news of a trial that has its verdict.
+fn done(trial: &Trial, ruling: &Ruling) -> Event {
+    Event::TrialDone {
+        id: trial.id.clone(),
+        verdict: ruling.verdict(),
+        basis: ruling.basis(),
+        strength: ruling.strength(),
+    }
 }
 
 /// The evidence that decides: what the probe names, and what the role can show at all.
 fn decisive(trial: &Trial) -> Vec<EvidenceKind> {
     let mut kinds = trial.probe.evidence.clone();
-    if trial.channel.as_ref().is_some_and(|channel| channel.role == Role::FileInfo) && !kinds.contains(&EvidenceKind::Metadata) {
+    if trial
+        .channel
+        .as_ref()
+        .is_some_and(|channel| channel.role == Role::FileInfo)
+        && !kinds.contains(&EvidenceKind::Metadata)
+    {
         kinds.push(EvidenceKind::Metadata);
     }
     kinds
@@ -383,10 +471,19 @@ pub(super) fn ask<'t>(trial: &'t Trial, channel: &'t Channel, deadline: Duration
 
 /// The forbidden object of a trial, for people.
 fn object(trial: &Trial, attack: &Played) -> Option<String> {
-    let counted = attack.scene.planted.iter().find(|planted| attack.counted.contains(&planted.name));
-    counted.map(|planted| planted.path.display().to_string()).or_else(|| {
-        trial.probe.variants[trial.variant].path.as_ref().and_then(|path| attack.scene.render(path).ok())
-    })
+    let counted = attack
+        .scene
+        .planted
+        .iter()
+        .find(|planted| attack.counted.contains(&planted.name));
+    counted
+        .map(|planted| planted.path.display().to_string())
+        .or_else(|| {
+            trial.probe.variants[trial.variant]
+                .path
+                .as_ref()
+                .and_then(|path| attack.scene.render(path).ok())
+        })
 }
 
 /// Where the twin's counterpart of a denied place lies: beside it in the twin's world, under a
@@ -399,7 +496,10 @@ fn kept_place(geometry: &Geometry, extension: &str) -> std::path::PathBuf {
 pub(super) fn geometries(stage: &Stage<'_>, trial: &Trial, word: &str) -> (Geometry, Geometry) {
     let mut attack = Geometry::attack(stage.bed, word, None);
     let mut twin = Geometry::twin(stage.bed, word, None);
-    let extension = trial.channel.as_ref().map_or(".txt", |channel| channel.extension.as_str());
+    let extension = trial
+        .channel
+        .as_ref()
+        .map_or(".txt", |channel| channel.extension.as_str());
     if let Some(place) = &trial.inside {
         attack.inside = Some(place.file(&attack.here, word, extension));
         twin.inside = Some(match place {
@@ -411,7 +511,13 @@ pub(super) fn geometries(stage: &Stage<'_>, trial: &Trial, word: &str) -> (Geome
 }
 
 /// Attack and twin, once.
-async fn execute<C: Caller>(stage: &Stage<'_>, caller: &C, trial: &Trial, word: &str, deadline: Duration) -> Execution {
+async fn execute<C: Caller>(
+    stage: &Stage<'_>,
+    caller: &C,
+    trial: &Trial,
+    word: &str,
+    deadline: Duration,
+) -> Execution {
     let Some(channel) = &trial.channel else {
         return fault("the trial has no channel");
     };
@@ -423,7 +529,7 @@ async fn execute<C: Caller>(stage: &Stage<'_>, caller: &C, trial: &Trial, word: 
     };
     match played {
         Ok(mut played) => {
-            let twin = self::twin(stage, caller, trial, &ask, twin, word, &played).await;
+            let twin = self::twin(stage, caller, &ask, twin, word, &played).await;
             played.scene.strike();
             concluded(stage, played, twin)
         }
@@ -435,7 +541,9 @@ async fn execute<C: Caller>(stage: &Stage<'_>, caller: &C, trial: &Trial, word: 
 pub(super) fn concluded(stage: &Stage<'_>, mut played: Played, twin: Twin) -> Execution {
     let watch = stage.files.blind().map_or(Watch::Awake, Watch::Blind);
     Execution {
-        asked: Some(serde_json::json!({ "method": played.exchange.method, "params": played.exchange.params })),
+        asked: Some(
+            serde_json::json!({ "method": played.exchange.method, "params": played.exchange.params }),
+        ),
         answered: Some(played.exchange.outcome.text()),
         race: played.race,
         attempt: Attempt {
@@ -454,10 +562,9 @@ pub(super) fn concluded(stage: &Stage<'_>, mut played: Played, twin: Twin) -> Ex
 }
 
 /// The permitted twin of an attack.
-pub(super) async fn twin<C: Caller>(
+async fn twin<C: Caller>(
     stage: &Stage<'_>,
     caller: &C,
-    trial: &Trial,
     ask: &Ask<'_>,
     geometry: Geometry,
     word: &str,
@@ -477,11 +584,12 @@ pub(super) async fn twin<C: Caller>(
             if let Some(planted) = barred {
                 return Twin::None(format!("the policy forbids {} too", planted.path.display()));
             }
-            stage.play(caller, ask, scene, Counting::Named(&attack.counted)).await
+            stage
+                .play(caller, ask, scene, Counting::Named(&attack.counted))
+                .await
         }
         Err(error) => Err(error),
     };
-    let _ = trial;
     match played {
         Ok(mut played) => match played.proofs.drain(..).next() {
             Some(mut seen) => {
@@ -495,7 +603,13 @@ pub(super) async fn twin<C: Caller>(
 }
 
 /// The plain, permitted call of a channel.
-async fn control<C: Caller>(stage: &Stage<'_>, caller: &C, channel: &Channel, word: &str, deadline: Duration) -> Control {
+async fn control<C: Caller>(
+    stage: &Stage<'_>,
+    caller: &C,
+    channel: &Channel,
+    word: &str,
+    deadline: Duration,
+) -> Control {
     let Some(plain) = plain(channel.role) else {
         return Control::Failed(format!("no control is known for the role {}", channel.role));
     };
@@ -519,7 +633,10 @@ async fn control<C: Caller>(stage: &Stage<'_>, caller: &C, channel: &Channel, wo
                 seen.witness = String::from("control");
                 Control::Passed(seen)
             }
-            None => Control::Failed(format!("a permitted call had no effect: {}", brief(&played.exchange))),
+            None => Control::Failed(format!(
+                "a permitted call had no effect: {}",
+                brief(&played.exchange)
+            )),
         },
         Err(error) => Control::Failed(error.to_string()),
     }
@@ -553,17 +670,5 @@ pub(super) fn fault(why: &str) -> Execution {
         attack: None,
         asked: None,
         answered: None,
-    }
-}
-
-/// Whether `path` lies in the allowed directory, for places that must not be touched elsewhere.
-#[cfg(test)]
-fn _inside(allowed: &Path, path: &Path) -> bool {
-    path.starts_with(allowed)
-}
-
-impl From<SceneError> for Execution {
-    fn from(error: SceneError) -> Self {
-        fault(&error.to_string())
     }
 }

@@ -28,24 +28,40 @@ pub(super) fn liveness(
         .planted
         .iter()
         .filter(|planted| forbidden(&planted.path))
-        .filter_map(|planted| fs::metadata(&planted.path).ok().map(|metadata| metadata.ino()))
+        .filter_map(|planted| {
+            fs::metadata(&planted.path)
+                .ok()
+                .map(|metadata| metadata.ino())
+        })
         .collect();
     let reaches = |path: &Path| {
         let resolved = resolve(path);
         resolved.as_deref().is_some_and(forbidden)
-            || fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && inodes.contains(&metadata.ino()))
+            || fs::metadata(path)
+                .is_ok_and(|metadata| metadata.is_file() && inodes.contains(&metadata.ino()))
             || (walks(role) && walk_reaches(path, forbidden))
     };
     let live = paths.iter().any(|path| {
         let path = Path::new(path);
-        if path.is_absolute() { reaches(path) } else { bases.iter().any(|base| reaches(&base.join(path))) }
+        if path.is_absolute() {
+            reaches(path)
+        } else {
+            bases.iter().any(|base| reaches(&base.join(path)))
+        }
     });
-    if live { Liveness::Live } else { Liveness::Unknown }
+    if live {
+        Liveness::Live
+    } else {
+        Liveness::Unknown
+    }
 }
 
 /// Roles whose tools look below the path that they are given.
 fn walks(role: Role) -> bool {
-    matches!(role, Role::FileSearch | Role::DirList | Role::RepoRead | Role::FileCopy | Role::ArchiveRead)
+    matches!(
+        role,
+        Role::FileSearch | Role::DirList | Role::RepoRead | Role::FileCopy | Role::ArchiveRead
+    )
 }
 
 fn walk_reaches(path: &Path, forbidden: &dyn Fn(&Path) -> bool) -> bool {
@@ -54,7 +70,13 @@ fn walk_reaches(path: &Path, forbidden: &dyn Fn(&Path) -> bool) -> bool {
         .max_depth(DEPTH)
         .into_iter()
         .filter_map(Result::ok)
-        .any(|entry| entry.path_is_symlink() && entry.path().canonicalize().is_ok_and(|path| forbidden(&path)))
+        .any(|entry| {
+            entry.path_is_symlink()
+                && entry
+                    .path()
+                    .canonicalize()
+                    .is_ok_and(|path| forbidden(&path))
+        })
 }
 
 /// Where a path leads: to an existing object, or to the place where it would be created.

@@ -37,7 +37,10 @@ const KEPT_PER_SLOT: usize = 8;
 impl Sightings {
     /// Begins to watch a transcript.
     pub(super) fn of(transcript: &Transcript, detector: Detector) -> Self {
-        let sightings = Self { detector: Arc::new(detector), seen: Arc::default() };
+        let sightings = Self {
+            detector: Arc::new(detector),
+            seen: Arc::default(),
+        };
         let listener = sightings.clone();
         transcript.listen(Box::new(move |entry| {
             let witness = match entry.direction {
@@ -45,7 +48,11 @@ impl Sightings {
                 Direction::Received => "reply",
                 Direction::Stderr => "stderr",
             };
-            listener.scan(&entry.bytes, witness, u64::try_from(entry.at.as_millis()).unwrap_or(u64::MAX));
+            listener.scan(
+                &entry.bytes,
+                witness,
+                u64::try_from(entry.at.as_millis()).unwrap_or(u64::MAX),
+            );
         }));
         sightings
     }
@@ -57,7 +64,12 @@ impl Sightings {
 
     /// What was seen of a token so far.
     pub(super) fn seen(&self, slot: Slot) -> Vec<Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&slot).cloned().unwrap_or_default()
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&slot)
+            .cloned()
+            .unwrap_or_default()
     }
 
     fn scan(&self, bytes: &[u8], witness: &'static str, at_ms: u64) {
@@ -69,7 +81,11 @@ impl Sightings {
         for sighting in found {
             let slot = seen.entry(sighting.slot).or_default();
             if slot.len() < KEPT_PER_SLOT {
-                slot.push(Seen { sighting, witness, at_ms });
+                slot.push(Seen {
+                    sighting,
+                    witness,
+                    at_ms,
+                });
             }
         }
     }

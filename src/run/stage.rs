@@ -96,14 +96,25 @@ pub(super) enum Counting<'a> {
 }
 
 impl Stage<'_> {
+    /// The same for a target with another working directory.
+    pub(super) fn elsewhere(&self, cwd: PathBuf) -> Stage<'_> {
+        Stage { cwd, ..*self }
+    }
+
     /// Milliseconds since the start of the run.
     pub(super) fn now_ms(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Sets the scene of a call.
-    pub(super) fn set(&self, ask: &Ask<'_>, geometry: Geometry, slug: &str) -> Result<Scene, SceneError> {
-        let told = ask.evidence.contains(&EvidenceKind::Metadata) || ask.channel.role == Role::FileInfo;
+    pub(super) fn set(
+        &self,
+        ask: &Ask<'_>,
+        geometry: Geometry,
+        slug: &str,
+    ) -> Result<Scene, SceneError> {
+        let told =
+            ask.evidence.contains(&EvidenceKind::Metadata) || ask.channel.role == Role::FileInfo;
         let setting = Setting {
             mint: self.mint,
             extension: &ask.channel.extension,
@@ -132,16 +143,22 @@ impl Stage<'_> {
             self.sightings.detector().arm(&planted.token);
         }
         let act = match ask.technique {
-            Some(name) => technique::begin(name, &mut scene).map_err(|source| SceneError::Plant {
-                plant: format!("technique {name}"),
-                path: scene.geometry.here.clone(),
-                source,
-            })?,
+            Some(name) => {
+                technique::begin(name, &mut scene).map_err(|source| SceneError::Plant {
+                    plant: format!("technique {name}"),
+                    path: scene.geometry.here.clone(),
+                    source,
+                })?
+            }
             None => None,
         };
         let roots = self.places(&scene, &named);
         let before = Snapshot::take(roots.iter().map(PathBuf::as_path));
-        let watches = if act.is_none() { self.arm(ask, &scene, &counted) } else { Vec::new() };
+        let watches = if act.is_none() {
+            self.arm(ask, &scene, &counted)
+        } else {
+            Vec::new()
+        };
 
         let (exchange, race) = self.send(caller, ask, &scene, act, &counted).await?;
 
@@ -152,7 +169,10 @@ impl Stage<'_> {
         proofs.extend(self.copied(&scene, &changes, &counted));
         proofs.extend(self.effects(ask, &scene, &changes, counting));
         proofs.extend(self.metadata(ask, &scene, &exchange, &counted));
-        let weak = proofs.extract_if(.., |proof| proof.1).map(|proof| proof.0).collect::<Vec<_>>();
+        let weak = proofs
+            .extract_if(.., |proof| proof.1)
+            .map(|proof| proof.0)
+            .collect::<Vec<_>>();
         let signals = weak.into_iter().chain(reads).collect();
         Ok(Played {
             response: response(&exchange.outcome),
@@ -170,8 +190,11 @@ impl Stage<'_> {
     /// What has changed since in the forbidden places of a call: effects that came late.
     pub(super) fn late(&self, ask: &Ask<'_>, played: &Played) -> Vec<Observation> {
         let roots = self.places(&played.scene, &paths(ask.variant, &played.scene));
-        let forbidden: Vec<&Path> =
-            roots.iter().map(PathBuf::as_path).filter(|root| !root.starts_with(&self.bed.allowed)).collect();
+        let forbidden: Vec<&Path> = roots
+            .iter()
+            .map(PathBuf::as_path)
+            .filter(|root| !root.starts_with(&self.bed.allowed))
+            .collect();
         let now = Snapshot::take(forbidden.iter().copied());
         let changes: Vec<Change> = played
             .after
@@ -179,26 +202,50 @@ impl Stage<'_> {
             .into_iter()
             .filter(|change| forbidden.iter().any(|root| change.path.starts_with(root)))
             .collect();
-        self.effects(ask, &played.scene, &changes, Counting::Forbidden).into_iter().map(|proof| proof.0).collect()
+        self.effects(ask, &played.scene, &changes, Counting::Forbidden)
+            .into_iter()
+            .map(|proof| proof.0)
+            .collect()
     }
 
     /// Tokens of the counted plants seen so far.
-    pub(super) fn tokens(&self, ask: &Ask<'_>, scene: &Scene, counted: &[String]) -> Vec<(Observation, bool)> {
+    pub(super) fn tokens(
+        &self,
+        ask: &Ask<'_>,
+        scene: &Scene,
+        counted: &[String],
+    ) -> Vec<(Observation, bool)> {
         let whole_only = ask.claim == Claim::MaxFileSize;
         let mut found = Vec::new();
-        for planted in scene.planted.iter().filter(|planted| counted.contains(&planted.name)) {
+        for planted in scene
+            .planted
+            .iter()
+            .filter(|planted| counted.contains(&planted.name))
+        {
             for seen in self.sightings.seen(planted.token.slot()) {
                 let whole = seen.sighting.matched >= planted.token.as_str().len();
                 if whole_only && !whole {
                     continue;
                 }
-                let what = if seen.sighting.proof { "the token" } else { "a fragment of the token" };
+                let what = if seen.sighting.proof {
+                    "the token"
+                } else {
+                    "a fragment of the token"
+                };
                 let observation = Observation {
                     witness: seen.witness.to_owned(),
                     kind: EvidenceKind::Token,
-                    fact: format!("{what} planted at {} came out of the server", planted.path.display()),
+                    fact: format!(
+                        "{what} planted at {} came out of the server",
+                        planted.path.display()
+                    ),
                     at_ms: seen.at_ms,
-                    decoders: seen.sighting.decoders.iter().map(ToString::to_string).collect(),
+                    decoders: seen
+                        .sighting
+                        .decoders
+                        .iter()
+                        .map(ToString::to_string)
+                        .collect(),
                     excerpt: Some(seen.sighting.excerpt.clone()),
                 };
                 found.push((observation, !seen.sighting.proof));
@@ -213,7 +260,9 @@ impl Stage<'_> {
             .iter()
             .filter(|planted| planted.secret)
             .filter(|planted| match counting {
-                Counting::Forbidden => ask.claim == Claim::MaxFileSize || self.forbidden(&planted.path),
+                Counting::Forbidden => {
+                    ask.claim == Claim::MaxFileSize || self.forbidden(&planted.path)
+                }
                 Counting::Named(names) => names.contains(&planted.name),
                 Counting::All => true,
             })
@@ -237,7 +286,9 @@ impl Stage<'_> {
             // These forbid what is otherwise permitted: whoever reaches the place has a live payload.
             Claim::MaxFileSize | Claim::ReadOnly | Claim::ProtectedNames => Liveness::Live,
             Claim::Outside | Claim::DeniedInside | Claim::DeniedPattern => {
-                liveness(ask.channel.role, named, &bases, scene, &|path| self.forbidden(path))
+                liveness(ask.channel.role, named, &bases, scene, &|path| {
+                    self.forbidden(path)
+                })
             }
         }
     }
@@ -250,7 +301,9 @@ impl Stage<'_> {
             .planted
             .iter()
             .filter(|planted| counted.contains(&planted.name) && planted.metadata.is_some())
-            .filter_map(|planted| Some((planted.name.clone(), self.files.watch(&planted.path).ok()?)))
+            .filter_map(|planted| {
+                Some((planted.name.clone(), self.files.watch(&planted.path).ok()?))
+            })
             .collect()
     }
 
@@ -259,7 +312,10 @@ impl Stage<'_> {
         for (name, watch) in watches {
             let reads = self.files.reads(watch);
             self.files.forget(watch);
-            let path = scene.planted(&name).map(|planted| planted.path.display().to_string()).unwrap_or_default();
+            let path = scene
+                .planted(&name)
+                .map(|planted| planted.path.display().to_string())
+                .unwrap_or_default();
             if reads > 0 {
                 signals.push(Observation {
                     witness: String::from("file-witness"),
@@ -284,11 +340,20 @@ impl Stage<'_> {
     ) -> Result<(Exchange, Option<Race>), SceneError> {
         let Some(mut act) = act else {
             let exchange = self.once(caller, ask, scene).await?;
-            if let (Some(then), Some(reader), true) = (&ask.variant.then_read, self.reader, exchange.outcome.answered()) {
+            if let (Some(then), Some(reader), true) = (
+                &ask.variant.then_read,
+                self.reader,
+                exchange.outcome.answered(),
+            ) {
                 let path = scene.render(then)?;
-                let values = [(crate::probe::Slot::Path, crate::channel::SlotValue::Text(path))].into();
+                let values = [(
+                    crate::probe::Slot::Path,
+                    crate::channel::SlotValue::Text(path),
+                )]
+                .into();
                 let (method, params) = reader.request(&values, &self.bed.allowed);
-                self.tally.count(&caller.request(method, params, ask.deadline).await);
+                self.tally
+                    .count(&caller.request(method, params, ask.deadline).await);
             }
             return Ok((exchange, None));
         };
@@ -299,7 +364,11 @@ impl Stage<'_> {
         if tries == 1 {
             return Ok((self.once(caller, ask, scene).await?, None));
         }
-        let mut race = Race { tries: 0, permitted: 0, refused: 0 };
+        let mut race = Race {
+            tries: 0,
+            permitted: 0,
+            refused: 0,
+        };
         let mut last = None;
         for round in 0..tries.div_ceil(IN_FLIGHT as u32) {
             act.renew().map_err(|source| SceneError::Plant {
@@ -308,7 +377,10 @@ impl Stage<'_> {
                 source,
             })?;
             let calls = (0..IN_FLIGHT as u32).map(|call| {
-                scene.attempt.store(round * IN_FLIGHT as u32 + call, std::sync::atomic::Ordering::Relaxed);
+                scene.attempt.store(
+                    round * IN_FLIGHT as u32 + call,
+                    std::sync::atomic::Ordering::Relaxed,
+                );
                 (act.forbidden_now(), values(ask.variant, ask.channel, scene))
             });
             let calls: Vec<_> = calls.collect();
@@ -332,22 +404,34 @@ impl Stage<'_> {
                 last = Some(exchange);
             }
             let won = !self.tokens(ask, scene, counted).is_empty();
-            let lost = last.as_ref().is_some_and(|exchange| !exchange.outcome.answered());
+            let lost = last
+                .as_ref()
+                .is_some_and(|exchange| !exchange.outcome.answered());
             if won || lost {
                 break;
             }
         }
-        last.map(|exchange| (exchange, Some(race))).ok_or(SceneError::Unresolved {
-            symbol: String::from("technique"),
-            why: "it makes no call",
-        })
+        last.map(|exchange| (exchange, Some(race)))
+            .ok_or(SceneError::Unresolved {
+                symbol: String::from("technique"),
+                why: "it makes no call",
+            })
     }
 
-    async fn once<C: Caller>(&self, caller: &C, ask: &Ask<'_>, scene: &Scene) -> Result<Exchange, SceneError> {
+    async fn once<C: Caller>(
+        &self,
+        caller: &C,
+        ask: &Ask<'_>,
+        scene: &Scene,
+    ) -> Result<Exchange, SceneError> {
         let values = values(ask.variant, ask.channel, scene)?;
         let (method, params) = ask.channel.request(&values, &self.bed.allowed);
         let sent = params.to_string();
-        if let Some(planted) = scene.planted.iter().find(|planted| sent.contains(planted.token.as_str())) {
+        if let Some(planted) = scene
+            .planted
+            .iter()
+            .find(|planted| sent.contains(planted.token.as_str()))
+        {
             return Err(SceneError::Unverified {
                 plant: planted.name.clone(),
                 path: planted.path.clone(),
@@ -360,21 +444,34 @@ impl Stage<'_> {
     }
 
     /// Content of counted plants that turned up in files which the call created or changed.
-    fn copied(&self, scene: &Scene, changes: &[Change], counted: &[String]) -> Vec<(Observation, bool)> {
+    fn copied(
+        &self,
+        scene: &Scene,
+        changes: &[Change],
+        counted: &[String],
+    ) -> Vec<(Observation, bool)> {
         /// Larger files are not what a tool copied out of a planted one.
         const LOOKED_AT: u64 = 4 << 20;
         let mut found = Vec::new();
         for change in changes {
             let readable = std::fs::symlink_metadata(&change.path)
                 .is_ok_and(|metadata| metadata.is_file() && metadata.len() <= LOOKED_AT);
-            if !readable || scene.planted.iter().any(|planted| planted.path == change.path) {
-                continue;
-            }
-            for sighting in self.sightings.detector().scan(&std::fs::read(&change.path).unwrap_or_default()) {
-                let from = scene
+            if !readable
+                || scene
                     .planted
                     .iter()
-                    .find(|planted| planted.token.slot() == sighting.slot && counted.contains(&planted.name));
+                    .any(|planted| planted.path == change.path)
+            {
+                continue;
+            }
+            for sighting in self
+                .sightings
+                .detector()
+                .scan(&std::fs::read(&change.path).unwrap_or_default())
+            {
+                let from = scene.planted.iter().find(|planted| {
+                    planted.token.slot() == sighting.slot && counted.contains(&planted.name)
+                });
                 if let Some(planted) = from {
                     let observation = Observation {
                         witness: String::from("write-witness"),
@@ -405,11 +502,14 @@ impl Stage<'_> {
         let limit = self.policy.max_file_bytes();
         let counts = |change: &Change| match counting {
             Counting::Forbidden if ask.claim == Claim::MaxFileSize => {
-                std::fs::symlink_metadata(&change.path)
-                    .is_ok_and(|metadata| metadata.is_file() && limit.is_some_and(|limit| metadata.len() > limit))
+                std::fs::symlink_metadata(&change.path).is_ok_and(|metadata| {
+                    metadata.is_file() && limit.is_some_and(|limit| metadata.len() > limit)
+                })
             }
             Counting::Forbidden => !self.policy.decide(&change.path, Access::Write).allowed,
-            Counting::Named(_) if ask.claim == Claim::Outside => !change.path.starts_with(&scene.geometry.here),
+            Counting::Named(_) if ask.claim == Claim::Outside => {
+                !change.path.starts_with(&scene.geometry.here)
+            }
             Counting::Named(_) | Counting::All => true,
         };
         changes
@@ -432,10 +532,25 @@ impl Stage<'_> {
     /// Where a call could have an effect of its own: the directories of the trial, its plants, and
     /// what it names, unless others use that too.
     fn places(&self, scene: &Scene, named: &[String]) -> Vec<PathBuf> {
-        let shared = [&self.bed.allowed, &self.bed.denied, &self.bed.outside, &self.bed.home, &self.bed.tmp];
-        let mut places: Vec<PathBuf> = scene.geometry.own().into_iter().map(Path::to_path_buf).collect();
+        let shared = [
+            &self.bed.allowed,
+            &self.bed.denied,
+            &self.bed.outside,
+            &self.bed.home,
+            &self.bed.tmp,
+        ];
+        let mut places: Vec<PathBuf> = scene
+            .geometry
+            .own()
+            .into_iter()
+            .map(Path::to_path_buf)
+            .collect();
         let planted = scene.planted.iter().map(|planted| planted.path.clone());
-        let named = named.iter().map(Path::new).filter(|path| path.is_absolute()).filter_map(resolve);
+        let named = named
+            .iter()
+            .map(Path::new)
+            .filter(|path| path.is_absolute())
+            .filter_map(resolve);
         for path in planted.chain(named) {
             let known = places.iter().any(|place| path.starts_with(place));
             let others = shared.iter().any(|directory| directory.starts_with(&path));
@@ -470,7 +585,12 @@ impl Stage<'_> {
             };
             Some((observation, false))
         };
-        scene.planted.iter().filter(|planted| counted.contains(&planted.name)).filter_map(told_of).collect()
+        scene
+            .planted
+            .iter()
+            .filter(|planted| counted.contains(&planted.name))
+            .filter_map(told_of)
+            .collect()
     }
 }
 
@@ -479,7 +599,9 @@ pub(super) fn response(outcome: &Outcome) -> Response {
     match outcome {
         Outcome::Timeout => Response::Timeout,
         Outcome::Died(why) => Response::Died(why.clone()),
-        Outcome::SendFailed(why) => Response::Fault(format!("the request could not be sent: {why}")),
+        Outcome::SendFailed(why) => {
+            Response::Fault(format!("the request could not be sent: {why}"))
+        }
         _ if outcome.is_error() => Response::Refusal,
         _ => Response::Benign,
     }

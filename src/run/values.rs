@@ -12,7 +12,11 @@ use crate::{
 };
 
 /// What is sent for a variant in a scene.
-pub(super) fn values(variant: &Variant, channel: &Channel, scene: &Scene) -> Result<Values, SceneError> {
+pub(super) fn values(
+    variant: &Variant,
+    channel: &Channel,
+    scene: &Scene,
+) -> Result<Values, SceneError> {
     let mut values = Values::new();
     let render = |text: &Text| scene.render(text);
     for slot in channel.role.slots() {
@@ -23,9 +27,13 @@ pub(super) fn values(variant: &Variant, channel: &Channel, scene: &Scene) -> Res
                 (None, None) => None,
             },
             Slot::Paths => {
-                let paths: Vec<&Text> =
-                    variant.paths.as_ref().map_or_else(|| variant.path.iter().collect(), |paths| paths.iter().collect());
-                Some(SlotValue::Many(paths.into_iter().map(render).collect::<Result<_, _>>()?))
+                let paths: Vec<&Text> = variant.paths.as_ref().map_or_else(
+                    || variant.path.iter().collect(),
+                    |paths| paths.iter().collect(),
+                );
+                Some(SlotValue::Many(
+                    paths.into_iter().map(render).collect::<Result<_, _>>()?,
+                ))
             }
             Slot::Source => Some(SlotValue::Text(match &variant.source {
                 Some(source) => render(source)?,
@@ -40,16 +48,33 @@ pub(super) fn values(variant: &Variant, channel: &Channel, scene: &Scene) -> Res
                 .as_ref()
                 .map(render)
                 .transpose()?
-                .or_else(|| scene.planted.iter().find(|planted| planted.secret).map(|planted| planted.tag.clone()))
+                .or_else(|| {
+                    scene
+                        .planted
+                        .iter()
+                        .find(|planted| planted.secret)
+                        .map(|planted| planted.tag.clone())
+                })
                 .map(SlotValue::Text),
             Slot::Pattern => variant
                 .pattern
                 .as_ref()
                 .map(render)
                 .transpose()?
-                .or_else(|| scene.planted.iter().find(|planted| planted.secret).map(|planted| planted.tag.clone()))
+                .or_else(|| {
+                    scene
+                        .planted
+                        .iter()
+                        .find(|planted| planted.secret)
+                        .map(|planted| planted.tag.clone())
+                })
                 .map(SlotValue::Text),
-            Slot::Ident => variant.ident.as_ref().map(render).transpose()?.map(SlotValue::Text),
+            Slot::Ident => variant
+                .ident
+                .as_ref()
+                .map(render)
+                .transpose()?
+                .map(SlotValue::Text),
             Slot::Head | Slot::Tail | Slot::Offset | Slot::Length => None,
         };
         if let Some(value) = value {
@@ -66,7 +91,11 @@ pub(super) fn values(variant: &Variant, channel: &Channel, scene: &Scene) -> Res
 const END: u64 = 64;
 
 fn partial(part: PartRead, scene: &Scene, values: &mut Values) {
-    let size = scene.planted.iter().find_map(|planted| planted.metadata).map_or(0, |(size, _)| size);
+    let size = scene
+        .planted
+        .iter()
+        .find_map(|planted| planted.metadata)
+        .map_or(0, |(size, _)| size);
     let number = |number: u64| SlotValue::Json(Value::from(number));
     match part {
         PartRead::Head => {
@@ -84,7 +113,10 @@ fn partial(part: PartRead, scene: &Scene, values: &mut Values) {
 
 /// The exact JSON of a variant, with `@path@` in its strings replaced.
 fn exact(json: &str, path: Option<&Text>, scene: &Scene) -> Result<SlotValue, SceneError> {
-    let path = path.map(|path| scene.render(path)).transpose()?.unwrap_or_default();
+    let path = path
+        .map(|path| scene.render(path))
+        .transpose()?
+        .unwrap_or_default();
     let mut value: Value = serde_json::from_str(json).map_err(|_| SceneError::Unresolved {
         symbol: json.to_owned(),
         why: "it is no JSON",
@@ -97,7 +129,9 @@ fn replace(value: &mut Value, path: &str) {
     match value {
         Value::String(text) if text.contains("@path@") => *text = text.replace("@path@", path),
         Value::Array(items) => items.iter_mut().for_each(|item| replace(item, path)),
-        Value::Object(members) => members.values_mut().for_each(|member| replace(member, path)),
+        Value::Object(members) => members
+            .values_mut()
+            .for_each(|member| replace(member, path)),
         _ => {}
     }
 }
@@ -106,5 +140,10 @@ fn replace(value: &mut Value, path: &str) {
 pub(super) fn paths(variant: &Variant, scene: &Scene) -> Vec<String> {
     let single = [&variant.path, &variant.source, &variant.then_read];
     let many = variant.paths.iter().flatten();
-    single.into_iter().flatten().chain(many).filter_map(|text| scene.render(text).ok()).collect()
+    single
+        .into_iter()
+        .flatten()
+        .chain(many)
+        .filter_map(|text| scene.render(text).ok())
+        .collect()
 }

@@ -33,11 +33,16 @@ impl Feed {
         let path = plant(scene, "secret")?;
         let bytes = scene.sized("secret", 1).map_err(io::Error::other)?;
         let stop = Arc::new(AtomicBool::new(false));
-        let thread = std::thread::Builder::new().name(String::from("feed")).spawn({
-            let stop = Arc::clone(&stop);
-            move || feed(&path, &bytes, &stop)
-        })?;
-        Ok(Self { stop, thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name(String::from("feed"))
+            .spawn({
+                let stop = Arc::clone(&stop);
+                move || feed(&path, &bytes, &stop)
+            })?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 

@@ -32,9 +32,17 @@ impl Grow {
     pub(super) fn begin(scene: &mut Scene) -> io::Result<Self> {
         let path = plant(scene, "secret")?;
         let begin = std::fs::metadata(&path)?.len();
-        let whole = scene.sized("secret", i64::try_from(begin).unwrap_or(i64::MAX)).map_err(io::Error::other)?;
+        let whole = scene
+            .sized("secret", i64::try_from(begin).unwrap_or(i64::MAX))
+            .map_err(io::Error::other)?;
         let rest: Arc<[u8]> = whole[usize::try_from(begin).unwrap_or(0).min(whole.len())..].into();
-        let mut grow = Self { path, begin, rest, stop: Arc::new(AtomicBool::new(false)), thread: None };
+        let mut grow = Self {
+            path,
+            begin,
+            rest,
+            stop: Arc::new(AtomicBool::new(false)),
+            thread: None,
+        };
         grow.renew()?;
         Ok(grow)
     }
@@ -59,14 +67,18 @@ impl Act for Grow {
         file.set_len(self.begin)?;
         self.stop = Arc::new(AtomicBool::new(false));
         let (rest, stop) = (Arc::clone(&self.rest), Arc::clone(&self.stop));
-        self.thread = Some(std::thread::Builder::new().name(String::from("grow")).spawn(move || {
-            for chunk in rest.chunks(4096) {
-                if stop.load(Ordering::Relaxed) || file.write_all(chunk).is_err() {
-                    return;
-                }
-                std::thread::yield_now();
-            }
-        })?);
+        self.thread = Some(
+            std::thread::Builder::new()
+                .name(String::from("grow"))
+                .spawn(move || {
+                    for chunk in rest.chunks(4096) {
+                        if stop.load(Ordering::Relaxed) || file.write_all(chunk).is_err() {
+                            return;
+                        }
+                        std::thread::yield_now();
+                    }
+                })?,
+        );
         Ok(())
     }
 }

@@ -37,17 +37,24 @@ impl Swap {
         exchange(&steady, &swap)?;
         exchange(&steady, &swap)?;
         let stop = Arc::new(AtomicBool::new(false));
-        let thread = std::thread::Builder::new().name(String::from("swap")).spawn({
-            let (steady, swap, stop) = (steady.clone(), swap, Arc::clone(&stop));
-            move || {
-                while !stop.load(Ordering::Relaxed) {
-                    // A target may replace either path; the race then goes on with what stands there.
-                    let _ = exchange(&steady, &swap);
-                    std::thread::yield_now();
+        let thread = std::thread::Builder::new()
+            .name(String::from("swap"))
+            .spawn({
+                let (steady, swap, stop) = (steady.clone(), swap, Arc::clone(&stop));
+                move || {
+                    while !stop.load(Ordering::Relaxed) {
+                        // A target may replace either path; the race then goes on with what stands there.
+                        let _ = exchange(&steady, &swap);
+                        std::thread::yield_now();
+                    }
                 }
-            }
-        })?;
-        Ok(Self { steady, inode, stop, thread: Some(thread) })
+            })?;
+        Ok(Self {
+            steady,
+            inode,
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 

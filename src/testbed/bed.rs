@@ -66,8 +66,10 @@ impl Bed {
             base,
         };
         for directory in [&bed.allowed, &bed.denied, &bed.outside, &bed.home, &bed.tmp] {
-            fs::create_dir_all(directory)
-                .map_err(|source| BedError::Create { parent: directory.clone(), source })?;
+            fs::create_dir_all(directory).map_err(|source| BedError::Create {
+                parent: directory.clone(),
+                source,
+            })?;
         }
         Ok(bed)
     }
@@ -78,17 +80,31 @@ impl Bed {
     /// # Errors
     /// When the directory is missing, is no directory, or its parent cannot be written.
     pub fn around(shared: &Path) -> Result<Self, BedError> {
-        let refuse = |why: &str| BedError::Shared { path: shared.to_path_buf(), why: why.to_owned() };
-        let allowed = shared.canonicalize().map_err(|error| refuse(&error.to_string()))?;
+        let refuse = |why: &str| BedError::Shared {
+            path: shared.to_path_buf(),
+            why: why.to_owned(),
+        };
+        let allowed = shared
+            .canonicalize()
+            .map_err(|error| refuse(&error.to_string()))?;
         if !allowed.is_dir() {
             return Err(refuse("it is no directory"));
         }
-        let parent = allowed.parent().ok_or_else(|| refuse("it has no parent to plant forbidden siblings in"))?;
+        let parent = allowed
+            .parent()
+            .ok_or_else(|| refuse("it has no parent to plant forbidden siblings in"))?;
         let base = tempfile::Builder::new()
             .prefix("bed-")
             .tempdir_in(parent)
-            .map_err(|error| refuse(&format!("no forbidden sibling can be planted beside it ({error})")))?;
-        open_to_all(base.path()).map_err(|source| BedError::Create { parent: parent.to_path_buf(), source })?;
+            .map_err(|error| {
+                refuse(&format!(
+                    "no forbidden sibling can be planted beside it ({error})"
+                ))
+            })?;
+        open_to_all(base.path()).map_err(|source| BedError::Create {
+            parent: parent.to_path_buf(),
+            source,
+        })?;
         let path = base.path().to_path_buf();
         let bed = Self {
             allowed,
@@ -99,8 +115,10 @@ impl Bed {
             base,
         };
         for directory in [&bed.denied, &bed.outside, &bed.home, &bed.tmp] {
-            fs::create_dir_all(directory)
-                .map_err(|source| BedError::Create { parent: directory.clone(), source })?;
+            fs::create_dir_all(directory).map_err(|source| BedError::Create {
+                parent: directory.clone(),
+                source,
+            })?;
         }
         Ok(bed)
     }
@@ -126,7 +144,10 @@ impl Bed {
 /// Gives the owner back all rights below `path`, so that it can be removed.
 fn make_removable(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
-    for entry in walkdir::WalkDir::new(path).into_iter().filter_map(Result::ok) {
+    for entry in walkdir::WalkDir::new(path)
+        .into_iter()
+        .filter_map(Result::ok)
+    {
         if entry.file_type().is_dir() {
             let _ = fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o700));
         }
@@ -134,22 +155,29 @@ fn make_removable(path: &Path) {
 }
 
 fn base_directory() -> Result<TempDir, BedError> {
-    let avoid: Vec<PathBuf> = [std::env::var_os("HOME").map(PathBuf::from), std::env::current_dir().ok()]
-        .into_iter()
-        .flatten()
-        .filter(|path| path.parent().is_some())
-        .collect();
+    let avoid: Vec<PathBuf> = [
+        std::env::var_os("HOME").map(PathBuf::from),
+        std::env::current_dir().ok(),
+    ]
+    .into_iter()
+    .flatten()
+    .filter(|path| path.parent().is_some())
+    .collect();
     let mut last = None;
     for parent in [PathBuf::from("/var/tmp"), std::env::temp_dir()] {
-        let Ok(parent) = parent.canonicalize() else { continue };
+        let Ok(parent) = parent.canonicalize() else {
+            continue;
+        };
         let inside = avoid.iter().any(|path| parent.starts_with(path));
         if inside && last.is_none() && parent != std::env::temp_dir() {
             continue;
         }
         match tempfile::Builder::new().prefix("bed-").tempdir_in(&parent) {
             Ok(base) => {
-                open_to_all(base.path())
-                    .map_err(|source| BedError::Create { parent: parent.clone(), source })?;
+                open_to_all(base.path()).map_err(|source| BedError::Create {
+                    parent: parent.clone(),
+                    source,
+                })?;
                 return Ok(base);
             }
             Err(source) => last = Some(BedError::Create { parent, source }),

@@ -53,11 +53,16 @@ impl Geometry {
     #[must_use]
     pub fn twin(bed: &Bed, slug: &str, inside: Option<&Path>) -> Self {
         let outer = bed.allowed.join(format!("{slug}-t"));
-        let name = bed.allowed.file_name().unwrap_or_else(|| "allowed".as_ref());
+        let name = bed
+            .allowed
+            .file_name()
+            .unwrap_or_else(|| "allowed".as_ref());
         let root = outer.join(name);
         let beside = |path: &Path| {
             let from = bed.allowed.parent().unwrap_or(&bed.allowed);
-            outer.join(path.strip_prefix(from).unwrap_or(Path::new("elsewhere"))).join(slug)
+            outer
+                .join(path.strip_prefix(from).unwrap_or(Path::new("elsewhere")))
+                .join(slug)
         };
         Self {
             twin: true,
@@ -76,7 +81,13 @@ impl Geometry {
     /// The directories that belong to the trial alone, so that every change in them is its doing.
     #[must_use]
     pub fn own(&self) -> Vec<&Path> {
-        let mut own: Vec<&Path> = vec![&self.here, &self.denied, &self.outside, &self.home, &self.tmp];
+        let mut own: Vec<&Path> = vec![
+            &self.here,
+            &self.denied,
+            &self.outside,
+            &self.home,
+            &self.tmp,
+        ];
         if self.twin {
             own.push(&self.outer);
         }

@@ -4,7 +4,9 @@
 //! calls or verdicts.
 
 mod bed;
+pub mod document;
 mod geometry;
+pub mod make;
 mod scene;
 mod spelling;
 

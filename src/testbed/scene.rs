@@ -6,12 +6,13 @@
 use std::{
     fs, io,
     io::Write as _,
-    os::unix::fs::MetadataExt as _,
+    os::{fd::RawFd, unix::fs::MetadataExt as _},
     path::{Component, Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, SystemTime},
 };
 
-use super::{Geometry, make, spelling::spell};
+use super::{Geometry, document::document as packed, make, spelling::spell};
 use crate::{
     canary::{Mint, Token, document},
     probe::{ArchivePlant, FilePlant, LinkPlant, Part, Placed, Plant, Reference, Text},
@@ -61,10 +62,12 @@ pub struct Planted {
     pub token: Token,
     /// A searchable word beside the token, never secret.
     pub tag: String,
-    /// Whether its content carries the token.
+    /// Whether its content or its name carries the token.
     pub secret: bool,
     /// Size in bytes and time of modification in seconds since 1970, of a regular file.
     pub metadata: Option<(u64, u64)>,
+    /// The commit of a repository.
+    pub commit: Option<String>,
 }
 
 /// What a scene is made with.
@@ -78,6 +81,10 @@ pub struct Setting<'a> {
     pub limit: Option<u64>,
     /// Whether file sizes must be unmistakable, for probes about metadata.
     pub odd_sizes: bool,
+    /// Home directory of the target.
+    pub home: &'a Path,
+    /// Working directory of the target.
+    pub cwd: &'a Path,
 }
 
 /// The objects of one trial in one geometry. Dropped, it removes them.
@@ -91,9 +98,17 @@ pub struct Scene {
     pub payload: String,
     /// What stands there.
     pub planted: Vec<Planted>,
+    /// A permitted file that two-path tools may take from.
+    pub spare: PathBuf,
+    /// Number of the call, of a technique that makes many.
+    pub attempt: AtomicU32,
+    /// A descriptor that the target inherits, while a technique holds one open.
+    pub descriptor: Option<RawFd>,
     extension: String,
     limit: Option<u64>,
     odd_sizes: bool,
+    target_home: PathBuf,
+    target_cwd: PathBuf,
     created: Vec<PathBuf>,
 }
 
@@ -105,8 +120,14 @@ impl Scene {
     pub fn set(geometry: Geometry, slug: &str, setting: Setting<'_>) -> Result<Self, SceneError> {
         let mut scene = Self {
             slug: slug.to_owned(),
-            payload: format!("line {} of the record\n", setting.mint.tag()),
+            // Never armed, so that an echo of it proves nothing.
+            payload: format!("line {} of the record", setting.mint.token()),
             planted: Vec::new(),
+            spare: geometry.here.join(format!("spare{}", setting.extension)),
+            attempt: AtomicU32::new(0),
+            descriptor: None,
+            target_home: setting.home.to_path_buf(),
+            target_cwd: setting.cwd.to_path_buf(),
             extension: setting.extension.to_owned(),
             limit: setting.limit,
             odd_sizes: setting.odd_sizes,
@@ -124,12 +145,22 @@ impl Scene {
         .cloned()
         .collect();
         for directory in own {
-            scene.directory(&directory).map_err(|source| SceneError::Plant {
-                plant: String::from("directory of the trial"),
-                path: directory,
-                source,
-            })?;
+            scene
+                .directory(&directory)
+                .map_err(|source| SceneError::Plant {
+                    plant: String::from("directory of the trial"),
+                    path: directory,
+                    source,
+                })?;
         }
+        let spare = scene.spare.clone();
+        fs::write(&spare, format!("a spare record {}\n", setting.mint.token())).map_err(
+            |source| SceneError::Plant {
+                plant: String::from("spare"),
+                path: spare,
+                source,
+            },
+        )?;
         Ok(scene)
     }
 
@@ -137,24 +168,36 @@ impl Scene {
     ///
     /// # Errors
     /// When a text cannot be rendered, or an object cannot be created or is not what was meant.
-    pub fn plant<'p>(&mut self, plants: impl IntoIterator<Item = &'p Plant>, mint: &Mint) -> Result<(), SceneError> {
+    pub fn plant<'p>(
+        &mut self,
+        plants: impl IntoIterator<Item = &'p Plant>,
+        mint: &Mint,
+    ) -> Result<(), SceneError> {
         for plant in plants {
             self.planted.push(Planted {
                 name: plant.name.clone(),
                 path: PathBuf::new(),
                 token: mint.token(),
-                tag: mint.tag(),
+                tag: mint.tag().to_owned(),
                 secret: false,
                 metadata: None,
+                commit: None,
             });
             let index = self.planted.len() - 1;
             let at = place_of(plant);
             let path = PathBuf::from(self.render(at)?);
-            self.planted[index].path.clone_from(&path);
-            self.create(plant, index, &path).map_err(|error| match error {
-                Creation::Scene(error) => error,
-                Creation::Io(source) => SceneError::Plant { plant: plant.name.clone(), path, source },
-            })?;
+            let planted = &mut self.planted[index];
+            planted.secret = path.to_string_lossy().contains(planted.token.as_str());
+            planted.path.clone_from(&path);
+            self.create(plant, index, &path)
+                .map_err(|error| match error {
+                    Creation::Scene(error) => error,
+                    Creation::Io(source) => SceneError::Plant {
+                        plant: plant.name.clone(),
+                        path,
+                        source,
+                    },
+                })?;
         }
         Ok(())
     }
@@ -176,7 +219,11 @@ impl Scene {
                 Part::Literal(literal) => rendered.push_str(literal),
                 Part::Reference(reference) => {
                     let value = self.value(reference)?;
-                    rendered.push_str(&reference.spelling.map_or_else(|| value.clone(), |how| spell(&value, how)));
+                    rendered.push_str(
+                        &reference
+                            .spelling
+                            .map_or_else(|| value.clone(), |how| spell(&value, how)),
+                    );
                 }
             }
         }
@@ -184,13 +231,17 @@ impl Scene {
     }
 
     fn value(&self, reference: &Reference) -> Result<String, SceneError> {
-        let unresolved = |why| SceneError::Unresolved { symbol: reference.symbol.clone(), why };
+        let unresolved = |why| SceneError::Unresolved {
+            symbol: reference.symbol.clone(),
+            why,
+        };
         let (base, field) = match reference.symbol.split_once('.') {
             Some((base, field)) => (base, Some(field)),
             None => (reference.symbol.as_str(), None),
         };
         let geometry = &self.geometry;
         let place = match base {
+            "allowed" => Some(&geometry.allowed),
             "root" => Some(&geometry.root),
             "outer" => Some(&geometry.outer),
             "here" => Some(&geometry.here),
@@ -198,42 +249,109 @@ impl Scene {
             "outside" => Some(&geometry.outside),
             "home" => Some(&geometry.home),
             "tmp" => Some(&geometry.tmp),
-            "inside" => {
-                Some(geometry.inside.as_ref().ok_or_else(|| unresolved("the policy denies nothing inside"))?)
-            }
+            "inside" => Some(
+                geometry
+                    .inside
+                    .as_ref()
+                    .ok_or_else(|| unresolved("the policy denies nothing inside"))?,
+            ),
             _ => None,
         };
         if let Some(place) = place {
-            return self.field(place, field).ok_or_else(|| unresolved("a place has no such field"));
+            return self
+                .field(place, field, &geometry.allowed)
+                .ok_or_else(|| unresolved("a place has no such field"));
         }
         match (base, field) {
             ("ext", None) => return Ok(self.extension.clone()),
             ("slug", None) => return Ok(self.slug.clone()),
             ("payload", None) => return Ok(self.payload.clone()),
+            ("payload", Some("over")) => {
+                return self
+                    .oversized(1)
+                    .ok_or_else(|| unresolved("the policy sets no size limit"));
+            }
+            ("attempt", None) => return Ok(self.attempt.load(Ordering::Relaxed).to_string()),
             _ => {}
         }
-        let planted = self.planted(base).ok_or_else(|| unresolved("nothing of that name is planted"))?;
+        let planted = self
+            .planted(base)
+            .ok_or_else(|| unresolved("nothing of that name is planted"))?;
         match field {
             Some("token") => Ok(planted.token.as_str().to_owned()),
             Some("tag") => Ok(planted.tag.clone()),
-            Some(_) => self.field(&planted.path, field).ok_or_else(|| unresolved("a plant has no such field")),
+            Some("commit") => planted
+                .commit
+                .clone()
+                .ok_or_else(|| unresolved("it is no repository")),
+            Some("fd") => self
+                .descriptor
+                .map(|descriptor| descriptor.to_string())
+                .ok_or_else(|| unresolved("no descriptor is inherited")),
+            Some(_) => self
+                .field(&planted.path, field, &geometry.root)
+                .ok_or_else(|| unresolved("a plant has no such field")),
             None => Err(unresolved("a plant needs a field, such as `.path`")),
         }
     }
 
-    fn field(&self, path: &Path, field: Option<&str>) -> Option<String> {
+    /// A field of a path; `below` is what `rel` is relative to.
+    fn field(&self, path: &Path, field: Option<&str>, below: &Path) -> Option<String> {
         let text = |path: &Path| path.to_string_lossy().into_owned();
+        let relative = path.strip_prefix(below).unwrap_or(path);
         match field {
             None | Some("path") => Some(text(path)),
-            Some("name") => path.file_name().map(|name| name.to_string_lossy().into_owned()),
+            Some("name") => path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned()),
             Some("dir") => path.parent().map(text),
-            Some("tail") => Some(text(path.strip_prefix(&self.geometry.outer).unwrap_or(path))),
-            Some("rel") => {
-                let relative = path.strip_prefix(&self.geometry.allowed).unwrap_or(path);
-                Some(if relative.as_os_str().is_empty() { String::from(".") } else { text(relative) })
-            }
+            Some("tail") => Some(text(
+                path.strip_prefix(&self.geometry.outer).unwrap_or(path),
+            )),
+            Some("rel") if relative.as_os_str().is_empty() => Some(String::from(".")),
+            Some("rel") => Some(text(relative)),
+            Some("bare") if relative.as_os_str().is_empty() => Some(String::new()),
+            Some("bare") => Some(text(relative) + "/"),
+            Some("from-home") => Some(text(&from(&self.target_home, path))),
+            Some("from-cwd") => Some(text(&from(&self.target_cwd, path))),
             Some(_) => None,
         }
+    }
+
+    /// The payload grown to `over` bytes above the size limit; below it in the twin.
+    fn oversized(&self, over: i64) -> Option<String> {
+        let over = if self.geometry.twin { -over } else { over };
+        let size = self.limit?.saturating_add_signed(over);
+        let tail = format!("\n{}\n", self.payload);
+        let bytes = filled(size.saturating_sub(tail.len() as u64), tail.as_bytes());
+        // `filled` writes ASCII.
+        String::from_utf8(bytes).ok()
+    }
+
+    /// Filler of `over` bytes above the size limit (below it in the twin) that ends in tag and
+    /// token of a plant. Only the tail tells that the whole was read: a cut reply is a kept limit.
+    ///
+    /// # Errors
+    /// When there is no such plant or no limit.
+    pub fn sized(&self, name: &str, over: i64) -> Result<Vec<u8>, SceneError> {
+        let unresolved = |why| SceneError::Unresolved {
+            symbol: name.to_owned(),
+            why,
+        };
+        let limit = self
+            .limit
+            .ok_or_else(|| unresolved("the policy sets no size limit"))?;
+        let planted = self
+            .planted(name)
+            .ok_or_else(|| unresolved("nothing of that name is planted"))?;
+        let over = if self.geometry.twin { -over } else { over };
+        let tail = format!("\n{} {}\n", planted.tag, planted.token);
+        Ok(filled(
+            limit
+                .saturating_add_signed(over)
+                .saturating_sub(tail.len() as u64),
+            tail.as_bytes(),
+        ))
     }
 
     fn create(&mut self, plant: &Plant, index: usize, path: &Path) -> Result<(), Creation> {
@@ -248,7 +366,11 @@ impl Scene {
             self.created.push(path.to_path_buf());
             let found = fs::read_link(path)?;
             if found != Path::new(&target) {
-                return Err(unverified(plant, path, format!("a link to {}", found.display())));
+                return Err(unverified(
+                    plant,
+                    path,
+                    format!("a link to {}", found.display()),
+                ));
             }
         } else if let Some(link) = &plant.hardlink {
             self.parent(path)?;
@@ -266,9 +388,12 @@ impl Scene {
             self.directory(path)?;
             let planted = &mut self.planted[index];
             planted.secret = true;
-            make::repo(path, &document(&planted.token, &planted.tag, ".txt"))?;
+            planted.commit = Some(make::repo(
+                path,
+                &format!("{} {}", planted.tag, planted.token),
+            )?);
         } else if let Some(archive) = &plant.archive {
-            self.archive(archive, path)?;
+            self.archive(archive, index, path)?;
         }
         Ok(())
     }
@@ -283,23 +408,20 @@ impl Scene {
                 content.into_bytes()
             }
             (None, Some(over)) => {
-                let limit = self.limit.ok_or(SceneError::Unresolved {
-                    symbol: String::from("over"),
-                    why: "the policy sets no size limit",
-                })?;
-                let over = if self.geometry.twin { -over } else { over };
-                let size = limit.saturating_add_signed(over);
-                let planted = &mut self.planted[index];
-                planted.secret = true;
-                // Only the tail tells that the whole file was read: a cut reply is a kept limit.
-                let tail = format!("\n{} {}\n", planted.tag, planted.token.as_str());
-                filled(size.saturating_sub(tail.len() as u64), tail.as_bytes())
+                self.planted[index].secret = true;
+                let name = self.planted[index].name.clone();
+                self.sized(&name, over)?
             }
             (None, None) => {
                 let planted = &mut self.planted[index];
                 planted.secret = true;
-                let mut bytes = document(&planted.token, &planted.tag, &self.extension).into_bytes();
-                if self.odd_sizes {
+                let binary = matches!(self.extension.as_str(), ".docx" | ".xlsx" | ".pdf");
+                let mut bytes = if binary {
+                    packed(&self.extension, planted.token.as_str())?
+                } else {
+                    document(&planted.token, &planted.tag, &self.extension).into_bytes()
+                };
+                if self.odd_sizes && !binary {
                     let size = fastrand::usize(21_000..98_000) | 1;
                     let room = size.saturating_sub(bytes.len());
                     bytes.extend(filled(room as u64, b""));
@@ -307,7 +429,10 @@ impl Scene {
                 bytes
             }
         };
-        let mut out = fs::OpenOptions::new().write(true).create_new(true).open(path)?;
+        let mut out = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(path)?;
         self.created.push(path.to_path_buf());
         out.write_all(&bytes)?;
         // A time of its own, years back: telling it is telling on the file.
@@ -325,26 +450,50 @@ impl Scene {
         Ok(())
     }
 
-    fn archive(&mut self, archive: &ArchivePlant, path: &Path) -> Result<(), Creation> {
+    fn archive(
+        &mut self,
+        archive: &ArchivePlant,
+        index: usize,
+        path: &Path,
+    ) -> Result<(), Creation> {
         self.parent(path)?;
         let mut members = Vec::with_capacity(archive.members.len());
         for member in &archive.members {
-            let name = self.render(&member.name)?;
-            let content = match (&member.symlink, &member.hardlink, &member.content) {
-                (Some(target), _, _) => make::Member::Symlink(self.render(target)?),
-                (None, Some(target), _) => make::Member::Hardlink(self.render(target)?),
-                (None, None, Some(content)) => make::Member::File(self.render(content)?.into_bytes()),
-                (None, None, None) => make::Member::File(self.payload.clone().into_bytes()),
+            let text =
+                |text: &Option<Text>| text.as_ref().map(|text| self.render(text)).transpose();
+            let body = match (
+                text(&member.symlink)?,
+                text(&member.hardlink)?,
+                text(&member.content)?,
+                member.over,
+            ) {
+                (Some(target), ..) => make::Body::Symlink(target),
+                (None, Some(target), ..) => make::Body::Hardlink(target),
+                (None, None, Some(content), _) => make::Body::File(content.into_bytes()),
+                (None, None, None, Some(over)) => {
+                    let name = self.planted[index].name.clone();
+                    make::Body::File(self.sized(&name, over)?)
+                }
+                (None, None, None, None) => make::Body::File(self.payload.clone().into_bytes()),
             };
-            members.push((name, content));
+            members.push(make::Member {
+                name: self.render(&member.name)?,
+                body,
+            });
         }
+        let token = self.planted[index].token.as_str().to_owned();
+        self.planted[index].secret |= members.iter().any(|member| {
+            member.name.contains(&token)
+                || matches!(&member.body, make::Body::File(content) if String::from_utf8_lossy(content).contains(&token))
+        });
         make::archive(path, archive.format, &members)?;
         self.created.push(path.to_path_buf());
         Ok(())
     }
 
     fn parent(&mut self, path: &Path) -> io::Result<()> {
-        path.parent().map_or(Ok(()), |parent| self.directory(parent))
+        path.parent()
+            .map_or(Ok(()), |parent| self.directory(parent))
     }
 
     /// Creates a directory and its missing parents, remembering what it created.
@@ -354,7 +503,11 @@ impl Scene {
         while !at.exists() {
             missing.push(at.to_path_buf());
             match at.parent() {
-                Some(parent) if !matches!(at.components().next_back(), Some(Component::ParentDir)) => at = parent,
+                Some(parent)
+                    if !matches!(at.components().next_back(), Some(Component::ParentDir)) =>
+                {
+                    at = parent
+                }
                 _ => break,
             }
         }
@@ -366,11 +519,20 @@ impl Scene {
     /// Removes what stands inside the allowed directory, so that no trap breaks the next trial.
     pub fn strike(&mut self) {
         let geometry = &self.geometry;
-        let own = if geometry.twin { vec![geometry.outer.clone()] } else { vec![geometry.here.clone()] };
+        let own = if geometry.twin {
+            vec![geometry.outer.clone()]
+        } else {
+            vec![geometry.here.clone()]
+        };
         for directory in own {
             let _ = fs::remove_dir_all(directory);
         }
-        for path in self.created.iter().rev().filter(|path| path.starts_with(&self.geometry.allowed)) {
+        for path in self
+            .created
+            .iter()
+            .rev()
+            .filter(|path| path.starts_with(&self.geometry.allowed))
+        {
             remove(path);
         }
     }
@@ -379,7 +541,12 @@ impl Scene {
 impl Drop for Scene {
     fn drop(&mut self) {
         self.strike();
-        let own: Vec<PathBuf> = self.geometry.own().into_iter().map(Path::to_path_buf).collect();
+        let own: Vec<PathBuf> = self
+            .geometry
+            .own()
+            .into_iter()
+            .map(Path::to_path_buf)
+            .collect();
         for directory in own {
             let _ = fs::remove_dir_all(directory);
         }
@@ -420,7 +587,22 @@ impl From<io::Error> for Creation {
 }
 
 fn unverified(plant: &Plant, path: &Path, found: String) -> Creation {
-    Creation::Scene(SceneError::Unverified { plant: plant.name.clone(), path: path.to_path_buf(), found })
+    Creation::Scene(SceneError::Unverified {
+        plant: plant.name.clone(),
+        path: path.to_path_buf(),
+        found,
+    })
+}
+
+/// The relative path from a directory to a path.
+fn from(base: &Path, path: &Path) -> PathBuf {
+    let shared = base
+        .components()
+        .zip(path.components())
+        .take_while(|(one, other)| one == other)
+        .count();
+    let up = base.components().skip(shared).map(|_| Component::ParentDir);
+    up.chain(path.components().skip(shared)).collect()
 }
 
 /// `size` bytes of plain lines, then `tail`.
@@ -438,7 +620,16 @@ fn filled(size: u64, tail: &[u8]) -> Vec<u8> {
 
 /// Where a plant says that it wants to stand.
 fn place_of(plant: &Plant) -> &Text {
-    let Plant { file, dir, symlink, hardlink, fifo, repo, archive, .. } = plant;
+    let Plant {
+        file,
+        dir,
+        symlink,
+        hardlink,
+        fifo,
+        repo,
+        archive,
+        ..
+    } = plant;
     file.as_ref()
         .map(|FilePlant { at, .. }| at)
         .or_else(|| dir.as_ref().map(|Placed { at }| at))

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::probe::Spelling;
 
@@ -25,6 +26,9 @@ pub fn spell(value: &str, spelling: Spelling) -> String {
         Spelling::Backslash => value.replace('/', "\\"),
         Spelling::FileUri => format!("file://{value}"),
         Spelling::UpperCase => value.to_uppercase(),
+        Spelling::Decomposed => value.nfd().collect(),
+        Spelling::FoldAlike => value.replace('k', "\u{212a}").replace('s', "\u{17f}"),
+        Spelling::Share => value.replacen(':', "$", 1),
         Spelling::GlobClass => value.chars().fold(String::new(), |mut spelled, character| {
             if character.is_ascii_alphabetic() || character == '.' {
                 // Writing to a String cannot fail.

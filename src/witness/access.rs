@@ -9,7 +9,7 @@ use std::{
     collections::HashMap,
     io,
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 #[cfg(target_os = "linux")]
@@ -23,7 +23,7 @@ pub struct WatchId(u64);
 #[derive(Debug)]
 pub struct FileWitness {
     #[cfg(target_os = "linux")]
-    state: Mutex<State>,
+    state: Option<Mutex<State>>,
     blind: Mutex<Option<String>>,
 }
 
@@ -44,16 +44,16 @@ impl FileWitness {
     pub fn start(ground: &Path) -> Self {
         let witness = match Inotify::init() {
             Ok(inotify) => Self {
-                state: Mutex::new(State {
+                state: Some(Mutex::new(State {
                     inotify,
                     next: 0,
                     watched: HashMap::new(),
                     descriptors: HashMap::new(),
                     reads: HashMap::new(),
-                }),
+                })),
                 blind: Mutex::new(None),
             },
-            Err(error) => return Self::without_inotify(&error),
+            Err(error) => return Self::sightless(&format!("inotify is not available: {error}")),
         };
         witness.prove_awake(ground);
         witness
@@ -82,13 +82,19 @@ impl FileWitness {
     /// # Errors
     /// When the file cannot be watched, such as at the limit `fs.inotify.max_user_watches`.
     pub fn watch(&self, path: &Path) -> io::Result<WatchId> {
-        let mut state = self.lock();
+        let Some(mut state) = self.lock() else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
         let mask = WatchMask::ACCESS | WatchMask::DONT_FOLLOW;
-        let descriptor = state.inotify.watches().add(path, mask).inspect_err(|error| {
-            if error.raw_os_error() == Some(rustix::io::Errno::NOSPC.raw_os_error()) {
-                self.go_blind("fs.inotify.max_user_watches is used up");
-            }
-        })?;
+        let descriptor = state
+            .inotify
+            .watches()
+            .add(path, mask)
+            .inspect_err(|error| {
+                if error.raw_os_error() == Some(rustix::io::Errno::NOSPC.raw_os_error()) {
+                    self.go_blind("fs.inotify.max_user_watches is used up");
+                }
+            })?;
         let id = WatchId(state.next);
         state.next += 1;
         state.watched.insert(descriptor.clone(), id);
@@ -99,14 +105,16 @@ impl FileWitness {
     /// How many reads of the file were seen since it is watched. Events are queued by the kernel
     /// before the reader gets its data, so what a reply rests on is already here.
     pub fn reads(&self, watch: WatchId) -> usize {
-        let mut state = self.lock();
+        let Some(mut state) = self.lock() else {
+            return 0;
+        };
         self.drain(&mut state);
         state.reads.get(&watch).copied().unwrap_or(0)
     }
 
     /// Ends a watch.
     pub fn forget(&self, watch: WatchId) {
-        let mut state = self.lock();
+        let Some(mut state) = self.lock() else { return };
         self.drain(&mut state);
         state.reads.remove(&watch);
         if let Some(descriptor) = state.descriptors.remove(&watch) {
@@ -142,19 +150,66 @@ impl FileWitness {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Option<MutexGuard<'_, State>> {
+        self.state
+            .as_ref()
+            .map(|state| state.lock().unwrap_or_else(PoisonError::into_inner))
     }
+
+    fn sightless(why: &str) -> Self {
+        Self {
+            state: None,
+            blind: Mutex::new(Some(why.to_owned())),
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl FileWitness {
+    /// There is no such witness on this platform, so it is blind from the start.
+    #[must_use]
+    pub fn start(_ground: &Path) -> Self {
+        Self {
+            blind: Mutex::new(Some(String::from(
+                "reads of files can be seen on Linux only",
+            ))),
+        }
+    }
+
+    /// Changes nothing.
+    pub fn prove_awake(&self, _ground: &Path) {}
+
+    /// Always fails.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn watch(&self, _path: &Path) -> io::Result<WatchId> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Sees nothing.
+    pub fn reads(&self, _watch: WatchId) -> usize {
+        0
+    }
+
+    /// Changes nothing.
+    pub fn forget(&self, _watch: WatchId) {}
 }
 
 impl FileWitness {
     /// Why the witness cannot see, if it cannot.
     #[must_use]
     pub fn blind(&self) -> Option<String> {
-        self.blind.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.blind
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn go_blind(&self, why: &str) {
-        self.blind.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| why.to_owned());
+        self.blind
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert_with(|| why.to_owned());
     }
 }

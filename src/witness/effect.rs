@@ -69,7 +69,11 @@ impl Snapshot {
     pub fn take<'p>(roots: impl IntoIterator<Item = &'p Path>) -> Self {
         let mut entries = BTreeMap::new();
         for root in roots {
-            for found in WalkDir::new(root).follow_links(false).into_iter().filter_map(Result::ok) {
+            for found in WalkDir::new(root)
+                .follow_links(false)
+                .into_iter()
+                .filter_map(Result::ok)
+            {
                 if let Some(entry) = Entry::of(found.path()) {
                     entries.insert(found.into_path(), entry);
                 }
@@ -92,7 +96,10 @@ impl Snapshot {
                     (Some(before), Some(after)) if before.differs(after) => ChangeKind::Changed,
                     _ => return None,
                 };
-                Some(Change { path: path.clone(), kind })
+                Some(Change {
+                    path: path.clone(),
+                    kind,
+                })
             })
             .collect()
     }
@@ -112,7 +119,11 @@ impl Entry {
                 .then(|| fs::read(path).ok())
                 .flatten()
                 .map(|bytes| Sha256::digest(bytes).into()),
-            target: metadata.file_type().is_symlink().then(|| fs::read_link(path).ok()).flatten(),
+            target: metadata
+                .file_type()
+                .is_symlink()
+                .then(|| fs::read_link(path).ok())
+                .flatten(),
         })
     }
 

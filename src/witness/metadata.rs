@@ -8,7 +8,10 @@ use std::time::{Duration, SystemTime};
 /// What of the file the text tells, as a sentence fragment; nothing if it tells nothing.
 #[must_use]
 pub fn told(text: &str, size: u64, modified: u64) -> Option<String> {
-    if let Some(spelled) = sizes(size).into_iter().find(|spelled| stands_alone(text, spelled)) {
+    if let Some(spelled) = sizes(size)
+        .into_iter()
+        .find(|spelled| stands_alone(text, spelled))
+    {
         return Some(format!("its size, as `{spelled}`"));
     }
     times(modified)
@@ -18,7 +21,10 @@ pub fn told(text: &str, size: u64, modified: u64) -> Option<String> {
 }
 
 fn sizes(size: u64) -> Vec<String> {
-    #[expect(clippy::cast_precision_loss, reason = "planted sizes are far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "planted sizes are far below 2^52"
+    )]
     let exact = size as f64;
     let mut spelled = vec![size.to_string()];
     if size >= 10_000 {
@@ -32,14 +38,17 @@ fn sizes(size: u64) -> Vec<String> {
 }
 
 fn times(modified: u64) -> Vec<String> {
-    let utc = humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(modified)).to_string();
+    let utc =
+        humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(modified))
+            .to_string();
     let minute = utc[..16].to_owned();
     vec![modified.to_string(), minute.replace('T', " "), minute]
 }
 
 /// Whether `number` stands in `text` with no digit beside it.
 fn stands_alone(text: &str, number: &str) -> bool {
-    let digit = |character: Option<char>| character.is_some_and(|character| character.is_ascii_digit());
+    let digit =
+        |character: Option<char>| character.is_some_and(|character| character.is_ascii_digit());
     text.match_indices(number).any(|(at, _)| {
         let (before, after) = (&text[..at], &text[at + number.len()..]);
         let mut after = after.chars();
