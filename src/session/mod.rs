@@ -2,7 +2,38 @@
 //!
 //! Owns calls, deadlines, limits, the transcript and the end of the conversation. Knows nothing of
 //! probes or verdicts: it says what happened, never what it means.
+//!
+//! Bytes flow `pipe or socket -> transcript (and its listeners) -> board -> rmcp`. The board reads
+//! each line once, leniently, and settles the call that it answers, so that what rmcp cannot
+//! decode ends a call instead of hanging it. rmcp performs the lifecycle, numbers the requests,
+//! adds what the stateless era wants in each, answers the target's own requests, and speaks HTTP.
 
+mod board;
+mod conversation;
+mod death;
+mod error;
 mod exchange;
+mod frame;
+mod handler;
+mod http;
+mod lines;
+mod link;
+mod lists;
+mod noise;
+mod open;
+mod options;
+mod processes;
+mod reaper;
+mod show;
+mod transcript;
 
+use death::Death;
+
+pub use conversation::{Ending, Health, ServerInfo, Session};
+pub use error::{ListError, OpenError, StderrTail};
 pub use exchange::*;
+pub use noise::{Noise, NoiseKind};
+pub use options::{Endpoint, Era, HttpEndpoint, Launch, Limits, Options};
+pub use reaper::{claim_orphans, end_all};
+pub use show::printable;
+pub use transcript::{Direction, Entry, Record, Transcript};

@@ -1,0 +1,271 @@
+//! Why a session could not be opened, or a list not be read, in words that name the fix.
+//!
+//! Owns the wording. All text of a target in it is escaped and cut.
+
+use std::{fmt, io, path::PathBuf, time::Duration};
+
+use thiserror::Error;
+
+/// The end of what a target wrote to its standard error, for a message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StderrTail(pub Vec<String>);
+
+impl fmt::Display for StderrTail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("\nit wrote nothing to its standard error");
+        }
+        f.write_str("\nthe end of its standard error:")?;
+        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+fn first_line(line: &Option<String>) -> String {
+    line.as_ref().map_or_else(String::new, |line| {
+        format!("\nits standard output began with: {line}")
+    })
+}
+
+/// Why no session came about.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The program is not there.
+    #[error(
+        "command not found: `{program}`\nfix: install it, put its directory into PATH, or give its path"
+    )]
+    NotFound {
+        /// As given.
+        program: String,
+    },
+    /// The program may not be executed.
+    #[error(
+        "`{program}` cannot be executed: {why}\nfix: make it executable (chmod +x), or name the interpreter before it"
+    )]
+    NotExecutable {
+        /// As given.
+        program: String,
+        /// The system's reason.
+        why: String,
+    },
+    /// The working directory is not there.
+    #[error("the working directory `{}` does not exist\nfix: create it, or give another with --cwd", .0.display())]
+    NoWorkingDirectory(PathBuf),
+    /// The system could not start the program for another reason.
+    #[error("`{program}` could not be started: {source}")]
+    Spawn {
+        /// As given.
+        program: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The program ended before it had answered.
+    #[error(
+        "`{program}` ended before it answered `initialize` ({status}){}{stderr}\nfix: run the command by hand; it must keep running and read its standard input",
+        first_line(stdout)
+    )]
+    Exited {
+        /// As given.
+        program: String,
+        /// Exit status or signal.
+        status: String,
+        /// The first line of its output, if it wrote any.
+        stdout: Option<String>,
+        /// The end of its standard error.
+        stderr: StderrTail,
+    },
+    /// The program printed something else than MCP and never answered.
+    #[error(
+        "`{program}` prints on its standard output, but not MCP; its first line: {line}{stderr}\nfix: give the command that starts the server in stdio mode, and let it log to standard error"
+    )]
+    NotMcp {
+        /// As given.
+        program: String,
+        /// The first line, escaped.
+        line: String,
+        /// The end of its standard error.
+        stderr: StderrTail,
+    },
+    /// The program said nothing at all.
+    #[error(
+        "`{program}` runs but did not answer `initialize` within {} s{stderr}\nfix: check that it is an MCP server in stdio mode and does not wait for input (a password, a prompt, a download); a slow start needs a longer start-up time",
+        .waited.as_secs()
+    )]
+    Silent {
+        /// As given.
+        program: String,
+        /// How long we waited.
+        waited: Duration,
+        /// The end of its standard error.
+        stderr: StderrTail,
+    },
+    /// The program closed its output but keeps running.
+    #[error(
+        "`{program}` closed its standard output before it answered, and keeps running{}{stderr}\nfix: a server must not detach itself or redirect its standard output",
+        first_line(stdout)
+    )]
+    ClosedOutput {
+        /// As given.
+        program: String,
+        /// The first line of its output, if it wrote any.
+        stdout: Option<String>,
+        /// The end of its standard error.
+        stderr: StderrTail,
+    },
+    /// The target sent more than it may before it had answered.
+    #[error("{target}: {why} before it answered\nfix: it is no MCP server, or it is broken")]
+    TooMuch {
+        /// Command or URL.
+        target: String,
+        /// Which limit.
+        why: String,
+    },
+    /// The target answered the first request with a JSON-RPC error.
+    #[error(
+        "{target} refused `{method}`: {message} (code {})\nfix: choose the other lifecycle or another protocol revision, if the server has them",
+        .code.map_or_else(|| "missing".to_owned(), |code| code.to_string())
+    )]
+    Refused {
+        /// Command or URL.
+        target: String,
+        /// `initialize` or `server/discover`.
+        method: &'static str,
+        /// The code, as far as it was a number.
+        code: Option<i64>,
+        /// The message, escaped.
+        message: String,
+    },
+    /// The target answered the first request with something that is no answer.
+    #[error(
+        "{target} answered `{method}` with something that is no MCP: {reply}\nfix: this is a fault of the server; nothing can be tested through it"
+    )]
+    OddAnswer {
+        /// Command or URL.
+        target: String,
+        /// `initialize` or `server/discover`.
+        method: &'static str,
+        /// The answer, escaped and cut.
+        reply: String,
+    },
+    /// No protocol revision in common.
+    #[error(
+        "{target} supports only the protocol revisions {theirs}, which the stateless lifecycle here is not\nfix: use the handshake lifecycle"
+    )]
+    NoCommonRevision {
+        /// Command or URL.
+        target: String,
+        /// Theirs.
+        theirs: String,
+    },
+    /// Something in the options makes no sense.
+    #[error("{0}")]
+    BadOption(String),
+    /// Nothing listens there.
+    #[error(
+        "nothing answers at {url}: {why}\nfix: start the server first, and check host and port"
+    )]
+    Unreachable {
+        /// The URL.
+        url: String,
+        /// The reason.
+        why: String,
+    },
+    /// The HTTP server answered the first request with an error status.
+    #[error("{url} answered HTTP {status}{}\nfix: {}", shown_body(body), status_fix(*status))]
+    Status {
+        /// The URL.
+        url: String,
+        /// The status code.
+        status: u16,
+        /// The beginning of the body, escaped.
+        body: String,
+    },
+    /// There is an HTTP server, but it does not speak MCP.
+    #[error(
+        "{url} is not an MCP endpoint: it answered with {content_type}{}\nfix: give the URL of the endpoint itself, often ending in /mcp",
+        shown_body(body)
+    )]
+    NotMcpEndpoint {
+        /// The URL.
+        url: String,
+        /// The content type, or a word for its absence.
+        content_type: String,
+        /// The beginning of the body, escaped.
+        body: String,
+    },
+    /// The HTTP server did not answer in time.
+    #[error(
+        "{url} did not answer `initialize` within {} s\nfix: check that it is the MCP endpoint and that the server is not stuck",
+        .waited.as_secs()
+    )]
+    SilentEndpoint {
+        /// The URL.
+        url: String,
+        /// How long we waited.
+        waited: Duration,
+    },
+    /// Something that has no name of its own.
+    #[error("no session with {target}: {why}")]
+    Other {
+        /// Command or URL.
+        target: String,
+        /// The reason.
+        why: String,
+    },
+}
+
+fn shown_body(body: &str) -> String {
+    if body.is_empty() {
+        String::new()
+    } else {
+        format!(": {body}")
+    }
+}
+
+fn status_fix(status: u16) -> &'static str {
+    match status {
+        401 => "give credentials with --bearer-env or --header",
+        403 => {
+            "the server refuses this client: check credentials, and its list of allowed hosts and origins"
+        }
+        404 => "check the path of the URL; MCP endpoints often end in /mcp",
+        405 => "the path does not take POST: check that the URL is that of the MCP endpoint",
+        406 | 415 => "the endpoint does not take JSON: check that it speaks streamable HTTP",
+        300..=399 => "give the URL that it redirects to; redirects are not followed",
+        429 => "the server limits its callers: raise its limit, or test an instance of your own",
+        500..=599 => "look into the log of the server",
+        _ => "check the URL",
+    }
+}
+
+/// Why a list could not be read.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum ListError {
+    /// The target refused.
+    #[error("`{method}` was refused: {message}")]
+    Refused {
+        /// The list.
+        method: &'static str,
+        /// The code, as far as it was a number.
+        code: Option<i64>,
+        /// The message, escaped.
+        message: String,
+    },
+    /// No answer, or none that can be read.
+    #[error("`{method}` got no usable answer: {why}")]
+    NoAnswer {
+        /// The list.
+        method: &'static str,
+        /// What came instead.
+        why: String,
+    },
+    /// The answer is no list.
+    #[error("the answer to `{method}` has no array `{member}`")]
+    NoList {
+        /// The list.
+        method: &'static str,
+        /// The member that is missing.
+        member: &'static str,
+    },
+}

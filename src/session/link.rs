@@ -1,0 +1,519 @@
+//! A launched target and its three pipes.
+//!
+//! Owns the child process, its bytes and its end. rmcp's own child transport was measured to
+//! deadlock on chatty servers, to hang on those that stop reading, and to hide the exit status;
+//! here each pipe has a task of its own, and a stuck one cannot hold up another. Knows nothing of
+//! what the messages mean: the board does.
+
+use std::{
+    collections::VecDeque,
+    io,
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use rmcp::{
+    RoleClient,
+    model::{ClientJsonRpcMessage, ClientNotification, RequestId, ServerJsonRpcMessage},
+    transport::Transport,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+
+use super::{
+    Death, Direction, Ending, Launch, Outcome,
+    board::Board,
+    error::{OpenError, StderrTail},
+    lines::{Lines, Piece},
+    printable, processes,
+    reaper::Tree,
+};
+
+/// Time for the last bytes of an ended process to arrive, and for the status of one whose output ended.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+/// Longest line of standard error that is shown whole to the listeners.
+const STDERR_LINE: usize = 64 << 10;
+/// Lines of standard error kept for messages.
+const TAIL: usize = 20;
+/// Bytes that may wait to be written while the target does not read.
+const BACKLOG: usize = 64 << 20;
+
+/// The process and its pipes.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) pid: u32,
+    board: Arc<Board>,
+    tree: Arc<Tree>,
+    outgoing: Mutex<Option<mpsc::UnboundedSender<Arc<[u8]>>>>,
+    incoming: Mutex<Option<mpsc::Receiver<ServerJsonRpcMessage>>>,
+    exit: watch::Receiver<Option<String>>,
+    backlog: Arc<Mutex<usize>>,
+    stderr: Arc<Mutex<VecDeque<String>>>,
+    writer: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Exit status or signal in words.
+fn words(status: ExitStatus) -> String {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return format!("killed by signal {signal}");
+    }
+    status
+        .code()
+        .map_or_else(|| status.to_string(), |code| format!("exit status {code}"))
+}
+
+fn spawn_error(launch: &Launch, error: io::Error) -> OpenError {
+    let program = launch.program.clone();
+    if !launch.cwd.is_dir() {
+        return OpenError::NoWorkingDirectory(launch.cwd.clone());
+    }
+    match error.kind() {
+        io::ErrorKind::NotFound if std::path::Path::new(&program).is_file() => {
+            OpenError::NotExecutable {
+                program,
+                why: "the interpreter named in its first line does not exist".into(),
+            }
+        }
+        io::ErrorKind::NotFound => OpenError::NotFound { program },
+        io::ErrorKind::PermissionDenied => OpenError::NotExecutable {
+            program,
+            why: "permission denied".into(),
+        },
+        // ENOEXEC of execve(2): no known format and no `#!` line.
+        _ if error.raw_os_error() == Some(8) => OpenError::NotExecutable {
+            program,
+            why: "not a program, and without a `#!` line".into(),
+        },
+        _ => OpenError::Spawn {
+            program,
+            source: error,
+        },
+    }
+}
+
+impl Link {
+    /// Launches the command and starts to pump its pipes.
+    pub(super) fn spawn(launch: &Launch, board: Arc<Board>) -> Result<Arc<Self>, OpenError> {
+        Tree::prepare();
+        let mut command = Command::new(&launch.program);
+        command
+            .args(&launch.args)
+            .env_clear()
+            .envs(&launch.env)
+            .current_dir(&launch.cwd)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        #[cfg(unix)]
+        command.process_group(0);
+        let mut child = command
+            .spawn()
+            .map_err(|error| spawn_error(launch, error))?;
+        let pid = child.id().ok_or_else(|| OpenError::Other {
+            target: launch.program.clone(),
+            why: "it has no pid".into(),
+        })?;
+        let tree = Tree::new(pid, &launch.env);
+        let (stdin, stdout, stderr) = (
+            child.stdin.take().expect("stdin was asked to be piped"),
+            child.stdout.take().expect("stdout was asked to be piped"),
+            child.stderr.take().expect("stderr was asked to be piped"),
+        );
+        let (outgoing, queue) = mpsc::unbounded_channel();
+        // Bounded: while rmcp is busy, the target waits, not our memory.
+        let (deliver, incoming) = mpsc::channel(256);
+        let (exited, exit) = watch::channel(None);
+        let (closed, output_end) = watch::channel(false);
+        let backlog = Arc::new(Mutex::new(0));
+        let tail = Arc::new(Mutex::new(VecDeque::new()));
+        let writer = tokio::spawn(write(
+            stdin,
+            queue,
+            Arc::clone(&board),
+            Arc::clone(&backlog),
+        ));
+        let tasks = vec![
+            tokio::spawn(read(stdout, deliver, Arc::clone(&board), closed)),
+            tokio::spawn(complain(stderr, Arc::clone(&board), Arc::clone(&tail))),
+            tokio::spawn(attend(
+                child,
+                exited,
+                exit.clone(),
+                output_end,
+                Arc::clone(&board),
+                Arc::clone(&tree),
+            )),
+        ];
+        Ok(Arc::new(Link {
+            pid,
+            board,
+            tree,
+            outgoing: Mutex::new(Some(outgoing)),
+            incoming: Mutex::new(Some(incoming)),
+            exit,
+            backlog,
+            stderr: tail,
+            writer,
+            tasks,
+        }))
+    }
+
+    /// A transport for rmcp over the pipes. Its request numbers begin at `base`, so that a second
+    /// client on the same process does not reuse those of the first.
+    pub(super) fn transport(self: &Arc<Self>, base: i64) -> LinkTransport {
+        LinkTransport {
+            link: Arc::clone(self),
+            incoming: locked(&self.incoming).take(),
+            base,
+        }
+    }
+
+    /// Exit status or signal, once the process has ended.
+    pub(super) fn exit(&self) -> Option<String> {
+        self.exit.borrow().clone()
+    }
+
+    /// The last lines of standard error, escaped.
+    pub(super) fn stderr(&self) -> StderrTail {
+        StderrTail(locked(&self.stderr).iter().cloned().collect())
+    }
+
+    /// Ends the process and everything below it: by the end of its input, then `SIGTERM`, then
+    /// `SIGKILL`, with `grace` after each of the first two.
+    pub(super) async fn end(&self, grace: Duration) -> Ending {
+        self.tree.look();
+        locked(&self.outgoing).take();
+        let mut killed = Vec::new();
+        // A target that does not even read what was sent will not see the end of its input.
+        let reads = *locked(&self.backlog) == 0;
+        self.gone(if reads { grace } else { grace.min(LAST_WORDS) })
+            .await;
+        self.writer.abort();
+        let mut survivors = Vec::new();
+        if !self.gone(Duration::ZERO).await {
+            killed = self.tree.signal(processes::Ending::Terminate);
+            if !self.gone(grace).await {
+                let tree = Arc::clone(&self.tree);
+                let (more, left) = tokio::task::spawn_blocking(move || tree.end_now())
+                    .await
+                    .unwrap_or_default();
+                killed.extend(more);
+                survivors = left;
+            }
+        }
+        killed.sort_unstable();
+        killed.dedup();
+        let mut exit = self.exit.clone();
+        let status = tokio::time::timeout(Duration::from_secs(1), exit.wait_for(Option::is_some))
+            .await
+            .ok()
+            .and_then(|status| status.ok()?.clone());
+        self.board.die(Death::Closed);
+        if survivors.is_empty() {
+            self.tree.forget();
+        }
+        for task in &self.tasks {
+            task.abort();
+        }
+        Ending {
+            status,
+            killed,
+            survivors,
+        }
+    }
+
+    /// Ends everything at once, without any grace.
+    pub(super) fn kill(&self) {
+        let (_, survivors) = self.tree.end_now();
+        if survivors.is_empty() {
+            self.tree.forget();
+        }
+    }
+
+    async fn gone(&self, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let living = self.tree.living();
+            if self.exit().is_some() && living.is_empty() {
+                return true;
+            }
+            if Instant::now() >= until {
+                return false;
+            }
+            tokio::time::sleep(pause.min(until.saturating_duration_since(Instant::now()))).await;
+            pause = (pause * 2).min(Duration::from_millis(25));
+        }
+    }
+
+    fn send(&self, bytes: Vec<u8>) -> io::Result<()> {
+        let closed = || io::Error::new(io::ErrorKind::NotConnected, "the session was closed");
+        {
+            let mut backlog = locked(&self.backlog);
+            if *backlog + bytes.len() > BACKLOG {
+                return Err(io::Error::new(
+                    io::ErrorKind::StorageFull,
+                    "the target does not read its input, and too much waits for it already",
+                ));
+            }
+            *backlog += bytes.len();
+        }
+        locked(&self.outgoing)
+            .as_ref()
+            .ok_or_else(closed)?
+            .send(bytes.into())
+            .map_err(|_| closed())
+    }
+}
+
+impl Drop for Link {
+    // A session that was not closed (an error, a panic, a cancelled future) leaves nothing either.
+    fn drop(&mut self) {
+        self.writer.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
+        self.kill();
+    }
+}
+
+async fn write(
+    mut stdin: ChildStdin,
+    mut queue: mpsc::UnboundedReceiver<Arc<[u8]>>,
+    board: Arc<Board>,
+    backlog: Arc<Mutex<usize>>,
+) {
+    while let Some(bytes) = queue.recv().await {
+        board
+            .transcript
+            .push(Direction::Sent, Arc::clone(&bytes), false);
+        let written = stdin.write_all(&bytes).await;
+        *locked(&backlog) -= bytes.len();
+        if let Err(error) = written {
+            // A target that has just ended closes its input too; its exit status says more.
+            tokio::time::sleep(LAST_WORDS * 2).await;
+            board.die(Death::ClosedInput(error.to_string()));
+        }
+    }
+}
+
+async fn read(
+    mut stdout: ChildStdout,
+    deliver: mpsc::Sender<ServerJsonRpcMessage>,
+    board: Arc<Board>,
+    closed: watch::Sender<bool>,
+) {
+    let mut lines = Lines::new(board.limits.line);
+    let mut chunk = vec![0; 64 << 10];
+    let mut messages = Vec::new();
+    loop {
+        let read = match stdout.read(&mut chunk).await {
+            Ok(0) | Err(_) => break,
+            Ok(read) => read,
+        };
+        let within = board.count(read);
+        lines.feed(&chunk[..read], |piece| take(piece, &board, &mut messages));
+        if !within {
+            return;
+        }
+        for message in messages.drain(..) {
+            // When rmcp has left there is nobody to tell, but bytes still count as evidence.
+            let _left = deliver.send(message).await;
+        }
+    }
+    if let Some(piece) = lines.finish() {
+        take(piece, &board, &mut messages);
+    }
+    for message in messages.drain(..) {
+        let _left = deliver.send(message).await;
+    }
+    let _nobody_cares = closed.send(true);
+    // Keeps the channel to rmcp open until the reason of the end is known.
+    board.death().await;
+}
+
+fn take(piece: Piece, board: &Board, messages: &mut Vec<ServerJsonRpcMessage>) {
+    match piece {
+        Piece::Line(line) => {
+            board.tap(Arc::clone(&line), false);
+            board.receive(&line, |message| messages.push(message));
+        }
+        Piece::Part(bytes) => board.tap(bytes, true),
+        Piece::End { bytes, head, tail } => {
+            board.tap(bytes, false);
+            messages.extend(board.overlong(&head, &tail));
+        }
+    }
+}
+
+async fn complain(mut stderr: ChildStderr, board: Arc<Board>, tail: Arc<Mutex<VecDeque<String>>>) {
+    let mut lines = Lines::new(STDERR_LINE);
+    let mut chunk = vec![0; 16 << 10];
+    let mut keep = |piece: Piece| {
+        let (bytes, partial) = match piece {
+            Piece::Line(bytes) | Piece::End { bytes, .. } => (bytes, false),
+            Piece::Part(bytes) => (bytes, true),
+        };
+        let mut tail = locked(&tail);
+        if tail.len() == TAIL {
+            tail.pop_front();
+        }
+        tail.push_back(printable(bytes.trim_ascii_end(), 400));
+        drop(tail);
+        board.transcript.push(Direction::Stderr, bytes, partial);
+    };
+    loop {
+        match stderr.read(&mut chunk).await {
+            Ok(0) | Err(_) => break,
+            Ok(read) => {
+                let within = board.count(read);
+                lines.feed(&chunk[..read], &mut keep);
+                if !within {
+                    return;
+                }
+            }
+        }
+    }
+    if let Some(piece) = lines.finish() {
+        keep(piece);
+    }
+}
+
+/// Waits for the end of the process or of its output, whichever comes first, and says which it
+/// was. The process decides, not the pipe: a descendant may hold the pipe for long.
+async fn attend(
+    mut child: Child,
+    exited: watch::Sender<Option<String>>,
+    mut exit: watch::Receiver<Option<String>>,
+    mut output_end: watch::Receiver<bool>,
+    board: Arc<Board>,
+    tree: Arc<Tree>,
+) {
+    let looks = async {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            tokio::time::sleep(pause).await;
+            tree.look();
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+    };
+    let ended = async {
+        let status = child
+            .wait()
+            .await
+            .map_or_else(|error| format!("its status is unknown: {error}"), words);
+        exited.send_replace(Some(status));
+        std::future::pending::<()>().await;
+    };
+    let verdict = async {
+        let output_ended = tokio::select! {
+            _ = exit.wait_for(Option::is_some) => false,
+            Ok(_) = output_end.wait_for(|end| *end) => true,
+        };
+        if output_ended {
+            let _known = tokio::time::timeout(LAST_WORDS, exit.wait_for(Option::is_some)).await;
+        } else {
+            let _drained = tokio::time::timeout(LAST_WORDS, output_end.wait_for(|end| *end)).await;
+        }
+        let status = exit.borrow().clone();
+        board.die(status.map_or(Death::ClosedOutput, Death::Exited));
+    };
+    let overrun = async {
+        // Covers the limits: a target that exceeded one is ended at once.
+        board.death().await;
+        if exited.borrow().is_none() {
+            tree.signal(processes::Ending::Kill);
+        }
+    };
+    tokio::join!(async { tokio::join!(looks, ended) }, verdict, overrun);
+}
+
+/// The pipes as rmcp sees them.
+#[derive(Debug)]
+pub(super) struct LinkTransport {
+    link: Arc<Link>,
+    incoming: Option<mpsc::Receiver<ServerJsonRpcMessage>>,
+    base: i64,
+}
+
+impl Drop for LinkTransport {
+    // So that another lifecycle can be tried on the same process.
+    fn drop(&mut self) {
+        if let Some(incoming) = self.incoming.take() {
+            *locked(&self.link.incoming) = Some(incoming);
+        }
+    }
+}
+
+fn shift(id: &mut RequestId, by: i64) {
+    if let RequestId::Number(number) = id {
+        *number += by;
+    }
+}
+
+impl Transport<RoleClient> for LinkTransport {
+    type Error = io::Error;
+
+    fn send(
+        &mut self,
+        mut message: ClientJsonRpcMessage,
+    ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
+        match &mut message {
+            ClientJsonRpcMessage::Request(request) => shift(&mut request.id, self.base),
+            ClientJsonRpcMessage::Notification(notification) => {
+                if let ClientNotification::CancelledNotification(cancelled) =
+                    &mut notification.notification
+                    && let Some(id) = &mut cancelled.params.request_id
+                {
+                    shift(id, self.base);
+                }
+            }
+            _ => {}
+        }
+        let number = self.link.board.sending(&message);
+        let sent = serde_json::to_vec(&message)
+            .map_err(io::Error::from)
+            .and_then(|mut bytes| {
+                bytes.push(b'\n');
+                self.link.send(bytes)
+            });
+        if let (Err(error), Some(number)) = (&sent, number) {
+            self.link.board.settle(
+                number,
+                Outcome::SendFailed(error.to_string()),
+                Arc::default(),
+            );
+        }
+        std::future::ready(sent)
+    }
+
+    async fn receive(&mut self) -> Option<ServerJsonRpcMessage> {
+        let mut message = self.incoming.as_mut()?.recv().await?;
+        match &mut message {
+            ServerJsonRpcMessage::Response(response) => shift(&mut response.id, -self.base),
+            ServerJsonRpcMessage::Error(error) => {
+                if let Some(id) = &mut error.id {
+                    shift(id, -self.base);
+                }
+            }
+            _ => {}
+        }
+        Some(message)
+    }
+
+    async fn close(&mut self) -> Result<(), io::Error> {
+        Ok(())
+    }
+}
