@@ -4,12 +4,12 @@ use watertight::{
     judge::{Basis, Strength, Verdict},
     probe::{Priority, Severity},
     report::{
-        ProbeReport, Thresholds, boundary_report, boundary_reports, breach_severity, probe_verdict,
-        summary,
+        Findings, Look, ProbeReport, Report, Thresholds, boundary_report, boundary_reports,
+        breach_severity, probe_verdict, render_terminal, summary,
     },
 };
 
-use crate::sample::{probe, trial};
+use crate::sample::{findings, probe, trial};
 
 #[test]
 fn a_probe_is_as_bad_as_its_worst_trial() {
@@ -122,6 +122,55 @@ fn thresholds_move_the_exit_code_only() {
     assert_eq!(code(&half, high, 0.5, false), (Verdict::Held, 0));
     assert_eq!(code(&half, high, 0.51, false), (Verdict::Held, 3));
     assert_eq!(code(&held, high, 0.9, true), (Verdict::Held, 3));
+}
+
+#[test]
+fn the_last_line_tells_verdict_and_exit_code() {
+    let last = |core: &[Basis], rest: &[Basis], change: fn(&mut Findings)| {
+        let mut findings = findings();
+        findings.probes = boundary(core, rest);
+        findings.planned = findings.probes.len();
+        change(&mut findings);
+        let report = Report::new(findings).expect("it adds up");
+        let look = Look {
+            color: false,
+            width: 80,
+            verbose: false,
+        };
+        let text = render_terminal(&report, &look);
+        String::from(text.lines().last().expect("a last line").trim())
+    };
+    use Basis::{Inert, Policy, Timeout, Token};
+    assert_eq!(
+        last(&[Policy], &[], |_| {}),
+        "✓ held  exit code 0 · 1 boundary · 100 % judged"
+    );
+    assert_eq!(
+        last(&[Policy], &[Timeout], |_| {}),
+        "✓ held  exit code 3 · 1 boundary · 50 % judged, 90 % needed"
+    );
+    assert_eq!(
+        last(&[Policy, Timeout], &[], |_| {}),
+        "? inconclusive  exit code 3 · 1 of 1 boundary · 50 % judged, 90 % needed"
+    );
+    assert_eq!(
+        last(&[Inert], &[], |_| {}),
+        "- not applicable  exit code 3 · nothing that was selected applies"
+    );
+    assert_eq!(
+        last(&[Token], &[], |_| {}),
+        "✗ BREACHED  exit code 1 · 1 of 1 boundary · 100 % judged"
+    );
+    assert_eq!(
+        last(&[Token], &[], |findings| findings.thresholds.min_severity =
+            Severity::Critical),
+        "✗ BREACHED  exit code 0 · 1 of 1 boundary, all below critical · 100 % judged"
+    );
+    assert_eq!(
+        last(&[Policy], &[], |findings| findings.harness.interrupted =
+            true),
+        "✓ held  exit code 3 · 1 boundary · 100 % judged · interrupted"
+    );
 }
 
 #[test]

@@ -108,7 +108,6 @@ fn planned(row: &BoundaryReport) -> usize {
 fn verdict(page: &mut Page, report: &Report) {
     let summary = &report.summary;
     let all = report.boundaries.len();
-    let percent = summary.coverage * 100.0;
     let below = summary.coverage < summary.thresholds.min_coverage;
     let measure = match summary.verdict {
         Verdict::Breached => {
@@ -119,7 +118,7 @@ fn verdict(page: &mut Page, report: &Report) {
                 .max();
             let gate = match worst {
                 Some(worst) if worst < summary.thresholds.min_severity => format!(
-                    ", below the threshold ({})",
+                    ", all below {}",
                     severity_word(summary.thresholds.min_severity)
                 ),
                 _ => String::new(),
@@ -140,16 +139,20 @@ fn verdict(page: &mut Page, report: &Report) {
     };
     let judged = match below {
         true => format!(
-            "{percent:.0} % judged, {:.0} % needed",
-            summary.thresholds.min_coverage * 100.0
+            "{} % judged, {} % needed",
+            percent(summary.coverage),
+            percent(summary.thresholds.min_coverage),
         ),
-        false => format!("{percent:.0} % judged"),
+        false => format!("{} % judged", percent(summary.coverage)),
     };
-    let mut parts = vec![measure, judged];
+    // The exit code first: a narrow page cuts the end of the line.
+    let mut parts = vec![format!("exit code {}", summary.exit_code), measure];
+    if summary.verdict != Verdict::NotApplicable {
+        parts.push(judged);
+    }
     if report.harness.interrupted {
         parts.push(String::from("interrupted"));
     }
-    parts.push(format!("exit code {}", summary.exit_code));
     page.blank();
     page.rule();
     page.line(&[
@@ -157,6 +160,11 @@ fn verdict(page: &mut Page, report: &Report) {
         (ink(summary.verdict).bold(), mark(summary.verdict)),
         (PLAIN, format!("  {}", parts.join(" · "))),
     ]);
+}
+
+/// A share in whole per cent, rounded down: what is too little must not look like enough.
+fn percent(share: f64) -> u32 {
+    (share * 10_000.0).round() as u32 / 100
 }
 
 /// The style of a verdict.
