@@ -1,21 +1,21 @@
-//! Reports: they add up, their worst-of rules, their looks, and what hostile text can do to them.
+//! Reports: they add up, their looks, their files, and what hostile text can do to them.
 
 #[path = "report/sample.rs"]
 mod sample;
+#[path = "report/tally.rs"]
+mod tally;
 
 use std::{fs, path::Path};
 
 use insta::assert_snapshot;
-use sample::{HOSTILE_TOOL, findings, probe, report, trial};
+use sample::{HOSTILE_TOOL, findings, report};
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 use watertight::{
     judge::{Basis, Strength, Verdict},
-    probe::{Priority, Severity},
     report::{
-        AccountError, Format, FormatError, Look, ProbeReport, Report, Thresholds, WriteError,
-        boundary_report, boundary_reports, breach_severity, is_plain, parse_destination,
-        probe_verdict, render_json, render_terminal, schema, summary, write_reports,
+        AccountError, Format, FormatError, Look, Report, WriteError, is_plain, parse_destination,
+        render_json, render_terminal, schema, write_reports,
     },
 };
 
@@ -82,6 +82,11 @@ fn hostile_text_stays_text() {
     }
     let json = render_json(&report());
     assert!(json.lines().flat_map(str::chars).all(is_plain));
+    assert!(
+        json.len() < 100_000,
+        "a line of 1 MiB must not reach the report"
+    );
+    assert!(json.contains("more bytes]"));
 }
 
 #[test]
@@ -214,129 +219,6 @@ fn a_report_from_a_file_is_counted_again() {
     let mut verdict = read(&json);
     verdict.probes[0].verdict = Verdict::Held;
     assert!(matches!(verdict.account(), Err(AccountError::Stale(_))));
-}
-
-#[test]
-fn a_probe_is_as_bad_as_its_worst_trial() {
-    use Verdict::*;
-    let bases = [
-        (NotApplicable, Basis::Inert),
-        (Held, Basis::Policy),
-        (Inconclusive, Basis::Timeout),
-        (Breached, Basis::Token),
-    ];
-    assert_eq!(probe_verdict(&[]), (NotApplicable, None));
-    // All 15 non-empty sets of verdicts, in both orders.
-    for set in 1_usize..16 {
-        let chosen: Vec<_> = (0..4).filter(|bit| set & (1 << bit) != 0).collect();
-        let mut trials: Vec<_> = chosen
-            .iter()
-            .map(|bit| trial("a.b", &bit.to_string(), "tool", bases[*bit].1))
-            .collect();
-        let worst = bases[*chosen.last().expect("the set is not empty")].0;
-        let strength = (worst == Held).then_some(Strength::Strong);
-        assert_eq!(probe_verdict(&trials), (worst, strength), "{set:04b}");
-        trials.reverse();
-        assert_eq!(probe_verdict(&trials), (worst, strength), "{set:04b}");
-    }
-    let mut trials = ["x", "y"].map(|variant| trial("a.b", variant, "tool", Basis::Policy));
-    trials[1].strength = Some(Strength::Weak);
-    assert_eq!(probe_verdict(&trials), (Held, Some(Strength::Weak)));
-}
-
-/// One probe of boundary `a` for each of the given bases; the priority decides its name.
-fn boundary(core: &[Basis], rest: &[Basis]) -> Vec<ProbeReport> {
-    let make = |priority, bases: &[Basis]| -> Vec<ProbeReport> {
-        bases
-            .iter()
-            .map(|basis| {
-                let id = format!("a.{priority:?}-{basis:?}").to_lowercase();
-                let trial = trial(&id, "plain", "tool", *basis);
-                probe(&id, priority, vec![trial])
-            })
-            .collect()
-    };
-    [make(Priority::P0, core), make(Priority::P1, rest)].concat()
-}
-
-#[test]
-fn boundaries_and_exit_codes() {
-    use Basis::{Inert as N, Policy as H, Timeout as I, Token as B};
-    use Verdict::*;
-    let table: &[(&[Basis], &[Basis], Verdict, u8)] = &[
-        (&[], &[], NotApplicable, 3),
-        (&[N], &[N], NotApplicable, 3),
-        (&[H], &[], Held, 0),
-        (&[H, N], &[N], Held, 0),
-        (&[H], &[H], Held, 0),
-        // A breach anywhere.
-        (&[B], &[], Breached, 1),
-        (&[H], &[B], Breached, 1),
-        (&[I], &[B], Breached, 1),
-        (&[N], &[B], Breached, 1),
-        // A core probe that could not be judged.
-        (&[H, I], &[], Inconclusive, 3),
-        (&[I], &[H], Inconclusive, 3),
-        // No core probe ran.
-        (&[], &[H], Inconclusive, 3),
-        (&[N], &[H], Inconclusive, 3),
-        (&[N], &[I], Inconclusive, 3),
-        // Held, but half of the probes could not be judged: coverage.
-        (&[H], &[I], Held, 3),
-    ];
-    for (core, rest, verdict, code) in table {
-        let probes = boundary(core, rest);
-        let row = boundary_report("a", &probes);
-        assert_eq!(row.verdict, *verdict, "{core:?} {rest:?}");
-        assert_eq!(row.strength.is_some(), *verdict == Held);
-        let rows = boundary_reports(&probes);
-        let summary = summary(
-            &rows,
-            &probes,
-            probes.len(),
-            (1, 1),
-            Thresholds::default(),
-            false,
-        );
-        assert_eq!(summary.verdict, *verdict, "{core:?} {rest:?}");
-        assert_eq!(summary.exit_code, *code, "{core:?} {rest:?}");
-    }
-}
-
-#[test]
-fn thresholds_move_the_exit_code_only() {
-    let code = |probes: &[ProbeReport], min_severity, min_coverage, interrupted| {
-        let thresholds = Thresholds {
-            min_severity,
-            min_coverage,
-        };
-        let rows = boundary_reports(probes);
-        let summary = summary(&rows, probes, probes.len(), (1, 1), thresholds, interrupted);
-        (summary.verdict, summary.exit_code)
-    };
-    let breached = boundary(&[Basis::Token, Basis::Policy], &[]);
-    let half = boundary(&[Basis::Policy], &[Basis::Timeout]);
-    let held = boundary(&[Basis::Policy], &[]);
-    let (high, critical) = (Severity::High, Severity::Critical);
-    assert_eq!(code(&breached, high, 0.9, false), (Verdict::Breached, 1));
-    assert_eq!(
-        code(&breached, critical, 0.9, false),
-        (Verdict::Breached, 0)
-    );
-    assert_eq!(code(&breached, critical, 0.9, true), (Verdict::Breached, 3));
-    assert_eq!(code(&half, high, 0.5, false), (Verdict::Held, 0));
-    assert_eq!(code(&half, high, 0.51, false), (Verdict::Held, 3));
-    assert_eq!(code(&held, high, 0.9, true), (Verdict::Held, 3));
-}
-
-#[test]
-fn a_read_that_returned_nothing_is_one_step_less_severe() {
-    let access = boundary(&[Basis::Access], &[]);
-    let token = boundary(&[Basis::Token], &[]);
-    let held = boundary(&[Basis::Policy], &[]);
-    assert_eq!(breach_severity(&access[0]), Some(Severity::Medium));
-    assert_eq!(breach_severity(&token[0]), Some(Severity::High));
-    assert_eq!(breach_severity(&held[0]), None);
 }
 
 #[test]

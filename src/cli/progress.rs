@@ -111,11 +111,11 @@ impl State {
                 startup_ms,
             } => {
                 let name = name.as_deref().unwrap_or("a server without a name");
-                let version = version.as_deref().unwrap_or("");
+                let version = version.as_deref().map(|version| format!(" {version}"));
                 let text = format!(
-                    "{} {} with {tools} tools, MCP {}, after {}.{} s",
+                    "{}{} with {tools} tools, MCP {}, after {}.{} s",
                     visible(name, LIMIT),
-                    visible(version, LIMIT),
+                    visible(&version.unwrap_or_default(), LIMIT),
                     visible(protocol, LIMIT),
                     startup_ms / 1000,
                     startup_ms % 1000 / 100,
@@ -298,12 +298,31 @@ mod tests {
 
     #[test]
     fn a_log_gets_a_line_per_phase_and_breached_probe() {
-        insta::assert_snapshot!(shown(Detail::Normal));
+        insta::assert_snapshot!(shown(Detail::Normal), @r"
+           launching npx server /tmp/allowed
+               ready server\n\u{202e} with 7 tools, MCP 2025-11-25, after 0.5 s
+          discovered 5 channels proven, 1 not
+             planned 4 trials
+            BREACHED fs.read.dotdot/plain@read\u{1b}[2J:path: a secret from behind the boundary came out of the server
+           restarted it ended with signal 11
+                note the target prints \u{7}
+            finished 4 trials in 2.3 s: 1 held, 2 breached, 1 inconclusive
+        ");
     }
 
     #[test]
     fn verbose_names_each_trial() {
-        insta::assert_snapshot!(shown(Detail::Verbose));
+        let text = shown(Detail::Verbose);
+        for line in [
+            r"    BREACHED fs.read.dotdot/deep@read\u{1b}[2J:path: a secret from behind the boundary came out of the server",
+            r"        held fs.read.dotdot/slash@read\u{1b}[2J:path: the attack was refused while its permitted twin passed",
+            r"inconclusive fs.read.dotdot/dot@read\u{1b}[2J:path: no answer in time, twice",
+        ] {
+            assert!(
+                text.lines().any(|shown| shown == line),
+                "{line} is missing in {text}"
+            );
+        }
     }
 
     #[test]

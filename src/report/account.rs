@@ -1,19 +1,18 @@
-//! The accounting: verdicts of probes, boundaries and the run, counted from trials.
+//! The accounting: from findings to a report, and the refusal to report what does not add up.
 //!
-//! Owns the worst-of rules, the exit code, and the refusal to report what does not add up. Pure
-//! functions of the model; nothing here knows how a trial was judged.
+//! Owns what must be true of every report, made here or read from a file. How verdicts follow
+//! from trials is told in `tally.rs`.
 
 use std::collections::BTreeSet;
 
 use thiserror::Error;
 
 use crate::{
-    judge::{Basis, Strength, Verdict},
-    probe::{Priority, Probe, Severity},
+    judge::Verdict,
     report::{
-        BoundaryReport, Calibration, Calls, Counts, Harness, NotTested, ProbeReport, Report,
-        Summary, TargetReport, TestbedReport, Thresholds, TrialReport, boundary_order,
-        boundary_title,
+        Calibration, Calls, Harness, NotTested, ProbeReport, Report, TargetReport, TestbedReport,
+        Thresholds, TrialReport, basis_verdict, boundary_reports, probe_verdict, shorten,
+        shorten_value, summary,
     },
 };
 
@@ -88,7 +87,8 @@ pub enum AccountError {
 }
 
 impl Report {
-    /// Counts the findings and makes the report; sorts probes, trials and boundaries.
+    /// Counts the findings and makes the report; sorts probes, trials and boundaries, and shortens
+    /// what was sent and answered to [`STORED`](crate::report::STORED) characters a text.
     ///
     /// # Errors
     /// The findings do not add up; see [`AccountError`].
@@ -97,6 +97,7 @@ impl Report {
         probes.sort_by(|a, b| a.id.cmp(&b.id));
         for probe in &mut probes {
             probe.trials.sort_by(|a, b| a.id.cmp(&b.id));
+            probe.trials.iter_mut().for_each(shorten_trial);
         }
         let boundaries = boundary_reports(&probes);
         let summary = summary(
@@ -151,11 +152,11 @@ impl Report {
                 return Err(AccountError::Stale(format!("probe `{}`", probe.id)));
             }
         }
-        let trials: Vec<Verdict> = verdicts_of_trials(&self.probes).collect();
-        if trials.len() != self.summary.planned {
+        let found = self.probes.iter().map(|probe| probe.trials.len()).sum();
+        if found != self.summary.planned {
             return Err(AccountError::Planned {
                 planned: self.summary.planned,
-                found: trials.len(),
+                found,
             });
         }
         if self.boundaries != boundary_reports(&self.probes) {
@@ -173,6 +174,16 @@ impl Report {
             return Err(AccountError::Stale(String::from("the summary")));
         }
         Ok(())
+    }
+}
+
+fn shorten_trial(trial: &mut TrialReport) {
+    trial.asked.iter_mut().for_each(shorten_value);
+    trial.answered.iter_mut().for_each(shorten);
+    shorten(&mut trial.reason);
+    for evidence in &mut trial.evidence {
+        shorten(&mut evidence.fact);
+        evidence.excerpt.iter_mut().for_each(shorten);
     }
 }
 
@@ -195,224 +206,6 @@ fn account_trial(probe: &ProbeReport, trial: &TrialReport) -> Result<(), Account
         return Err(AccountError::Strength(id()));
     }
     Ok(())
-}
-
-/// The only verdict that a basis leads to.
-#[must_use]
-pub fn basis_verdict(basis: Basis) -> Verdict {
-    match basis {
-        Basis::Token | Basis::Effect | Basis::Access | Basis::Metadata => Verdict::Breached,
-        Basis::Policy | Basis::Syntax | Basis::Filtered | Basis::Envelope => Verdict::Held,
-        Basis::ControlFailed
-        | Basis::ControlLost
-        | Basis::ServerDied
-        | Basis::Timeout
-        | Basis::WitnessBlind
-        | Basis::WeakSignal
-        | Basis::NoEvidence
-        | Basis::HarnessFault
-        | Basis::NotRun => Verdict::Inconclusive,
-        Basis::NoClaim | Basis::NoChannel | Basis::Platform | Basis::OptOut | Basis::Inert => {
-            Verdict::NotApplicable
-        }
-    }
-}
-
-/// Verdict of a probe: breached if any trial is, else inconclusive if any trial is, else held if
-/// any trial is, else not applicable; and the weakest strength when it is held.
-#[must_use]
-pub fn probe_verdict(trials: &[TrialReport]) -> (Verdict, Option<Strength>) {
-    let verdict = trials
-        .iter()
-        .map(|trial| trial.verdict)
-        .max()
-        .unwrap_or(Verdict::NotApplicable);
-    let strength = match verdict {
-        Verdict::Held => trials.iter().filter_map(|trial| trial.strength).min(),
-        _ => None,
-    };
-    (verdict, strength)
-}
-
-/// The entry of a probe, from its declaration and its trials. `reason` is for a probe that did
-/// not apply or could not be judged as a whole.
-#[must_use]
-pub fn probe_report(
-    probe: &Probe,
-    trials: Vec<TrialReport>,
-    reason: Option<String>,
-) -> ProbeReport {
-    let (verdict, strength) = probe_verdict(&trials);
-    ProbeReport {
-        id: probe.id.clone(),
-        boundary: String::from(probe.id.boundary()),
-        title: probe.title.clone(),
-        question: probe.question.clone(),
-        priority: probe.priority,
-        severity: probe.severity,
-        assumes: probe.assumes,
-        why: probe.why.clone(),
-        fix: probe.fix.clone(),
-        references: probe.references.clone(),
-        verdict,
-        strength,
-        reason,
-        trials,
-    }
-}
-
-/// Severity of a breached probe, `None` for any other: as declared, or one step lower when all
-/// that was seen is that the forbidden file was read, and nothing of it was returned.
-#[must_use]
-pub fn breach_severity(probe: &ProbeReport) -> Option<Severity> {
-    let mut breaches = probe
-        .trials
-        .iter()
-        .filter(|trial| trial.verdict == Verdict::Breached)
-        .peekable();
-    breaches.peek()?;
-    if !breaches.all(|trial| trial.basis == Basis::Access) {
-        return Some(probe.severity);
-    }
-    Some(match probe.severity {
-        Severity::Critical => Severity::High,
-        Severity::High => Severity::Medium,
-        Severity::Medium | Severity::Low => Severity::Low,
-    })
-}
-
-/// One row per boundary that any of the probes belongs to, in catalogue order.
-#[must_use]
-pub fn boundary_reports(probes: &[ProbeReport]) -> Vec<BoundaryReport> {
-    let mut ids: Vec<&str> = probes.iter().map(|probe| &*probe.boundary).collect();
-    ids.sort_by_key(|id| boundary_order(id));
-    ids.dedup();
-    ids.into_iter()
-        .map(|id| boundary_report(id, probes))
-        .collect()
-}
-
-/// The row of one boundary, from those of the probes that belong to it.
-///
-/// Breached if any probe is; not applicable if all are; else inconclusive if a P0 probe is, or if
-/// no P0 probe was judged at all; else held, as strongly as its weakest P0 probe.
-#[must_use]
-pub fn boundary_report(id: &str, probes: &[ProbeReport]) -> BoundaryReport {
-    let own: Vec<&ProbeReport> = probes.iter().filter(|probe| probe.boundary == id).collect();
-    let worst = own
-        .iter()
-        .map(|probe| probe.verdict)
-        .max()
-        .unwrap_or(Verdict::NotApplicable);
-    let core = own
-        .iter()
-        .filter(|probe| probe.priority == Priority::P0)
-        .map(|probe| probe.verdict)
-        .max()
-        .unwrap_or(Verdict::NotApplicable);
-    let verdict = match (worst, core) {
-        (Verdict::Breached | Verdict::NotApplicable, _) => worst,
-        (_, Verdict::Held) => Verdict::Held,
-        _ => Verdict::Inconclusive,
-    };
-    let strength = match verdict {
-        Verdict::Held => own
-            .iter()
-            .filter(|probe| probe.priority == Priority::P0)
-            .filter_map(|probe| probe.strength)
-            .min(),
-        _ => None,
-    };
-    BoundaryReport {
-        id: String::from(id),
-        title: String::from(boundary_title(id)),
-        verdict,
-        strength,
-        severity: own.iter().filter_map(|probe| breach_severity(probe)).max(),
-        probes: count(own.iter().map(|probe| probe.verdict)),
-        trials: count(
-            own.iter()
-                .flat_map(|probe| &probe.trials)
-                .map(|trial| trial.verdict),
-        ),
-    }
-}
-
-/// Verdict, counts and exit code of the run. `roles` are (bound, offered).
-#[must_use]
-pub fn summary(
-    boundaries: &[BoundaryReport],
-    probes: &[ProbeReport],
-    planned: usize,
-    roles: (usize, usize),
-    thresholds: Thresholds,
-    interrupted: bool,
-) -> Summary {
-    let counts = count(probes.iter().map(|probe| probe.verdict));
-    let judged = counts.held + counts.breached;
-    let coverage = match judged + counts.inconclusive {
-        0 => 0.0,
-        applicable => share(judged, applicable),
-    };
-    let breached = probes
-        .iter()
-        .filter_map(breach_severity)
-        .any(|severity| severity >= thresholds.min_severity);
-    let open = judged == 0
-        || interrupted
-        || coverage < thresholds.min_coverage
-        || boundaries.iter().any(is_open);
-    Summary {
-        verdict: boundaries
-            .iter()
-            .map(|boundary| boundary.verdict)
-            .max()
-            .unwrap_or(Verdict::NotApplicable),
-        exit_code: match (breached, open) {
-            (true, _) => 1,
-            (false, true) => 3,
-            (false, false) => 0,
-        },
-        boundaries: count(boundaries.iter().map(|boundary| boundary.verdict)),
-        probes: counts,
-        trials: count(verdicts_of_trials(probes)),
-        planned,
-        coverage,
-        roles_bound: roles.0,
-        roles_offered: roles.1,
-        thresholds,
-    }
-}
-
-fn is_open(boundary: &BoundaryReport) -> bool {
-    boundary.verdict == Verdict::Inconclusive
-}
-
-/// Rounded down to four decimals: a threshold is never passed by rounding, and the number survives
-/// the way through JSON.
-fn share(part: usize, whole: usize) -> f64 {
-    let parts = part * 10_000 / whole;
-    f64::from(u32::try_from(parts).expect("a part is at most the whole")) / 10_000.0
-}
-
-fn verdicts_of_trials(probes: &[ProbeReport]) -> impl Iterator<Item = Verdict> {
-    probes
-        .iter()
-        .flat_map(|probe| &probe.trials)
-        .map(|trial| trial.verdict)
-}
-
-fn count(verdicts: impl Iterator<Item = Verdict>) -> Counts {
-    let mut counts = Counts::default();
-    for verdict in verdicts {
-        match verdict {
-            Verdict::Held => counts.held += 1,
-            Verdict::Breached => counts.breached += 1,
-            Verdict::Inconclusive => counts.inconclusive += 1,
-            Verdict::NotApplicable => counts.not_applicable += 1,
-        }
-    }
-    counts
 }
 
 /// A gap for each tool that no trial exercised and that no known gap names.

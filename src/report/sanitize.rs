@@ -4,9 +4,13 @@
 //! its version. Each renderer and the progress display pass it through here. Storage does not:
 //! the JSON report keeps what was said and escapes it in JSON's own way ([`is_plain`] decides).
 
-use std::{borrow::Cow, fmt::Write};
+use std::borrow::Cow;
 
+use serde_json::Value;
 use unicode_width::UnicodeWidthChar;
+
+/// Characters of one text of a target that a report holds; the transcript has all.
+pub const STORED: usize = 2_000;
 
 /// Whether a character may reach a terminal as it stands.
 ///
@@ -23,18 +27,14 @@ pub fn is_plain(c: char) -> bool {
 }
 
 /// Text of a target on one line: what is not [plain](is_plain) is spelled out (`\n`, `\u{1b}`),
-/// and what follows the first `limit` characters is cut and counted in bytes.
+/// and `[…]` stands for what follows the first `limit` characters.
 ///
 /// A backslash is left alone, so that paths and JSON stay readable; a target can therefore write
 /// `\u{1b}` itself, which is as harmless as it looks.
 #[must_use]
 pub fn visible(text: &str, limit: usize) -> Cow<'_, str> {
-    let end = text
-        .char_indices()
-        .nth(limit)
-        .map_or(text.len(), |(index, _)| index);
-    let kept = &text[..end];
-    if end == text.len() && kept.chars().all(is_plain) {
+    let (kept, rest) = cut(text, limit);
+    if rest.is_empty() && kept.chars().all(is_plain) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(kept.len() + 32);
@@ -47,16 +47,43 @@ pub fn visible(text: &str, limit: usize) -> Cow<'_, str> {
             _ => shown.extend(c.escape_unicode()),
         }
     }
-    if end < text.len() {
-        write!(shown, " [{} more bytes]", text.len() - end)
-            .expect("writing to a String does not fail");
+    if !rest.is_empty() {
+        shown.push_str(" […]");
     }
     Cow::Owned(shown)
+}
+
+/// Shortens a text that goes into a report to [`STORED`] characters and a count of the bytes that
+/// were cut. The characters themselves are kept as they came.
+pub fn shorten(text: &mut String) {
+    let (kept, rest) = cut(text, STORED);
+    if !rest.is_empty() {
+        *text = format!("{kept} [{} more bytes]", rest.len());
+    }
+}
+
+/// [`shorten`] for every string in a value, keys apart: a probe of size limits sends megabytes.
+pub fn shorten_value(value: &mut Value) {
+    match value {
+        Value::String(text) => shorten(text),
+        Value::Array(items) => items.iter_mut().for_each(shorten_value),
+        Value::Object(fields) => fields.values_mut().for_each(shorten_value),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn cut(text: &str, limit: usize) -> (&str, &str) {
+    let end = text
+        .char_indices()
+        .nth(limit)
+        .map_or(text.len(), |(index, _)| index);
+    text.split_at(end)
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
 
@@ -93,14 +120,17 @@ mod tests {
     }
 
     #[test]
-    fn long_text_is_cut_and_counted() {
+    fn long_text_is_cut() {
         assert_eq!(visible("abcdef", 6), "abcdef");
-        assert_eq!(visible("abcdef", 4), "abcd [2 more bytes]");
-        let line = "x".repeat(1 << 20);
-        assert_eq!(
-            visible(&line, 10),
-            format!("{} [{} more bytes]", "x".repeat(10), (1 << 20) - 10)
+        assert_eq!(visible("abcdef", 4), "abcd […]");
+        let mut value = json!({ "a": ["ö".repeat(1 << 20), 1, "short"] });
+        shorten_value(&mut value);
+        let text = format!(
+            "{} [{} more bytes]",
+            "ö".repeat(STORED),
+            ((1 << 20) - STORED) * 2
         );
+        assert_eq!(value, json!({ "a": [text, 1, "short"] }));
     }
 
     proptest! {

@@ -67,3 +67,32 @@ pub enum Event {
         interrupted: bool,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_tagged_by_its_name() {
+        let done = Event::TrialDone {
+            id: String::from("fs.read.dotdot/plain@read_file:path"),
+            verdict: Verdict::Held,
+            basis: Basis::Policy,
+            strength: Some(Strength::Strong),
+        };
+        assert_eq!(
+            json!([done, Event::Note(String::from("a"))]),
+            json!([
+                { "trial-done": {
+                    "id": "fs.read.dotdot/plain@read_file:path",
+                    "verdict": "held",
+                    "basis": "policy",
+                    "strength": "strong",
+                } },
+                { "note": "a" },
+            ])
+        );
+    }
+}

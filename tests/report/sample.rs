@@ -12,10 +12,10 @@ use watertight::{
 };
 
 /// The tool whose name breaks lines, colours, XML, HTML and reading direction.
-pub const HOSTILE_TOOL: &str = "read\n\u{1b}[2J]]><script>alert(1)</script>\0\u{202e}lmth";
+pub(crate) const HOSTILE_TOOL: &str = "read\n\u{1b}[2J]]><script>alert(1)</script>\0\u{202e}lmth";
 
 /// A trial with the least that its basis needs.
-pub fn trial(probe: &str, variant: &str, tool: &str, basis: Basis) -> TrialReport {
+pub(crate) fn trial(probe: &str, variant: &str, tool: &str, basis: Basis) -> TrialReport {
     let verdict = basis_verdict(basis);
     let evidence = match verdict {
         Verdict::Held => vec![fact("twin", "the permitted twin passed")],
@@ -40,7 +40,7 @@ pub fn trial(probe: &str, variant: &str, tool: &str, basis: Basis) -> TrialRepor
 }
 
 /// A piece of evidence without bytes.
-pub fn fact(witness: &str, fact: &str) -> EvidenceReport {
+pub(crate) fn fact(witness: &str, fact: &str) -> EvidenceReport {
     EvidenceReport {
         witness: String::from(witness),
         fact: String::from(fact),
@@ -51,7 +51,7 @@ pub fn fact(witness: &str, fact: &str) -> EvidenceReport {
 }
 
 /// A probe with the given trials and the verdict that follows from them.
-pub fn probe(id: &str, priority: Priority, trials: Vec<TrialReport>) -> ProbeReport {
+pub(crate) fn probe(id: &str, priority: Priority, trials: Vec<TrialReport>) -> ProbeReport {
     let id = ProbeId(String::from(id));
     let (verdict, strength) = probe_verdict(&trials);
     ProbeReport {
@@ -73,7 +73,7 @@ pub fn probe(id: &str, priority: Priority, trials: Vec<TrialReport>) -> ProbeRep
 }
 
 /// What a run on a vulnerable and hostile file server may find.
-pub fn findings() -> Findings {
+pub(crate) fn findings() -> Findings {
     let mut findings = Findings {
         harness: Harness {
             name: String::from("watertight"),
@@ -139,7 +139,7 @@ pub fn findings() -> Findings {
 }
 
 /// The report of [`findings`].
-pub fn report() -> Report {
+pub(crate) fn report() -> Report {
     Report::new(findings()).expect("the sample adds up")
 }
 
@@ -226,7 +226,7 @@ fn probes(findings: &Findings) -> Vec<ProbeReport> {
         unjudged(),
         with_reason(
             "fs.read.hardlink",
-            "file-witness",
+            "read_file",
             Basis::WitnessBlind,
             "the file witness was blind: the limit of inotify watches is reached",
         ),

@@ -9,7 +9,7 @@ use super::{
     page::{BAD, BOLD, CODE, FAINT, PLAIN, Page, Wrap},
 };
 use crate::{
-    judge::Verdict,
+    judge::{Basis, Verdict},
     probe::Assumption,
     report::{
         EvidenceReport, ProbeReport, Report, TrialReport, assumption_words, basis_words,
@@ -89,7 +89,7 @@ fn breach(page: &mut Page, number: usize, probe: &ProbeReport, verbose: bool) {
 }
 
 /// Sort key: the trial whose proof is easiest to believe comes first.
-fn clarity(trial: &TrialReport) -> (crate::judge::Basis, usize, bool, &str) {
+fn clarity(trial: &TrialReport) -> (Basis, usize, bool, &str) {
     let decoders = trial
         .evidence
         .iter()
@@ -107,7 +107,7 @@ fn proof(page: &mut Page, trial: &TrialReport, verbose: bool) {
         page.field("forbidden", PLAIN, Wrap::Code, object);
     }
     if let Some(answered) = &trial.answered {
-        page.field("answer", PLAIN, Wrap::Code, answered);
+        page.field("answer", PLAIN, Wrap::Quote, answered);
     }
     let (controls, facts): (Vec<_>, Vec<_>) = trial
         .evidence
@@ -128,16 +128,15 @@ fn proof(page: &mut Page, trial: &TrialReport, verbose: bool) {
 }
 
 fn evidence(page: &mut Page, label: &str, evidence: &EvidenceReport) {
-    let mut fact = format!("{} ({}", evidence.fact, evidence.witness);
+    let mut source = vec![evidence.witness.clone()];
     if !evidence.decoders.is_empty() {
-        fact = format!("{fact}, through {}", evidence.decoders.join(" > "));
+        source.push(format!("through {}", evidence.decoders.join(" > ")));
     }
-    if let Some(at) = evidence.at_ms {
-        fact = format!("{fact}, +{at} ms");
-    }
-    page.field(label, BOLD, Wrap::Code, &format!("{fact})"));
+    source.extend(evidence.at_ms.map(|at| format!("+{at} ms")));
+    let fact = format!("{} ({})", evidence.fact, source.join(", "));
+    page.field(label, BOLD, Wrap::Code, &fact);
     if let Some(excerpt) = &evidence.excerpt {
-        page.field("proof", BAD, Wrap::Code, excerpt);
+        page.field("proof", BAD, Wrap::Quote, excerpt);
     }
 }
 
@@ -163,10 +162,13 @@ fn scope(page: &mut Page, probe: &ProbeReport, breached: &[&TrialReport], verbos
     if !held.is_empty() {
         page.field("held", PLAIN, Wrap::Code, &by_tool(held, limit));
     }
-    if let Some(first) = breached.first()
-        && breached.iter().all(|trial| trial.basis == first.basis)
-    {
-        page.field("means", PLAIN, Wrap::Prose, basis_words(first.basis));
+    if breach_severity(probe) != Some(probe.severity) {
+        let text = format!(
+            "{}; therefore one step below the declared severity, {}",
+            basis_words(Basis::Access),
+            severity_word(probe.severity),
+        );
+        page.field("means", PLAIN, Wrap::Prose, &text);
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     by_tool, counted, listed,
-    page::{BOLD, FAINT, GOOD, PLAIN, Page, UNSURE, Wrap},
+    page::{BOLD, FAINT, GOOD, PLAIN, Page, Span, UNSURE, Wrap},
 };
 use crate::{
     judge::{Basis, Verdict},
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Names in a list and probes below a reason that are shown unless all are wanted.
-const SHOWN: usize = 8;
+const SHOWN: usize = 6;
 
 /// Trials that could not be judged, by rule and then by reason.
 pub(super) fn inconclusive(page: &mut Page, report: &Report, verbose: bool) {
@@ -71,7 +71,7 @@ fn group(page: &mut Page, basis: Basis, reason: &str, probes: &Group<'_>, verbos
     let shown = if verbose { usize::MAX } else { SHOWN };
     for (probe, trials) in probes.iter().take(shown) {
         let text = format!("{probe}: {}", by_tool(trials.iter().copied(), shown));
-        page.paragraph(5, 2, FAINT, Wrap::Code, &text);
+        page.paragraph(5, 2, PLAIN, Wrap::Code, &text);
     }
     if probes.len() > shown {
         let more = format!(
@@ -174,27 +174,30 @@ pub(super) fn held(page: &mut Page, report: &Report) {
         return;
     }
     page.heading(GOOD, "HELD", &counted(probes.len(), "probe", "probes"));
-    for probe in probes {
-        let mut bases: BTreeMap<Basis, usize> = BTreeMap::new();
-        for trial in probe
-            .trials
-            .iter()
-            .filter(|trial| trial.verdict == Verdict::Held)
-        {
+    let rows: Vec<Vec<Span>> = probes.into_iter().map(held_row).collect();
+    page.table(None, &[false; 3], &rows);
+}
+
+fn held_row(probe: &ProbeReport) -> Vec<Span> {
+    let mut bases: BTreeMap<Basis, usize> = BTreeMap::new();
+    for trial in &probe.trials {
+        if trial.verdict == Verdict::Held {
             *bases.entry(trial.basis).or_default() += 1;
         }
-        let bases: Vec<String> = bases
-            .into_iter()
-            .map(|(basis, trials)| format!("{} {trials}", basis_word(basis)))
-            .collect();
-        page.line(&[
-            (PLAIN, String::from("   ")),
-            (BOLD, probe.id.to_string()),
-            (
-                GOOD,
-                format!("  {}", probe.strength.map_or("", strength_word)),
-            ),
-            (FAINT, format!("  {}", bases.join(", "))),
-        ]);
     }
+    let bases: Vec<String> = bases
+        .into_iter()
+        .map(|(basis, trials)| {
+            format!(
+                "{} by {}",
+                counted(trials, "trial", "trials"),
+                basis_word(basis)
+            )
+        })
+        .collect();
+    vec![
+        (BOLD, probe.id.to_string()),
+        (GOOD, probe.strength.map_or("", strength_word).into()),
+        (FAINT, bases.join(", ")),
+    ]
 }

@@ -9,11 +9,15 @@ mod gaps;
 mod page;
 mod setting;
 
+use std::borrow::Cow;
+
 use crate::{
     judge::Verdict,
-    report::{BoundaryReport, Report, TrialReport, severity_word, strength_word, verdict_word},
+    report::{
+        BoundaryReport, Report, TrialReport, severity_word, strength_word, verdict_word, visible,
+    },
 };
-use page::{BAD, BOLD, FAINT, GOOD, PLAIN, Page, Span, UNSURE};
+use page::{BAD, BOLD, FAINT, GOOD, PLAIN, Page, Span, UNSURE, Wrap};
 
 /// How a report shall look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,18 +49,14 @@ pub fn render(report: &Report, look: &Look) -> String {
 
 fn title(page: &mut Page, report: &Report) {
     let target = &report.target;
-    let mut line = vec![
+    let name = target.name.as_ref().unwrap_or(&target.display);
+    let version = target.version.as_deref().unwrap_or_default();
+    page.line(&[
         (BOLD, String::from("watertight")),
-        (FAINT, format!(" {}  ", report.harness.version)),
-    ];
-    match (&target.name, &target.version) {
-        (Some(name), Some(version)) => {
-            line.extend([(BOLD, name.clone()), (PLAIN, format!(" {version}"))]);
-        }
-        (Some(name), None) => line.push((BOLD, name.clone())),
-        _ => line.push((BOLD, target.display.clone())),
-    }
-    page.line(&line);
+        (FAINT, format!(" {} · ", report.harness.version)),
+        (BOLD, visible(name, NAME).into_owned()),
+        (PLAIN, format!(" {}", visible(version, NAME))),
+    ]);
     page.blank();
 }
 
@@ -64,22 +64,25 @@ fn boundaries(page: &mut Page, report: &Report) {
     let head = |text: &str| (FAINT, String::from(text));
     let mut rows = vec![
         [
-            "boundary", "", "verdict", "strength", "held", "breached", "inconcl.", "n/a", "trials",
+            "boundary", "", "verdict", "held", "breached", "inconcl.", "n/a", "trials",
         ]
         .map(head)
         .into(),
     ];
     rows.extend(report.boundaries.iter().map(boundary));
-    let right = [false, false, false, false, true, true, true, true, true];
-    page.table(1, &right, &rows);
+    let right = [false, false, false, true, true, true, true, true];
+    page.table(Some(1), &right, &rows);
+    let legend = "Columns held to n/a count probes, the last one counts their trials.";
+    page.paragraph(3, 0, FAINT, Wrap::Prose, legend);
 }
 
 fn boundary(row: &BoundaryReport) -> Vec<Span> {
     let style = ink(row.verdict);
-    let mut verdict = mark(row.verdict);
-    if let Some(severity) = row.severity {
-        verdict = format!("{verdict} {}", severity_word(severity));
-    }
+    let degree = row
+        .severity
+        .map(severity_word)
+        .or(row.strength.map(strength_word))
+        .map_or_else(String::new, |degree| format!(" ({degree})"));
     let number = |style, number: usize| match number {
         0 => (FAINT, String::from("·")),
         _ => (style, number.to_string()),
@@ -87,8 +90,7 @@ fn boundary(row: &BoundaryReport) -> Vec<Span> {
     vec![
         (BOLD, row.id.clone()),
         (PLAIN, row.title.clone()),
-        (style, verdict),
-        (PLAIN, row.strength.map_or("", strength_word).into()),
+        (style, format!("{}{degree}", mark(row.verdict))),
         number(PLAIN, row.probes.held),
         number(BAD, row.probes.breached),
         number(UNSURE, row.probes.inconclusive),
@@ -106,7 +108,6 @@ fn planned(row: &BoundaryReport) -> usize {
 fn verdict(page: &mut Page, report: &Report) {
     let summary = &report.summary;
     let all = report.boundaries.len();
-    let percent = summary.coverage * 100.0;
     let below = summary.coverage < summary.thresholds.min_coverage;
     let measure = match summary.verdict {
         Verdict::Breached => {
@@ -117,7 +118,7 @@ fn verdict(page: &mut Page, report: &Report) {
                 .max();
             let gate = match worst {
                 Some(worst) if worst < summary.thresholds.min_severity => format!(
-                    ", below the threshold ({})",
+                    ", all below {}",
                     severity_word(summary.thresholds.min_severity)
                 ),
                 _ => String::new(),
@@ -128,7 +129,7 @@ fn verdict(page: &mut Page, report: &Report) {
                 counted(all, "boundary", "boundaries"),
             )
         }
-        Verdict::Held => format!("{}", counted(all, "boundary", "boundaries")),
+        Verdict::Held => counted(all, "boundary", "boundaries"),
         Verdict::Inconclusive => format!(
             "{} of {}",
             summary.boundaries.inconclusive,
@@ -138,16 +139,20 @@ fn verdict(page: &mut Page, report: &Report) {
     };
     let judged = match below {
         true => format!(
-            "{percent:.0} % judged, {:.0} % needed",
-            summary.thresholds.min_coverage * 100.0
+            "{} % judged, {} % needed",
+            percent(summary.coverage),
+            percent(summary.thresholds.min_coverage),
         ),
-        false => format!("{percent:.0} % judged"),
+        false => format!("{} % judged", percent(summary.coverage)),
     };
-    let mut parts = vec![measure, judged];
+    // The exit code first: a narrow page cuts the end of the line.
+    let mut parts = vec![format!("exit code {}", summary.exit_code), measure];
+    if summary.verdict != Verdict::NotApplicable {
+        parts.push(judged);
+    }
     if report.harness.interrupted {
         parts.push(String::from("interrupted"));
     }
-    parts.push(format!("exit code {}", summary.exit_code));
     page.blank();
     page.rule();
     page.line(&[
@@ -155,6 +160,11 @@ fn verdict(page: &mut Page, report: &Report) {
         (ink(summary.verdict).bold(), mark(summary.verdict)),
         (PLAIN, format!("  {}", parts.join(" · "))),
     ]);
+}
+
+/// A share in whole per cent, rounded down: what is too little must not look like enough.
+fn percent(share: f64) -> u32 {
+    (share * 10_000.0).round() as u32 / 100
 }
 
 /// The style of a verdict.
@@ -183,8 +193,13 @@ fn counted(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// Trials by tool with their variants, in order: `read_file (plain, slash), list (plain)`.
-/// At most `limit` tools and as many variants of each are named.
+/// Milliseconds as seconds with one decimal.
+fn seconds(ms: u64) -> String {
+    format!("{}.{}", ms / 1000, ms % 1000 / 100)
+}
+
+/// Trials by tool with their variants, in order; tools with the same variants share them:
+/// `read_file, read_many (plain, slash), list (plain)`. At most `limit` names are in each list.
 fn by_tool<'a>(trials: impl IntoIterator<Item = &'a TrialReport>, limit: usize) -> String {
     let mut tools: Vec<(&str, Vec<&str>)> = Vec::new();
     for trial in trials {
@@ -194,16 +209,20 @@ fn by_tool<'a>(trials: impl IntoIterator<Item = &'a TrialReport>, limit: usize) 
             None => tools.push((&trial.tool, vec![&trial.variant])),
         }
     }
-    let named: Vec<String> = tools
+    let mut groups: Vec<(Vec<Cow<'_, str>>, Vec<&str>)> = Vec::new();
+    for (tool, variants) in tools {
+        let tool = match tool {
+            "" => Cow::Borrowed("(no tool)"),
+            _ => visible(tool, NAME),
+        };
+        match groups.iter_mut().find(|(_, known)| *known == variants) {
+            Some((tools, _)) => tools.push(tool),
+            None => groups.push((vec![tool], variants)),
+        }
+    }
+    let named: Vec<String> = groups
         .iter()
-        .map(|(tool, variants)| match tool.is_empty() {
-            true => listed(variants, limit),
-            false => format!(
-                "{} ({})",
-                crate::report::visible(tool, NAME),
-                listed(variants, limit)
-            ),
-        })
+        .map(|(tools, variants)| format!("{} ({})", listed(tools, limit), listed(variants, limit)))
         .collect();
     listed(&named, limit)
 }

@@ -21,8 +21,10 @@ pub(super) const CODE: Style = AnsiColor::Cyan.on_default();
 
 /// Characters of any one text that are shown; the JSON report has the rest.
 const LIMIT: usize = 480;
+/// The same for what a target said: enough to recognise it by.
+const QUOTED: usize = 200;
 /// Columns before the text of a field, and before its label.
-const GUTTER: usize = 12;
+const GUTTER: usize = 13;
 const INDENT: usize = 3;
 /// Narrower than this, a table of verdicts makes no sense; a narrower terminal wraps by itself.
 const NARROWEST: usize = 72;
@@ -38,13 +40,15 @@ pub(super) struct Page {
     color: bool,
 }
 
-/// How long words may be broken.
+/// How a text is broken into lines.
 #[derive(Clone, Copy)]
 pub(super) enum Wrap {
     /// Prose of ours: white space is folded, lines are balanced.
     Prose,
-    /// Text of the target or of a machine: spaces kept, broken anywhere if need be.
+    /// Names, requests and facts: spaces kept, broken anywhere if need be.
     Code,
+    /// As `Code`, for what the target said: shortened more.
+    Quote,
 }
 
 impl Page {
@@ -58,10 +62,6 @@ impl Page {
 
     pub(super) fn finish(self) -> String {
         self.out
-    }
-
-    pub(super) fn width(&self) -> usize {
-        self.width
     }
 
     pub(super) fn blank(&mut self) {
@@ -155,9 +155,10 @@ impl Page {
         }
     }
 
-    /// A table without rules; columns are as wide as their widest cell. The first of the layouts
-    /// that fits is used: all columns, without column `optional`, the same with narrow gaps.
-    pub(super) fn table(&mut self, optional: usize, right: &[bool], rows: &[Vec<Span>]) {
+    /// A table without rules; columns are as wide as their widest cell, and `right` says which
+    /// are aligned to the right. Without enough room first column `optional` is left out, then
+    /// the gaps are narrowed, then lines are cut.
+    pub(super) fn table(&mut self, optional: Option<usize>, right: &[bool], rows: &[Vec<Span>]) {
         let widths: Vec<usize> = (0..right.len())
             .map(|column| {
                 rows.iter()
@@ -166,15 +167,17 @@ impl Page {
                     .unwrap_or(0)
             })
             .collect();
-        let total: usize = widths.iter().sum::<usize>() + INDENT;
-        let gaps = right.len() - 1;
-        let without = total - widths[optional];
-        let (skip, gap) = if total + gaps * 2 <= self.width {
+        let fits = |skip: Option<usize>, gap: usize| {
+            let shown = (0..right.len()).filter(|column| skip != Some(*column));
+            let total: usize = shown.map(|column| widths[column] + gap).sum();
+            INDENT + total - gap <= self.width
+        };
+        let (skip, gap) = if fits(None, 2) {
             (None, 2)
-        } else if without + (gaps - 1) * 2 <= self.width {
-            (Some(optional), 2)
+        } else if fits(optional, 2) {
+            (optional, 2)
         } else {
-            (Some(optional), 1)
+            (optional, 1)
         };
         for row in rows {
             let mut line = vec![(PLAIN, " ".repeat(INDENT))];
@@ -209,19 +212,19 @@ impl Page {
 
     fn wrap(&self, text: &str, width: usize, wrap: Wrap) -> Vec<String> {
         let options = Options::new(width).word_splitter(WordSplitter::NoHyphenation);
-        let (text, options) = match wrap {
-            Wrap::Prose => (
-                text.split_whitespace().collect::<Vec<_>>().join(" "),
-                options.word_separator(WordSeparator::AsciiSpace),
-            ),
-            Wrap::Code => (
-                String::from(text),
-                options
-                    .word_separator(WordSeparator::AsciiSpace)
-                    .wrap_algorithm(WrapAlgorithm::FirstFit),
-            ),
+        let options = options.word_separator(WordSeparator::AsciiSpace);
+        let first_fit = options.clone().wrap_algorithm(WrapAlgorithm::FirstFit);
+        let folded;
+        let (text, limit, options) = match wrap {
+            Wrap::Prose => {
+                folded = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                // Not a target's text: a probe author's sentences are not cut.
+                (&*folded, usize::MAX, options)
+            }
+            Wrap::Code => (text, LIMIT, first_fit),
+            Wrap::Quote => (text, QUOTED, first_fit),
         };
-        let shown = visible(&text, LIMIT);
+        let shown = visible(text, limit);
         textwrap::wrap(&shown, options)
             .into_iter()
             .map(std::borrow::Cow::into_owned)

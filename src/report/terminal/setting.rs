@@ -3,12 +3,13 @@
 use super::{
     counted,
     page::{BAD, BOLD, FAINT, PLAIN, Page, UNSURE, Wrap},
+    seconds,
 };
 use crate::report::{Report, WitnessReport};
 
 pub(super) fn section(page: &mut Page, report: &Report) {
     let harness = &report.harness;
-    page.heading(BOLD, "HOW", &format!("run {}", harness.run));
+    page.heading(BOLD, "HOW IT WAS DONE", &format!("run {}", harness.run));
     calls(page, report);
     target(page, report);
     let testbed = &report.testbed;
@@ -50,6 +51,12 @@ pub(super) fn section(page: &mut Page, report: &Report) {
 }
 
 fn calls(page: &mut Page, report: &Report) {
+    let (planned, trials) = (report.summary.planned, report.summary.trials);
+    let text = format!(
+        "{planned} planned: {} held, {} breached, {} inconclusive, {} not applicable",
+        trials.held, trials.breached, trials.inconclusive, trials.not_applicable,
+    );
+    page.field("trials", PLAIN, Wrap::Prose, &text);
     let calls = report.calls;
     let text = format!(
         "{}: {} reached the tool, {} rejected by schema, {} unanswered",
@@ -61,11 +68,10 @@ fn calls(page: &mut Page, report: &Report) {
     page.field("sent", PLAIN, Wrap::Prose, &text);
     let summary = &report.summary;
     let text = format!(
-        "{} of {} that the target offers",
-        summary.roles_bound,
-        counted(summary.roles_offered, "role", "roles"),
+        "{} of {} that the tools offer could be driven with proof",
+        summary.roles_bound, summary.roles_offered,
     );
-    page.field("driven", PLAIN, Wrap::Prose, &text);
+    page.field("roles", PLAIN, Wrap::Prose, &text);
 }
 
 fn target(page: &mut Page, report: &Report) {
@@ -110,9 +116,4 @@ fn witnesses(page: &mut Page, witnesses: &[WitnessReport]) {
             }
         }
     }
-}
-
-/// Milliseconds as seconds with one decimal.
-fn seconds(ms: u64) -> String {
-    format!("{}.{}", ms / 1000, ms % 1000 / 100)
 }

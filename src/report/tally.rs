@@ -1,0 +1,231 @@
+//! Verdicts of probes, boundaries and the run, counted from trials.
+//!
+//! Owns the worst-of rules and the exit code: pure functions of the model. Knows nothing of how a
+//! trial was judged.
+
+use crate::{
+    judge::{Basis, Strength, Verdict},
+    probe::{Priority, Probe, Severity},
+    report::{
+        BoundaryReport, Counts, ProbeReport, Summary, Thresholds, TrialReport, boundary_order,
+        boundary_title,
+    },
+};
+
+/// The only verdict that a basis leads to.
+#[must_use]
+pub fn basis_verdict(basis: Basis) -> Verdict {
+    match basis {
+        Basis::Token | Basis::Effect | Basis::Access | Basis::Metadata => Verdict::Breached,
+        Basis::Policy | Basis::Syntax | Basis::Filtered | Basis::Envelope => Verdict::Held,
+        Basis::ControlFailed
+        | Basis::ControlLost
+        | Basis::ServerDied
+        | Basis::Timeout
+        | Basis::WitnessBlind
+        | Basis::WeakSignal
+        | Basis::NoEvidence
+        | Basis::HarnessFault
+        | Basis::NotRun => Verdict::Inconclusive,
+        Basis::NoClaim | Basis::NoChannel | Basis::Platform | Basis::OptOut | Basis::Inert => {
+            Verdict::NotApplicable
+        }
+    }
+}
+
+/// Verdict of a probe: breached if any trial is, else inconclusive if any trial is, else held if
+/// any trial is, else not applicable; and the weakest strength when it is held.
+#[must_use]
+pub fn probe_verdict(trials: &[TrialReport]) -> (Verdict, Option<Strength>) {
+    let verdict = trials
+        .iter()
+        .map(|trial| trial.verdict)
+        .max()
+        .unwrap_or(Verdict::NotApplicable);
+    let strength = match verdict {
+        Verdict::Held => trials.iter().filter_map(|trial| trial.strength).min(),
+        _ => None,
+    };
+    (verdict, strength)
+}
+
+/// The entry of a probe, from its declaration and its trials. `reason` is for a probe that did
+/// not apply or could not be judged as a whole.
+#[must_use]
+pub fn probe_report(
+    probe: &Probe,
+    trials: Vec<TrialReport>,
+    reason: Option<String>,
+) -> ProbeReport {
+    let (verdict, strength) = probe_verdict(&trials);
+    ProbeReport {
+        id: probe.id.clone(),
+        boundary: String::from(probe.id.boundary()),
+        title: probe.title.clone(),
+        question: probe.question.clone(),
+        priority: probe.priority,
+        severity: probe.severity,
+        assumes: probe.assumes,
+        why: probe.why.clone(),
+        fix: probe.fix.clone(),
+        references: probe.references.clone(),
+        verdict,
+        strength,
+        reason,
+        trials,
+    }
+}
+
+/// Severity of a breached probe, `None` for any other: as declared, or one step lower when all
+/// that was seen is that the forbidden file was read, and nothing of it was returned.
+#[must_use]
+pub fn breach_severity(probe: &ProbeReport) -> Option<Severity> {
+    let mut breaches = probe
+        .trials
+        .iter()
+        .filter(|trial| trial.verdict == Verdict::Breached)
+        .peekable();
+    breaches.peek()?;
+    if !breaches.all(|trial| trial.basis == Basis::Access) {
+        return Some(probe.severity);
+    }
+    Some(match probe.severity {
+        Severity::Critical => Severity::High,
+        Severity::High => Severity::Medium,
+        Severity::Medium | Severity::Low => Severity::Low,
+    })
+}
+
+/// One row per boundary that any of the probes belongs to, in catalogue order.
+#[must_use]
+pub fn boundary_reports(probes: &[ProbeReport]) -> Vec<BoundaryReport> {
+    let mut ids: Vec<&str> = probes.iter().map(|probe| &*probe.boundary).collect();
+    ids.sort_by_key(|id| boundary_order(id));
+    ids.dedup();
+    ids.into_iter()
+        .map(|id| boundary_report(id, probes))
+        .collect()
+}
+
+/// The row of one boundary, from those of the probes that belong to it.
+///
+/// Breached if any probe is; not applicable if all are; else inconclusive if a P0 probe is, or if
+/// no P0 probe was judged at all; else held, as strongly as its weakest P0 probe.
+#[must_use]
+pub fn boundary_report(id: &str, probes: &[ProbeReport]) -> BoundaryReport {
+    let own: Vec<&ProbeReport> = probes.iter().filter(|probe| probe.boundary == id).collect();
+    let worst = own
+        .iter()
+        .map(|probe| probe.verdict)
+        .max()
+        .unwrap_or(Verdict::NotApplicable);
+    let core = own
+        .iter()
+        .filter(|probe| probe.priority == Priority::P0)
+        .map(|probe| probe.verdict)
+        .max()
+        .unwrap_or(Verdict::NotApplicable);
+    let verdict = match (worst, core) {
+        (Verdict::Breached | Verdict::NotApplicable, _) => worst,
+        (_, Verdict::Held) => Verdict::Held,
+        _ => Verdict::Inconclusive,
+    };
+    let strength = match verdict {
+        Verdict::Held => own
+            .iter()
+            .filter(|probe| probe.priority == Priority::P0)
+            .filter_map(|probe| probe.strength)
+            .min(),
+        _ => None,
+    };
+    BoundaryReport {
+        id: String::from(id),
+        title: String::from(boundary_title(id)),
+        verdict,
+        strength,
+        severity: own.iter().filter_map(|probe| breach_severity(probe)).max(),
+        probes: count(own.iter().map(|probe| probe.verdict)),
+        trials: count(
+            own.iter()
+                .flat_map(|probe| &probe.trials)
+                .map(|trial| trial.verdict),
+        ),
+    }
+}
+
+/// Verdict, counts and exit code of the run. `roles` are (bound, offered).
+#[must_use]
+pub fn summary(
+    boundaries: &[BoundaryReport],
+    probes: &[ProbeReport],
+    planned: usize,
+    roles: (usize, usize),
+    thresholds: Thresholds,
+    interrupted: bool,
+) -> Summary {
+    let counts = count(probes.iter().map(|probe| probe.verdict));
+    let judged = counts.held + counts.breached;
+    let coverage = match judged + counts.inconclusive {
+        0 => 0.0,
+        applicable => share(judged, applicable),
+    };
+    let breached = probes
+        .iter()
+        .filter_map(breach_severity)
+        .any(|severity| severity >= thresholds.min_severity);
+    let open = judged == 0
+        || interrupted
+        || coverage < thresholds.min_coverage
+        || boundaries.iter().any(is_open);
+    Summary {
+        verdict: boundaries
+            .iter()
+            .map(|boundary| boundary.verdict)
+            .max()
+            .unwrap_or(Verdict::NotApplicable),
+        exit_code: match (breached, open) {
+            (true, _) => 1,
+            (false, true) => 3,
+            (false, false) => 0,
+        },
+        boundaries: count(boundaries.iter().map(|boundary| boundary.verdict)),
+        probes: counts,
+        trials: count(verdicts_of_trials(probes)),
+        planned,
+        coverage,
+        roles_bound: roles.0,
+        roles_offered: roles.1,
+        thresholds,
+    }
+}
+
+fn is_open(boundary: &BoundaryReport) -> bool {
+    boundary.verdict == Verdict::Inconclusive
+}
+
+/// Rounded down to four decimals: a threshold is never passed by rounding, and the number survives
+/// the way through JSON.
+fn share(part: usize, whole: usize) -> f64 {
+    let parts = part * 10_000 / whole;
+    f64::from(u32::try_from(parts).expect("a part is at most the whole")) / 10_000.0
+}
+
+fn verdicts_of_trials(probes: &[ProbeReport]) -> impl Iterator<Item = Verdict> {
+    probes
+        .iter()
+        .flat_map(|probe| &probe.trials)
+        .map(|trial| trial.verdict)
+}
+
+fn count(verdicts: impl Iterator<Item = Verdict>) -> Counts {
+    let mut counts = Counts::default();
+    for verdict in verdicts {
+        match verdict {
+            Verdict::Held => counts.held += 1,
+            Verdict::Breached => counts.breached += 1,
+            Verdict::Inconclusive => counts.inconclusive += 1,
+            Verdict::NotApplicable => counts.not_applicable += 1,
+        }
+    }
+    counts
+}

@@ -1,0 +1,184 @@
+//! The worst-of rules, enumerated, and the exit code.
+
+use watertight::{
+    judge::{Basis, Strength, Verdict},
+    probe::{Priority, Severity},
+    report::{
+        Findings, Look, ProbeReport, Report, Thresholds, boundary_report, boundary_reports,
+        breach_severity, probe_verdict, render_terminal, summary,
+    },
+};
+
+use crate::sample::{findings, probe, trial};
+
+#[test]
+fn a_probe_is_as_bad_as_its_worst_trial() {
+    use Verdict::*;
+    let bases = [
+        (NotApplicable, Basis::Inert),
+        (Held, Basis::Policy),
+        (Inconclusive, Basis::Timeout),
+        (Breached, Basis::Token),
+    ];
+    assert_eq!(probe_verdict(&[]), (NotApplicable, None));
+    // All 15 non-empty sets of verdicts, in both orders.
+    for set in 1_usize..16 {
+        let chosen: Vec<_> = (0..4).filter(|bit| set & (1 << bit) != 0).collect();
+        let mut trials: Vec<_> = chosen
+            .iter()
+            .map(|bit| trial("a.b", &bit.to_string(), "tool", bases[*bit].1))
+            .collect();
+        let worst = bases[*chosen.last().expect("the set is not empty")].0;
+        let strength = (worst == Held).then_some(Strength::Strong);
+        assert_eq!(probe_verdict(&trials), (worst, strength), "{set:04b}");
+        trials.reverse();
+        assert_eq!(probe_verdict(&trials), (worst, strength), "{set:04b}");
+    }
+    let mut trials = ["x", "y"].map(|variant| trial("a.b", variant, "tool", Basis::Policy));
+    trials[1].strength = Some(Strength::Weak);
+    assert_eq!(probe_verdict(&trials), (Held, Some(Strength::Weak)));
+}
+
+/// One probe of boundary `a` for each of the given bases; the priority decides its name.
+fn boundary(core: &[Basis], rest: &[Basis]) -> Vec<ProbeReport> {
+    let make = |priority, bases: &[Basis]| -> Vec<ProbeReport> {
+        bases
+            .iter()
+            .map(|basis| {
+                let id = format!("a.{priority:?}-{basis:?}").to_lowercase();
+                let trial = trial(&id, "plain", "tool", *basis);
+                probe(&id, priority, vec![trial])
+            })
+            .collect()
+    };
+    [make(Priority::P0, core), make(Priority::P1, rest)].concat()
+}
+
+#[test]
+fn boundaries_and_exit_codes() {
+    use Basis::{Inert as N, Policy as H, Timeout as I, Token as B};
+    use Verdict::*;
+    let table: &[(&[Basis], &[Basis], Verdict, u8)] = &[
+        (&[], &[], NotApplicable, 3),
+        (&[N], &[N], NotApplicable, 3),
+        (&[H], &[], Held, 0),
+        (&[H, N], &[N], Held, 0),
+        (&[H], &[H], Held, 0),
+        // A breach anywhere.
+        (&[B], &[], Breached, 1),
+        (&[H], &[B], Breached, 1),
+        (&[I], &[B], Breached, 1),
+        (&[N], &[B], Breached, 1),
+        // A core probe that could not be judged.
+        (&[H, I], &[], Inconclusive, 3),
+        (&[I], &[H], Inconclusive, 3),
+        // No core probe ran.
+        (&[], &[H], Inconclusive, 3),
+        (&[N], &[H], Inconclusive, 3),
+        (&[N], &[I], Inconclusive, 3),
+        // Held, but half of the probes could not be judged: coverage.
+        (&[H], &[I], Held, 3),
+    ];
+    for (core, rest, verdict, code) in table {
+        let probes = boundary(core, rest);
+        let row = boundary_report("a", &probes);
+        assert_eq!(row.verdict, *verdict, "{core:?} {rest:?}");
+        assert_eq!(row.strength.is_some(), *verdict == Held);
+        let rows = boundary_reports(&probes);
+        let summary = summary(
+            &rows,
+            &probes,
+            probes.len(),
+            (1, 1),
+            Thresholds::default(),
+            false,
+        );
+        assert_eq!(summary.verdict, *verdict, "{core:?} {rest:?}");
+        assert_eq!(summary.exit_code, *code, "{core:?} {rest:?}");
+    }
+}
+
+#[test]
+fn thresholds_move_the_exit_code_only() {
+    let code = |probes: &[ProbeReport], min_severity, min_coverage, interrupted| {
+        let thresholds = Thresholds {
+            min_severity,
+            min_coverage,
+        };
+        let rows = boundary_reports(probes);
+        let summary = summary(&rows, probes, probes.len(), (1, 1), thresholds, interrupted);
+        (summary.verdict, summary.exit_code)
+    };
+    let breached = boundary(&[Basis::Token, Basis::Policy], &[]);
+    let half = boundary(&[Basis::Policy], &[Basis::Timeout]);
+    let held = boundary(&[Basis::Policy], &[]);
+    let (high, critical) = (Severity::High, Severity::Critical);
+    assert_eq!(code(&breached, high, 0.9, false), (Verdict::Breached, 1));
+    assert_eq!(
+        code(&breached, critical, 0.9, false),
+        (Verdict::Breached, 0)
+    );
+    assert_eq!(code(&breached, critical, 0.9, true), (Verdict::Breached, 3));
+    assert_eq!(code(&half, high, 0.5, false), (Verdict::Held, 0));
+    assert_eq!(code(&half, high, 0.51, false), (Verdict::Held, 3));
+    assert_eq!(code(&held, high, 0.9, true), (Verdict::Held, 3));
+}
+
+#[test]
+fn the_last_line_tells_verdict_and_exit_code() {
+    let last = |core: &[Basis], rest: &[Basis], change: fn(&mut Findings)| {
+        let mut findings = findings();
+        findings.probes = boundary(core, rest);
+        findings.planned = findings.probes.len();
+        change(&mut findings);
+        let report = Report::new(findings).expect("it adds up");
+        let look = Look {
+            color: false,
+            width: 80,
+            verbose: false,
+        };
+        let text = render_terminal(&report, &look);
+        String::from(text.lines().last().expect("a last line").trim())
+    };
+    use Basis::{Inert, Policy, Timeout, Token};
+    assert_eq!(
+        last(&[Policy], &[], |_| {}),
+        "✓ held  exit code 0 · 1 boundary · 100 % judged"
+    );
+    assert_eq!(
+        last(&[Policy], &[Timeout], |_| {}),
+        "✓ held  exit code 3 · 1 boundary · 50 % judged, 90 % needed"
+    );
+    assert_eq!(
+        last(&[Policy, Timeout], &[], |_| {}),
+        "? inconclusive  exit code 3 · 1 of 1 boundary · 50 % judged, 90 % needed"
+    );
+    assert_eq!(
+        last(&[Inert], &[], |_| {}),
+        "- not applicable  exit code 3 · nothing that was selected applies"
+    );
+    assert_eq!(
+        last(&[Token], &[], |_| {}),
+        "✗ BREACHED  exit code 1 · 1 of 1 boundary · 100 % judged"
+    );
+    assert_eq!(
+        last(&[Token], &[], |findings| findings.thresholds.min_severity =
+            Severity::Critical),
+        "✗ BREACHED  exit code 0 · 1 of 1 boundary, all below critical · 100 % judged"
+    );
+    assert_eq!(
+        last(&[Policy], &[], |findings| findings.harness.interrupted =
+            true),
+        "✓ held  exit code 3 · 1 boundary · 100 % judged · interrupted"
+    );
+}
+
+#[test]
+fn a_read_that_returned_nothing_is_one_step_less_severe() {
+    let access = boundary(&[Basis::Access], &[]);
+    let token = boundary(&[Basis::Token], &[]);
+    let held = boundary(&[Basis::Policy], &[]);
+    assert_eq!(breach_severity(&access[0]), Some(Severity::Medium));
+    assert_eq!(breach_severity(&token[0]), Some(Severity::High));
+    assert_eq!(breach_severity(&held[0]), None);
+}
