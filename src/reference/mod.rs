@@ -1,1 +1,166 @@
-//! stub
+//! The reference target: a real MCP server with file tools, which enforces its policy soundly and has one switch for
+//! every known flaw.
+//!
+//! It is the calibration of the harness: on the sound server every probe must report `held`, and on each of its flaws
+//! `breached`. Besides it there are servers that do nothing useful, on which no probe may ever report `held`.
+//!
+//! How the sound server decides: a request is resolved to a canonical path and checked ([`guard`]), then that very path
+//! is opened beneath a descriptor of the root with links forbidden ([`beneath`]), so a swap between the two is refused.
+//! Where a flaw is switched on, the tool asks [`flawed`] first, which has the defective checks and opens by path.
+//!
+//! Must not know probes, sessions or anything else of the harness.
+//!
+//! On systems that are not Unix there are no directory descriptors; there the server refuses to start.
+
+mod args;
+#[cfg(unix)]
+mod beneath;
+#[cfg(unix)]
+mod deny;
+mod flaw;
+#[cfg(unix)]
+mod flawed;
+#[cfg(unix)]
+mod guard;
+#[cfg(unix)]
+mod refusal;
+#[cfg(unix)]
+mod server;
+#[cfg(unix)]
+mod tools;
+#[cfg(unix)]
+mod world;
+
+use std::path::PathBuf;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub use self::args::ReferenceArgs;
+pub use self::flaw::{Flaw, FlawSet, flaws};
+
+/// The policy of a reference server, and its flaws.
+#[derive(Clone, Debug, Default)]
+pub struct ReferenceOptions {
+    /// Directories below which files may be reached; relative paths belong to the first. Empty and missing ones count for
+    /// nothing, and without any the sound server refuses every file.
+    pub roots: Vec<PathBuf>,
+    /// Absolute paths or globs that are refused although a root holds them; a glob without `/` is matched against names.
+    pub deny: Vec<String>,
+    /// Most bytes of a file that is read or written, or of what comes out of an archive.
+    pub max_file_size: Option<u64>,
+    /// Whether the writing tools are absent.
+    pub read_only: bool,
+    /// Names, or ends of paths such as `.git/config`, that no tool may write, in whatever letter case.
+    pub protect: Vec<String>,
+    /// The defects that are switched on.
+    pub flaws: FlawSet,
+}
+
+/// What kind of server to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// Enforces the policy, except for the flaws that are switched on.
+    #[default]
+    Sound,
+    /// Exits at once.
+    Dead,
+    /// Reads everything and never answers.
+    Mute,
+    /// Lists the same tools and answers every call with the error "Access denied".
+    RefuseAll,
+    /// Lists the same tools and answers every call with its arguments as text.
+    Echo,
+    /// Lists the same tools and answers every call with an empty success.
+    SilentlyEmpty,
+}
+
+impl Kind {
+    /// Every kind with the word that names it on the command line.
+    pub const NAMES: &[(&str, Kind)] = &[
+        ("sound", Kind::Sound),
+        ("dead", Kind::Dead),
+        ("mute", Kind::Mute),
+        ("refuse-all", Kind::RefuseAll),
+        ("echo", Kind::Echo),
+        ("silently-empty", Kind::SilentlyEmpty),
+    ];
+}
+
+/// Why a reference server does not start, or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum ReferenceError {
+    /// No flaw has this name.
+    #[error(
+        "no flaw is named `{name}`{}; `watertight reference --list-flaws` lists them",
+        did_you_mean(.near)
+    )]
+    UnknownFlaw {
+        /// The name as given.
+        name: String,
+        /// Names that look like it, best first.
+        near: Vec<&'static str>,
+    },
+    /// A deny pattern is neither an absolute path nor a glob.
+    #[error("--deny `{pattern}`: not a glob; give an absolute path or a pattern such as `**/.env`")]
+    Pattern {
+        /// The pattern as given.
+        pattern: String,
+        /// What is wrong with it.
+        source: globset::Error,
+    },
+    /// The handshake with the client failed.
+    #[error("the client did not complete the handshake")]
+    Handshake(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The server's task ended abnormally.
+    #[error("the server stopped abnormally")]
+    Stopped(#[from] tokio::task::JoinError),
+    /// Reading from the client failed.
+    #[error("cannot read from the client")]
+    Io(#[from] std::io::Error),
+    /// The platform lacks what the sound server needs.
+    #[error("the reference server needs directory descriptors, which this platform does not have")]
+    Unsupported,
+}
+
+/// The end of a sentence that offers other names.
+fn did_you_mean(near: &[&str]) -> String {
+    if near.is_empty() {
+        String::new()
+    } else {
+        format!(", did you mean `{}`?", near.join("`, `"))
+    }
+}
+
+/// Serves one client on standard input and output, until it hangs up.
+///
+/// # Errors
+/// [`ReferenceError`]; a client that hangs up is no error.
+pub async fn serve_stdio(kind: Kind, options: ReferenceOptions) -> Result<(), ReferenceError> {
+    let (read, write) = rmcp::transport::stdio_pipes();
+    serve_on(kind, options, read, write).await
+}
+
+/// Serves one client on any pair of streams, until it hangs up.
+///
+/// # Errors
+/// [`ReferenceError`]; a client that hangs up is no error.
+pub async fn serve_on<R, W>(
+    kind: Kind,
+    options: ReferenceOptions,
+    read: R,
+    write: W,
+) -> Result<(), ReferenceError>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    #[cfg(unix)]
+    {
+        server::serve(kind, options, read, write).await
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (kind, options, read, write);
+        Err(ReferenceError::Unsupported)
+    }
+}

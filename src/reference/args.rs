@@ -1,0 +1,102 @@
+//! The command line of `watertight reference`.
+//!
+//! Owns the options' names and help texts. Must not start anything.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::{FlawSet, Kind, ReferenceError, ReferenceOptions};
+
+/// Run the reference server: sound, unless flaws are switched on.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ReferenceArgs {
+    /// What to be, then the directories to allow: `[KIND] [ROOT]...`
+    ///
+    /// KIND is sound (the default), dead, mute, refuse-all, echo or silently-empty. A directory of such a name is written
+    /// with `./` before it. Relative paths in calls belong to the first ROOT; without a ROOT every file is refused.
+    #[arg(value_name = "KIND|ROOT")]
+    kind_and_roots: Vec<OsString>,
+    /// Switch a flaw on (repeatable)
+    #[arg(long = "flaw", value_name = "NAME")]
+    flaws: Vec<String>,
+    /// List the flaws and exit
+    #[arg(long)]
+    pub list_flaws: bool,
+    /// Refuse an absolute path or a glob, although a root holds it (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    deny: Vec<String>,
+    /// Refuse to read or write files over this size
+    #[arg(long, value_name = "BYTES")]
+    max_file_size: Option<u64>,
+    /// Leave the writing tools out
+    #[arg(long)]
+    read_only: bool,
+    /// Refuse to write files of this name, or with this end of the path (repeatable)
+    #[arg(long, value_name = "NAME")]
+    protect: Vec<String>,
+}
+
+impl ReferenceArgs {
+    /// What to serve.
+    ///
+    /// # Errors
+    /// [`ReferenceError::UnknownFlaw`] for a flaw that does not exist.
+    pub fn into_parts(self) -> Result<(Kind, ReferenceOptions), ReferenceError> {
+        let mut roots = self.kind_and_roots;
+        let kind = roots
+            .first()
+            .and_then(|word| Kind::NAMES.iter().find(|(name, _)| *word == **name))
+            .map(|(_, kind)| *kind);
+        if kind.is_some() {
+            roots.remove(0);
+        }
+        let options = ReferenceOptions {
+            roots: roots.into_iter().map(PathBuf::from).collect(),
+            deny: self.deny,
+            max_file_size: self.max_file_size,
+            read_only: self.read_only,
+            protect: self.protect,
+            flaws: FlawSet::from_names(self.flaws)?,
+        };
+        Ok((kind.unwrap_or_default(), options))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::reference::Flaw;
+
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: ReferenceArgs,
+    }
+
+    fn parts(args: &[&str]) -> Result<(Kind, ReferenceOptions), ReferenceError> {
+        let args = std::iter::once("reference").chain(args.iter().copied());
+        Cli::try_parse_from(args)
+            .map(|cli| cli.args.into_parts())
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn the_first_word_may_be_a_kind() {
+        let (kind, options) = parts(&["echo", "/a", "--flaw", "fs.no-check", "/b"]).unwrap();
+        assert_eq!(kind, Kind::Echo);
+        assert_eq!(options.roots, [PathBuf::from("/a"), PathBuf::from("/b")]);
+        assert!(options.flaws.has(Flaw::NoCheck));
+        let (kind, options) = parts(&["./echo"]).unwrap();
+        assert_eq!((kind, options.roots.len()), (Kind::Sound, 1));
+        let (kind, options) = parts(&[""]).unwrap();
+        assert_eq!((kind, options.roots.len()), (Kind::Sound, 1));
+    }
+
+    #[test]
+    fn an_unknown_flaw_is_an_error() {
+        let error = parts(&["--flaw", "fs.symlink"]).unwrap_err().to_string();
+        assert!(error.contains("`fs.symlink`"), "{error}");
+    }
+}

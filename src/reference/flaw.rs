@@ -1,0 +1,204 @@
+//! The catalogue of known defects: their names, what each one is, and sets of them.
+//!
+//! Owns the one table of flaws. Must not know how a tool behaves with a flaw switched on: a tool asks
+//! [`FlawSet::has`], and its flawed path is in [`super::flawed`] or beside the sound one.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use super::ReferenceError;
+
+/// Declares [`Flaw`] together with its table, so that no variant can lack a name or a description.
+macro_rules! flaws {
+    ($($variant:ident $name:literal $text:literal)*) => {
+        /// One known defect of a file server, which the reference target can be given.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Flaw {
+            $(#[doc = $text] $variant,)*
+        }
+
+        /// Every flaw with its name and its one-line description, in the order in which they are listed.
+        const TABLE: &[(Flaw, &str, &str)] = &[$((Flaw::$variant, $name, $text),)*];
+
+        /// Names and descriptions, for listings.
+        const NAMES: &[(&str, &str)] = &[$(($name, $text),)*];
+    };
+}
+
+flaws! {
+    NoCheck "fs.no-check" "read_file checks no path at all"
+    JoinOnly "fs.join-only" "read_file refuses absolute paths outside the roots, but not `..`"
+    PrefixSibling "fs.prefix-sibling" "read_file and write_file compare the root as a string prefix without a separator"
+    FollowFileLink "fs.follow-file-link" "read_file follows a link in the last component"
+    FollowDirLink "fs.follow-dir-link" "read_file looks for a link in the last component only, not in parent directories"
+    OneHop "fs.one-hop" "read_file resolves and checks only the first hop of a link"
+    LexicalDotdot "fs.lexical-dotdot" "read_file checks the path with `link/..` cleaned as text, and opens the raw one"
+    HardLink "fs.hard-link" "files with more than one name are read"
+    Backslash "fs.backslash" "read_file turns `\\` into `/` after the check"
+    PercentDecode "fs.percent-decode" "read_file percent-decodes twice, overlong forms too, after the check"
+    UnicodeFold "fs.unicode-fold" "read_file folds the path by NFKC after the check"
+    CaseFold "fs.case-fold" "read_file compares deny rules exactly, and opens ignoring case and Unicode form"
+    Trailing "fs.trailing" "read_file compares deny rules with the raw text, and strips trailing `/`, `.`, blanks, `#..`, `?..` to open"
+    Tilde "fs.tilde" "read_file expands `~` to HOME after the check"
+    VarExpand "fs.var-expand" "read_file expands `$NAME`, `${NAME}` and `%NAME%` after the check"
+    FileUri "fs.file-uri" "read_file turns `file:` URIs into paths without a check"
+    NulTruncate "fs.nul-truncate" "read_file checks what follows a NUL, opens what precedes it, and drops control characters"
+    TypeJuggle "fs.type-juggle" "read_file accepts a path in a list or an object, without a check"
+    ProcAllowed "fs.proc-allowed" "read_file lets paths below /proc through"
+    FdAllowed "fs.fd-allowed" "read_file lets /dev/fd/N and /proc/self/fd/N through"
+    GlobExpand "fs.glob-expand" "read_file expands globs and braces after the check"
+    BatchFirst "fs.batch-first" "read_files checks only the first path of a batch"
+    InfoUnchecked "fs.info-unchecked" "file_info checks nothing, and shows the first two lines"
+    SearchFollows "fs.search-follows" "search_files follows directory links"
+    ListUnchecked "fs.list-unchecked" "list_directory checks nothing"
+    ListSizes "fs.list-sizes" "list_directory shows size and time of what links point to"
+    ExistenceTold "fs.existence-told" "refusals tell whether a forbidden path exists"
+    RaceLeaf "fs.race-leaf" "read_file opens the last component by name after the check"
+    RaceParent "fs.race-parent" "read_file resolves the parent directories again after the check"
+    CopySource "fs.copy-source" "copy_file and move_file do not check the source"
+    StageUnchecked "fs.stage-unchecked" "stage_file does not check"
+    IdentPath "fs.ident-path" "get_note joins the identifier into a path without a check"
+    RepoUnchecked "fs.repo-unchecked" "git_log does not check repo_path, and looks for .git in its parents"
+    Gitdir "fs.gitdir" "git_log follows `gitdir:` files and alternates without a check"
+    Include "fs.include" "render reads `@include` and `file:` references without a check"
+    ArchiveLink "fs.archive-link" "read_archive follows link members; extract_archive creates and follows them"
+    EmptyAllowsAll "fs.empty-allows-all" "no usable root means that everything is allowed"
+    RelativeCwd "fs.relative-cwd" "read_file resolves relative paths against the working directory, unchecked"
+    DenyIgnored "fs.deny-ignored" "deny rules are not looked at"
+    DenyLiteral "fs.deny-literal" "deny rules are compared with the raw request text only"
+    WriteNoCheck "fs.write-no-check" "write_file checks nothing"
+    WriteJoinOnly "fs.write-join-only" "write_file refuses absolute paths outside the roots, but not `..`"
+    WriteLink "fs.write-link" "write_file writes through a link in the last component"
+    WriteDirLink "fs.write-dir-link" "write_file and create_directory create below linked directories"
+    WriteDangling "fs.write-dangling" "write_file follows a dangling link and creates its target"
+    WriteRaceParent "fs.write-race-parent" "write_file resolves the parent directories again after the check"
+    WriteRaceLeaf "fs.write-race-leaf" "write_file opens the last component by name after the check"
+    MoveDest "fs.move-dest" "move_file and copy_file do not check the destination"
+    CopyDeref "fs.copy-deref" "copy_file follows links inside a copied directory"
+    SaveUnchecked "fs.save-unchecked" "export_report does not check its output path"
+    ArchiveSlip "fs.archive-slip" "extract_archive joins member names without a check"
+    PatchHeader "fs.patch-header" "apply_patch joins the paths of patch headers without a check"
+    CreateUnchecked "fs.create-unchecked" "create_directory and create_project check nothing"
+    DeleteUnchecked "fs.delete-unchecked" "delete_file checks nothing"
+    ReadOnlyPartial "fs.read-only-partial" "read-only mode forgets edit_file, move_file and create_directory"
+    ProtectExact "fs.protect-exact" "protected names are compared exactly, with the raw text, in write_file only"
+    SizeUnlimited "fs.size-unlimited" "reading has no size limit"
+    SizeWriteUnlimited "fs.size-write-unlimited" "writing has no size limit"
+    SizeRange "fs.size-range" "reads of a part of a file bypass the size limit"
+    SizeStat "fs.size-stat" "the size limit compares the size that stat tells, so pipes and growing files pass"
+    SizeDecompressed "fs.size-decompressed" "the size limit looks at the archive, not at what comes out of it"
+}
+
+/// Names and one-line descriptions of all flaws.
+pub fn flaws() -> &'static [(&'static str, &'static str)] {
+    NAMES
+}
+
+impl Flaw {
+    /// The name that `--flaw` takes.
+    pub fn name(self) -> &'static str {
+        TABLE
+            .iter()
+            .find(|(flaw, ..)| *flaw == self)
+            .map_or("", |(_, name, _)| name)
+    }
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Flaw {
+    type Err = ReferenceError;
+
+    /// # Errors
+    /// [`ReferenceError::UnknownFlaw`] with the names that look most alike.
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        TABLE
+            .iter()
+            .find(|(_, known, _)| *known == name)
+            .map(|(flaw, ..)| *flaw)
+            .ok_or_else(|| ReferenceError::UnknownFlaw {
+                name: name.to_owned(),
+                near: near(name),
+            })
+    }
+}
+
+/// The flaws that share most words with `name`, best first; at most three.
+fn near(name: &str) -> Vec<&'static str> {
+    let words = |text: &str| -> BTreeSet<String> {
+        text.to_lowercase()
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| *word != "fs" && word.len() > 1)
+            .map(|word| word.chars().take(4).collect())
+            .collect()
+    };
+    let wanted = words(name);
+    let mut scored: Vec<(usize, &'static str)> = NAMES
+        .iter()
+        .map(|(known, _)| (words(known).intersection(&wanted).count(), *known))
+        .filter(|(score, _)| *score > 0)
+        .collect();
+    scored.sort_by_key(|(score, known)| (std::cmp::Reverse(*score), known.len()));
+    scored.into_iter().take(3).map(|(_, known)| known).collect()
+}
+
+/// Which flaws are switched on; the empty set is the sound server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FlawSet(BTreeSet<Flaw>);
+
+impl FlawSet {
+    /// Reads a set from names.
+    ///
+    /// # Errors
+    /// [`ReferenceError::UnknownFlaw`] for the first name that is not known.
+    pub fn from_names<S: AsRef<str>>(
+        names: impl IntoIterator<Item = S>,
+    ) -> Result<Self, ReferenceError> {
+        names
+            .into_iter()
+            .map(|name| name.as_ref().parse())
+            .collect()
+    }
+
+    /// Whether the flaw is switched on.
+    pub fn has(&self, flaw: Flaw) -> bool {
+        self.0.contains(&flaw)
+    }
+}
+
+impl FromIterator<Flaw> for FlawSet {
+    fn from_iter<I: IntoIterator<Item = Flaw>>(flaws: I) -> Self {
+        Self(flaws.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_parse_back() {
+        let unique: BTreeSet<_> = flaws().iter().map(|(name, _)| name).collect();
+        assert_eq!(unique.len(), flaws().len());
+        for (flaw, name, text) in TABLE {
+            assert_eq!(name.parse::<Flaw>().ok(), Some(*flaw));
+            assert!(!text.is_empty() && !text.contains('\n'), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_lists_near_ones() {
+        let error = "fs.prefix_siblings"
+            .parse::<Flaw>()
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("fs.prefix-sibling"), "{error}");
+        let error = "zzz".parse::<Flaw>().unwrap_err().to_string();
+        assert!(error.contains("zzz"), "{error}");
+    }
+}

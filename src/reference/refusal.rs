@@ -1,0 +1,67 @@
+//! Why a call fails, in the few words that the client is told.
+//!
+//! Owns the texts. They name neither the path nor what is there: a refusal must not carry what it refuses.
+
+use std::io;
+
+use rustix::io::Errno;
+
+/// A failed call.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    /// Outside the roots, denied by a rule, or a link that leads there.
+    #[error("Access denied: the path is not permitted")]
+    Denied,
+    /// Missing, in a place where that may be known.
+    #[error("No such file or directory")]
+    NotFound,
+    /// A directory, pipe, device or socket where a file is needed.
+    #[error("Not a regular file")]
+    NotAFile,
+    /// A file where a directory is needed.
+    #[error("Not a directory")]
+    NotADirectory,
+    /// The file has further names, perhaps outside the roots.
+    #[error("Access denied: the file has more than one name")]
+    HardLink,
+    /// Over the size limit, in bytes.
+    #[error("Too large: the limit is {0} bytes")]
+    TooLarge(u64),
+    /// A protected name.
+    #[error("Access denied: the name is protected")]
+    Protected,
+    /// A writing tool in read-only mode.
+    #[error("Access denied: the server is read-only")]
+    ReadOnly,
+    /// The arguments make no sense.
+    #[error("{0}")]
+    Invalid(String),
+    /// The system's word.
+    #[error("Failed: {0}")]
+    System(io::ErrorKind),
+}
+
+impl Refusal {
+    /// A complaint about the arguments or about the content of a file.
+    pub(super) fn invalid(text: impl Into<String>) -> Self {
+        Self::Invalid(text.into())
+    }
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        match Errno::from_io_error(&error) {
+            // A link in a path that had none when it was checked.
+            Some(Errno::LOOP | Errno::XDEV) => return Self::Denied,
+            // A pipe, device or socket without a peer.
+            Some(Errno::NXIO) => return Self::NotAFile,
+            _ => {}
+        }
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::NotFound,
+            io::ErrorKind::NotADirectory => Self::NotADirectory,
+            io::ErrorKind::IsADirectory => Self::NotAFile,
+            kind => Self::System(kind),
+        }
+    }
+}

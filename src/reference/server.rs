@@ -1,0 +1,123 @@
+//! The MCP server around the tools: what it lists, how it dispatches, and the dummies.
+//!
+//! Owns the protocol side. Must not know paths. File work runs on blocking threads, so a slow call holds up no other.
+
+use std::sync::Arc;
+
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
+    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+
+use super::refusal::Refusal;
+use super::tools::{self, ToolSpec};
+use super::world::World;
+use super::{Kind, ReferenceError, ReferenceOptions};
+
+/// Serves until the client hangs up.
+///
+/// # Errors
+/// [`ReferenceError`].
+pub(super) async fn serve<R, W>(
+    kind: Kind,
+    options: ReferenceOptions,
+    mut read: R,
+    write: W,
+) -> Result<(), ReferenceError>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    match kind {
+        Kind::Dead => return Ok(()),
+        Kind::Mute => {
+            let mut sink = [0; 4096];
+            while read.read(&mut sink).await? > 0 {}
+            return Ok(());
+        }
+        Kind::Sound | Kind::RefuseAll | Kind::Echo | Kind::SilentlyEmpty => {}
+    }
+    let server = Server {
+        kind,
+        world: Arc::new(World::new(options)?),
+    };
+    let running = server
+        .serve((read, write))
+        .await
+        .map_err(|error| ReferenceError::Handshake(error.into()))?;
+    running.waiting().await?;
+    Ok(())
+}
+
+struct Server {
+    kind: Kind,
+    world: Arc<World>,
+}
+
+impl Server {
+    /// The tool by that name, if this server has it at all; `Err` when the mode forbids it.
+    fn tool(&self, name: &str) -> Result<Option<&'static ToolSpec>, Refusal> {
+        match tools::TOOLS.iter().find(|tool| tool.name == name) {
+            Some(tool) if !tool.available(&self.world) => Err(Refusal::ReadOnly),
+            tool => Ok(tool),
+        }
+    }
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build()).with_server_info(
+            Implementation::new("watertight-reference", env!("CARGO_PKG_VERSION")),
+        )
+    }
+
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let tools = tools::TOOLS
+            .iter()
+            .filter(|tool| tool.available(&self.world))
+            .map(ToolSpec::declaration)
+            .collect();
+        Ok(ListToolsResult::with_all_items(tools))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        let tool = self.tool(name).ok().flatten()?;
+        Some(tool.declaration())
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let arguments = request.arguments.unwrap_or_default();
+        let outcome = match self.kind {
+            Kind::Echo => Ok(serde_json::Value::Object(arguments).to_string()),
+            Kind::SilentlyEmpty => return Ok(CallToolResult::success(Vec::new()).into()),
+            Kind::RefuseAll => Err("Access denied".to_owned()),
+            Kind::Sound | Kind::Dead | Kind::Mute => match self.tool(&request.name) {
+                Ok(None) => return Err(ErrorData::invalid_params("no tool has this name", None)),
+                Ok(Some(tool)) => {
+                    let world = Arc::clone(&self.world);
+                    tokio::task::spawn_blocking(move || (tool.run)(&world, arguments))
+                        .await
+                        .map_err(|error| ErrorData::internal_error(error.to_string(), None))?
+                        .map_err(|refusal| refusal.to_string())
+                }
+                Err(refusal) => Err(refusal.to_string()),
+            },
+        };
+        Ok(match outcome {
+            Ok(text) => CallToolResult::success(vec![ContentBlock::text(text)]),
+            Err(text) => CallToolResult::error(vec![ContentBlock::text(text)]),
+        }
+        .into())
+    }
+}

@@ -1,0 +1,112 @@
+//! The tools: one table of names, descriptions, effects, schemas and functions; one file per family.
+//!
+//! Owns the table. Must not know the protocol beyond a tool's declaration.
+
+mod archive;
+mod copy;
+mod list;
+mod patch;
+mod read;
+mod render;
+mod repo;
+mod write;
+
+use std::sync::Arc;
+
+use rmcp::handler::server::common::schema_for_type;
+use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use serde::de::DeserializeOwned;
+
+use super::Flaw;
+use super::refusal::Refusal;
+use super::world::World;
+
+/// What a call changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    /// Nothing on disk.
+    Reads,
+    /// Creates or replaces.
+    Writes,
+    /// Removes, or writes over what was there without any way back.
+    Destroys,
+}
+
+/// One tool.
+pub(super) struct ToolSpec {
+    pub(super) name: &'static str,
+    description: &'static str,
+    effect: Effect,
+    schema: fn() -> Arc<JsonObject>,
+    /// Runs a call; blocks.
+    pub(super) run: fn(&World, JsonObject) -> Result<String, Refusal>,
+}
+
+impl ToolSpec {
+    /// Whether the server's mode has the tool.
+    pub(super) fn available(&self, world: &World) -> bool {
+        const FORGOTTEN: [&str; 3] = ["edit_file", "move_file", "create_directory"];
+        self.effect == Effect::Reads
+            || !world.options.read_only
+            || (world.has(Flaw::ReadOnlyPartial) && FORGOTTEN.contains(&self.name))
+    }
+
+    /// The tool as a client sees it.
+    pub(super) fn declaration(&self) -> Tool {
+        let hints = ToolAnnotations::new()
+            .read_only(self.effect == Effect::Reads)
+            .destructive(self.effect == Effect::Destroys)
+            .idempotent(self.effect == Effect::Reads)
+            .open_world(false);
+        Tool::new(self.name, self.description, (self.schema)()).with_annotations(hints)
+    }
+}
+
+/// Reads the arguments of a call.
+fn parse<A: DeserializeOwned>(arguments: JsonObject) -> Result<A, Refusal> {
+    serde_json::from_value(arguments.into())
+        .map_err(|error| Refusal::invalid(format!("Invalid arguments: {error}")))
+}
+
+/// Bytes as text; what is not UTF-8 is replaced.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Declares the table: name, effect, argument type, function, description.
+macro_rules! tools {
+    ($($name:literal $effect:ident $module:ident::$function:ident($arguments:ident) $text:literal)*) => {
+        /// Every tool, in the order in which they are listed.
+        pub(super) static TOOLS: &[ToolSpec] = &[$(ToolSpec {
+            name: $name,
+            description: $text,
+            effect: Effect::$effect,
+            schema: schema_for_type::<$module::$arguments>,
+            run: $module::$function,
+        },)*];
+    };
+}
+
+tools! {
+    "read_file" Reads read::read_file(ReadFile) "Read a text file, or a part of it"
+    "read_files" Reads read::read_files(ReadFiles) "Read several text files at once"
+    "file_info" Reads read::file_info(FileInfo) "Show the size, modification time and SHA-256 of a file"
+    "get_note" Reads read::get_note(GetNote) "Show the note with an identifier: the file <id>.md or <id>.txt in the first allowed directory"
+    "stage_file" Reads read::stage_file(StageFile) "Read a file into memory; answers with an id for show_staged"
+    "show_staged" Reads read::show_staged(ShowStaged) "Show the content of a file that stage_file has read"
+    "list_directory" Reads list::list_directory(ListDirectory) "List the entries of a directory with their sizes"
+    "search_files" Reads list::search_files(SearchFiles) "Find the lines that contain a text in the files below a directory; links are not followed"
+    "render" Reads render::render(Render) "Render a text document; a line `@include PATH` is replaced by that file's content"
+    "read_archive" Reads archive::read_archive(ReadArchive) "Show the names and the text of the members of a zip, tar or tar.gz archive"
+    "git_log" Reads repo::git_log(GitLog) "Show the commit messages of a git repository"
+    "write_file" Destroys write::write_file(WriteFile) "Create a file, or replace its content"
+    "edit_file" Destroys write::edit_file(EditFile) "Replace texts in a file; answers with the difference"
+    "export_report" Writes write::export_report(ExportReport) "Save a short report with a title to a file"
+    "create_directory" Writes write::create_directory(CreateDirectory) "Create a directory and its missing parents"
+    "create_project" Writes write::create_project(CreateProject) "Create a project: a new directory with a README"
+    "delete_file" Destroys write::delete_file(DeleteFile) "Delete a file"
+    "copy_file" Writes copy::copy_file(CopyFile) "Copy a file, or a directory with what is in it"
+    "move_file" Writes copy::move_file(MoveFile) "Move or rename a file; the new name must not be taken"
+    "apply_patch" Destroys patch::apply_patch(ApplyPatch) "Apply a unified diff whose paths are relative to the first allowed directory"
+    "extract_archive" Writes archive::extract_archive(ExtractArchive) "Extract a zip, tar or tar.gz archive into a directory"
+}

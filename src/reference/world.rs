@@ -1,0 +1,170 @@
+//! What the tools share: the guard, the size limit, and whole-file reading and writing through checked places.
+//!
+//! Owns the sound path from a requested text to bytes and back. Must not know which tool asks.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::beneath::{EntryKind, status_of};
+use super::flawed;
+use super::guard::{Guard, Place};
+use super::refusal::Refusal;
+use super::{Flaw, FlawSet, ReferenceError, ReferenceOptions};
+
+/// Most bytes that a call holds in memory where no limit is configured.
+const CEILING: u64 = 64 << 20;
+
+/// How many staged files are kept; the oldest goes first.
+const STAGED: usize = 256;
+
+/// Files kept in memory by `stage_file`, by their number.
+pub(super) type Staged = BTreeMap<u64, Vec<u8>>;
+
+/// A server's policy and state.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) guard: Guard,
+    pub(super) options: ReferenceOptions,
+    staged: Mutex<Staged>,
+}
+
+/// Whether a read asks for all of a file or for a part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    Whole,
+    Part,
+}
+
+impl World {
+    /// Opens the roots and compiles the rules.
+    ///
+    /// # Errors
+    /// Those of [`Guard::new`].
+    pub(super) fn new(options: ReferenceOptions) -> Result<Self, ReferenceError> {
+        Ok(Self {
+            guard: Guard::new(&options)?,
+            options,
+            staged: Mutex::default(),
+        })
+    }
+
+    pub(super) fn flaws(&self) -> &FlawSet {
+        &self.options.flaws
+    }
+
+    /// Whether the flaw is switched on.
+    pub(super) fn has(&self, flaw: Flaw) -> bool {
+        self.flaws().has(flaw)
+    }
+
+    /// The staged files, locked.
+    pub(super) fn staged(&self) -> MutexGuard<'_, Staged> {
+        // Nothing panics while it holds the lock, and the map is whole at any time.
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a file; the number under which it can be shown.
+    pub(super) fn stage(&self, bytes: Vec<u8>) -> u64 {
+        let mut staged = self.staged();
+        let number = staged.last_key_value().map_or(1, |(last, _)| last + 1);
+        staged.insert(number, bytes);
+        if staged.len() > STAGED {
+            staged.pop_first();
+        }
+        number
+    }
+
+    /// The most bytes that may be read from one file, or come out of one archive.
+    pub(super) fn read_limit(&self, extent: Extent) -> u64 {
+        let lifted =
+            self.has(Flaw::SizeUnlimited) || (extent == Extent::Part && self.has(Flaw::SizeRange));
+        match self.options.max_file_size {
+            Some(limit) if !lifted => limit,
+            _ => CEILING,
+        }
+    }
+
+    /// The most bytes that may come out of compressed data.
+    pub(super) fn unpack_limit(&self) -> u64 {
+        if self.has(Flaw::SizeDecompressed) {
+            CEILING
+        } else {
+            self.read_limit(Extent::Whole)
+        }
+    }
+
+    /// Refuses content that is longer than the limit.
+    pub(super) fn may_write(&self, bytes: &[u8]) -> Result<(), Refusal> {
+        match self.options.max_file_size {
+            Some(limit) if bytes.len() as u64 > limit && !self.has(Flaw::SizeWriteUnlimited) => {
+                Err(Refusal::TooLarge(limit))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks, opens and reads a whole file.
+    pub(super) fn read(&self, requested: &str) -> Result<Vec<u8>, Refusal> {
+        self.read_place(&self.guard.existing(requested)?, Extent::Whole)
+    }
+
+    /// Opens and reads a checked file.
+    pub(super) fn read_place(&self, place: &Place, extent: Extent) -> Result<Vec<u8>, Refusal> {
+        // Looked at before it is opened: to open a pipe or a device has effects.
+        let (directory, name) = place.in_parent().map_err(|_| Refusal::NotAFile)?;
+        let status = directory.status(name)?.ok_or(Refusal::NotFound)?;
+        if status.kind != EntryKind::File && !self.has(Flaw::SizeStat) {
+            return Err(Refusal::NotAFile);
+        }
+        self.slurp(place.open()?, extent)
+    }
+
+    /// Reads an open file up to the limit. The limit counts bytes that were read, whatever the status says.
+    pub(super) fn slurp(&self, file: File, extent: Extent) -> Result<Vec<u8>, Refusal> {
+        let status = status_of(&file)?;
+        let limit = self.read_limit(extent);
+        if status.kind != EntryKind::File {
+            return match status.kind {
+                EntryKind::Other if self.has(Flaw::SizeStat) => flawed::drain(file, CEILING),
+                _ => Err(Refusal::NotAFile),
+            };
+        }
+        if status.shared && !self.has(Flaw::HardLink) {
+            return Err(Refusal::HardLink);
+        }
+        if status.size > limit {
+            return Err(Refusal::TooLarge(limit));
+        }
+        if self.has(Flaw::SizeStat) {
+            return flawed::drain(file, CEILING);
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(status.size).unwrap_or(0));
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            return Err(Refusal::TooLarge(limit));
+        }
+        Ok(bytes)
+    }
+
+    /// Checks a destination and gives it this content.
+    pub(super) fn write(&self, requested: &str, bytes: &[u8]) -> Result<(), Refusal> {
+        self.write_place(&self.guard.writable(requested)?, bytes)
+    }
+
+    /// Gives a checked destination this content. Only files and links are replaced.
+    pub(super) fn write_place(&self, place: &Place, bytes: &[u8]) -> Result<(), Refusal> {
+        self.may_write(bytes)?;
+        let (directory, name) = place.in_parent()?;
+        let mode = match directory.status(name)? {
+            Some(status) => match status.kind {
+                EntryKind::File => status.mode,
+                EntryKind::Link => 0o644,
+                EntryKind::Directory | EntryKind::Other => return Err(Refusal::NotAFile),
+            },
+            None => 0o644,
+        };
+        Ok(directory.replace(name, bytes, mode)?)
+    }
+}
