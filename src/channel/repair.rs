@@ -295,7 +295,7 @@ fn named(line: &str) -> Option<String> {
         {
             return Some((*next).to_owned());
         }
-        if matches!(lower.as_str(), "is" | "are" | "must" | "required")
+        if matches!(lower.as_str(), "is" | "are" | "must")
             && let Some(previous) = at.checked_sub(1).and_then(|at| words.get(at)).filter(good)
             && !BEFORE.contains(&previous.to_lowercase().as_str())
         {

@@ -260,7 +260,7 @@ mod tests {
         archive(&path, ArchiveFormat::Zip, &members()).unwrap();
         let mut archive = zip::ZipArchive::new(fs::File::open(&path).unwrap()).unwrap();
         let mut first = archive.by_index(0).unwrap();
-        assert_eq!(first.name(), "../../up.txt");
+        assert_eq!(first.name().unwrap(), "../../up.txt");
         let mut text = String::new();
         first.read_to_string(&mut text).unwrap();
         assert_eq!(text, "up");
