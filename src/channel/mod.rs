@@ -3,6 +3,21 @@
 //! Owns the way from a tool list to proven channels: flatten, score, fill, prove, repair, lock.
 //! Knows nothing of probes or verdicts.
 
+mod arguments;
+mod bench;
+mod discover;
+mod evidence;
+mod fill;
+mod flatten;
+mod lock;
 mod model;
+mod prove;
+mod repair;
+mod score;
+mod words;
 
+pub use arguments::{ALLOWED, RESOURCES_READ, SlotValue, Spelled, Values};
+pub use discover::{Discovery, Ground, ProofStep, discover};
+pub use fill::SIDE_FILE;
+pub use lock::{Entry, Lock, LockError, definition_hash};
 pub use model::*;

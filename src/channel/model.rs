@@ -20,13 +20,21 @@ pub struct Channel {
     /// Where each slot goes: JSON Pointers into the arguments (RFC 6901), in order of slots. A
     /// pointer may end in `/-` for "an array of such values" (slot `paths`).
     pub slots: BTreeMap<Slot, Vec<String>>,
-    /// All other arguments, as they are sent with each call.
+    /// All other arguments, as they are sent with each call. `{allowed}` in a text stands for the
+    /// allowed directory of the run.
+    #[serde(default)]
     pub fixed: Map<String, Value>,
     /// How the channel wants paths spelled.
+    #[serde(default)]
     pub form: PathForm,
+    /// How the channel wants search patterns spelled.
+    #[serde(default)]
+    pub pattern: PatternForm,
     /// Extension with its dot of files that the channel accepts, such as `.txt`.
+    #[serde(default = "plain_text")]
     pub extension: String,
     /// How sure the names were, 0 to 1. 1 for a binding that the user gave.
+    #[serde(default = "certain")]
     pub score: f32,
     /// Whether and how it was proven in this run.
     #[serde(skip, default = "Proof::unproven")]
@@ -37,10 +45,11 @@ pub struct Channel {
 }
 
 /// How a channel wants paths spelled; found by the proof, kept in the attack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PathForm {
     /// `/srv/allowed/a.txt`
+    #[default]
     Absolute,
     /// `a.txt`, relative to the allowed directory.
     Relative,
@@ -48,8 +57,31 @@ pub enum PathForm {
     Rooted,
     /// `file:///srv/allowed/a.txt`
     Uri,
-    /// Directory in the first pointer of the slot, file name in the second.
+    /// Absolute directory in the first pointer of the slot, file name in the second.
     Split,
+    /// The same with the directory relative to the allowed one; also "project and file".
+    SplitRelative,
+}
+
+/// How a channel wants search patterns spelled; found by the proof, kept in the attack.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PatternForm {
+    /// The bare text.
+    #[default]
+    Plain,
+    /// `*text*`
+    Glob,
+    /// `**/*text*`
+    DeepGlob,
+}
+
+fn plain_text() -> String {
+    String::from(".txt")
+}
+
+fn certain() -> f32 {
+    1.0
 }
 
 /// Whether a channel was proven.

@@ -1,0 +1,327 @@
+//! From slot values to the arguments of a call.
+//!
+//! Owns how a path or pattern is spelled for a channel and how values reach their JSON Pointers.
+//! Knows nothing of where the values come from.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde_json::{Map, Value};
+
+use crate::{
+    channel::{Channel, PathForm, PatternForm},
+    probe::{Role, Slot},
+};
+
+/// Stands in [`Channel::fixed`] for the allowed directory, which differs from run to run.
+pub const ALLOWED: &str = "{allowed}";
+
+/// The tool name of channels that are no tool: the request `resources/read`.
+pub const RESOURCES_READ: &str = "resources/read";
+
+/// Values for the slots of one call.
+pub type Values = BTreeMap<Slot, SlotValue>;
+
+/// What goes into a slot.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SlotValue {
+    /// A path or text, spelled as the channel wants it.
+    Text(String),
+    /// Several of them, for slot `paths`.
+    Many(Vec<String>),
+    /// Exactly this value, as it stands.
+    Json(Value),
+}
+
+/// A path as a channel wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Spelled {
+    /// In one argument.
+    One(String),
+    /// In two arguments.
+    Two {
+        /// The directory.
+        dir: String,
+        /// The last component.
+        name: String,
+    },
+}
+
+impl PathForm {
+    /// Spells a path. Purely lexical: what does not lie below `root` by its letters (an attack)
+    /// stays as it is, except that [`PathForm::Split`] always cuts at the last slash.
+    #[must_use]
+    pub fn apply(self, root: &Path, path: &str) -> Spelled {
+        let root = root.to_string_lossy();
+        match self {
+            PathForm::Absolute => Spelled::One(path.to_owned()),
+            PathForm::Relative => Spelled::One(relative(&root, path).to_owned()),
+            PathForm::Rooted => Spelled::One(if path == root {
+                String::from("/")
+            } else {
+                match path.strip_prefix(&*root) {
+                    Some(rest) if rest.starts_with('/') => rest.to_owned(),
+                    _ => path.to_owned(),
+                }
+            }),
+            PathForm::Uri if path.starts_with('/') => Spelled::One(format!("file://{path}")),
+            PathForm::Uri => Spelled::One(path.to_owned()),
+            PathForm::Split => {
+                let (dir, name) = cut(path).unwrap_or((&root, path));
+                Spelled::Two {
+                    dir: dir.to_owned(),
+                    name: name.to_owned(),
+                }
+            }
+            PathForm::SplitRelative => {
+                let (dir, name) = cut(path).unwrap_or((".", path));
+                Spelled::Two {
+                    dir: relative(&root, dir).to_owned(),
+                    name: name.to_owned(),
+                }
+            }
+        }
+    }
+}
+
+fn relative<'p>(root: &str, path: &'p str) -> &'p str {
+    if path == root {
+        return ".";
+    }
+    match path.strip_prefix(root) {
+        Some(rest) => rest.strip_prefix('/').unwrap_or(path),
+        None => path,
+    }
+}
+
+fn cut(path: &str) -> Option<(&str, &str)> {
+    let (dir, name) = path.rsplit_once('/')?;
+    Some((if dir.is_empty() { "/" } else { dir }, name))
+}
+
+impl PatternForm {
+    /// Spells a search pattern; one that already is a glob stays as it is.
+    #[must_use]
+    pub fn apply(self, pattern: &str) -> String {
+        match self {
+            _ if pattern.contains('*') => pattern.to_owned(),
+            PatternForm::Plain => pattern.to_owned(),
+            PatternForm::Glob => format!("*{pattern}*"),
+            PatternForm::DeepGlob => format!("**/*{pattern}*"),
+        }
+    }
+}
+
+impl Channel {
+    /// The arguments of a call: the fixed ones and the given slots, spelled as the channel wants
+    /// them. Slots without a value are left out, which is how a missing argument is tried.
+    #[must_use]
+    pub fn arguments(&self, values: &Values, root: &Path) -> Map<String, Value> {
+        let mut arguments = Value::Object(self.fixed.clone());
+        self.settle(&mut arguments, root);
+        for (slot, pointers) in &self.slots {
+            let (Some(value), Some(first)) = (values.get(slot), pointers.first()) else {
+                continue;
+            };
+            match value {
+                SlotValue::Json(value) => put(&mut arguments, first, value.clone()),
+                SlotValue::Text(text) => match self.spell(*slot, root, text) {
+                    Spelled::One(text) => put(&mut arguments, first, Value::String(text)),
+                    Spelled::Two { dir, name } => {
+                        put(&mut arguments, first, Value::String(dir));
+                        if let Some(second) = pointers.get(1) {
+                            put(&mut arguments, second, Value::String(name));
+                        }
+                    }
+                },
+                SlotValue::Many(texts) => {
+                    let texts = texts
+                        .iter()
+                        .map(|text| match self.spell(*slot, root, text) {
+                            Spelled::One(text) => text,
+                            Spelled::Two { dir, name } => format!("{dir}/{name}"),
+                        })
+                        .collect();
+                    put_many(&mut arguments, first, texts);
+                }
+            }
+        }
+        match arguments {
+            Value::Object(arguments) => arguments,
+            // `put` only replaces the root for the pointer "", and no slot has that one.
+            _ => Map::new(),
+        }
+    }
+
+    /// Method and parameters of the request that [`Channel::arguments`] go into.
+    #[must_use]
+    pub fn request(&self, values: &Values, root: &Path) -> (&'static str, Value) {
+        let arguments = self.arguments(values, root);
+        if self.role == Role::ResourceRead && self.tool == RESOURCES_READ {
+            (RESOURCES_READ, Value::Object(arguments))
+        } else {
+            (
+                "tools/call",
+                serde_json::json!({ "name": self.tool, "arguments": arguments }),
+            )
+        }
+    }
+
+    fn spell(&self, slot: Slot, root: &Path, text: &str) -> Spelled {
+        match slot {
+            Slot::Path | Slot::Paths | Slot::Source => self.form.apply(root, text),
+            Slot::Pattern => Spelled::One(self.pattern.apply(text)),
+            Slot::Content | Slot::Find | Slot::Ident => Spelled::One(text.to_owned()),
+        }
+    }
+
+    /// Puts the allowed directory of this run where `{allowed}` stands.
+    fn settle(&self, value: &mut Value, root: &Path) {
+        match value {
+            Value::String(text) if text.contains(ALLOWED) => {
+                let path = text.replace(ALLOWED, &root.to_string_lossy());
+                let form = match self.form {
+                    PathForm::Split => PathForm::Absolute,
+                    PathForm::SplitRelative => PathForm::Relative,
+                    form => form,
+                };
+                *text = match form.apply(root, &path) {
+                    Spelled::One(text) => text,
+                    Spelled::Two { .. } => path,
+                };
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.settle(item, root)),
+            Value::Object(members) => members
+                .values_mut()
+                .for_each(|member| self.settle(member, root)),
+            _ => {}
+        }
+    }
+}
+
+/// The tokens of a JSON Pointer (RFC 6901), unescaped.
+pub(super) fn tokens(pointer: &str) -> impl Iterator<Item = String> {
+    pointer
+        .split('/')
+        .skip(1)
+        .map(|token| token.replace("~1", "/").replace("~0", "~"))
+}
+
+/// A key as a token of a JSON Pointer.
+pub(super) fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// Puts a value at a pointer, making the objects and arrays on the way. `-` and numbers are array
+/// places unless an object is there already.
+pub(super) fn put(document: &mut Value, pointer: &str, value: Value) {
+    let mut here = document;
+    for token in tokens(pointer) {
+        let index = if token == "-" {
+            Some(0)
+        } else {
+            token.parse::<usize>().ok().filter(|index| *index < 64)
+        };
+        here = match index {
+            Some(index) if !here.is_object() || here.as_object().is_some_and(Map::is_empty) => {
+                if !here.is_array() {
+                    *here = Value::Array(Vec::new());
+                }
+                let Value::Array(items) = here else { return };
+                while items.len() <= index {
+                    items.push(Value::Object(Map::new()));
+                }
+                &mut items[index]
+            }
+            _ => {
+                if !here.is_object() {
+                    *here = Value::Object(Map::new());
+                }
+                let Value::Object(members) = here else { return };
+                members
+                    .entry(token)
+                    .or_insert_with(|| Value::Object(Map::new()))
+            }
+        };
+    }
+    *here = value;
+}
+
+/// Puts several texts at a pointer that holds `/-`: one array element each, alike in everything
+/// else that the first element has.
+fn put_many(document: &mut Value, pointer: &str, texts: Vec<String>) {
+    let (prefix, suffix) = match pointer.split_once("/-") {
+        Some((prefix, suffix)) => (prefix, suffix),
+        None => (pointer, ""),
+    };
+    let template = document.pointer(&format!("{prefix}/0")).cloned();
+    let elements = texts
+        .into_iter()
+        .map(|text| {
+            let mut element = template.clone().unwrap_or(Value::Object(Map::new()));
+            put(&mut element, suffix, Value::String(text));
+            element
+        })
+        .collect();
+    put(document, prefix, Value::Array(elements));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn one(text: &str) -> Spelled {
+        Spelled::One(text.to_owned())
+    }
+
+    #[test]
+    fn forms_are_lexical() {
+        let root = Path::new("/srv/allowed");
+        let cases = [
+            (PathForm::Absolute, "/srv/allowed/a", "/srv/allowed/a"),
+            (PathForm::Relative, "/srv/allowed/a/../b", "a/../b"),
+            (PathForm::Relative, "/srv/allowed", "."),
+            (
+                PathForm::Relative,
+                "/srv/allowed-evil/a",
+                "/srv/allowed-evil/a",
+            ),
+            (PathForm::Rooted, "/srv/allowed/a", "/a"),
+            (PathForm::Rooted, "/srv/allowed", "/"),
+            (
+                PathForm::Rooted,
+                "/srv/allowed-evil/a",
+                "/srv/allowed-evil/a",
+            ),
+            (PathForm::Uri, "/srv/allowed/a", "file:///srv/allowed/a"),
+            (PathForm::Uri, "../a", "../a"),
+        ];
+        for (form, path, expected) in cases {
+            assert_eq!(form.apply(root, path), one(expected), "{form:?} {path}");
+        }
+        assert_eq!(
+            PathForm::SplitRelative.apply(root, "/srv/allowed/../x/s.txt"),
+            Spelled::Two {
+                dir: "../x".into(),
+                name: "s.txt".into()
+            }
+        );
+    }
+
+    #[test]
+    fn arrays_of_objects_are_filled_alike() {
+        let mut document = json!({ "files": [{ "mode": "r" }] });
+        put_many(&mut document, "/files/-/path", vec!["a".into(), "b".into()]);
+        assert_eq!(
+            document,
+            json!({ "files": [{ "mode": "r", "path": "a" }, { "mode": "r", "path": "b" }] })
+        );
+        let mut document = json!({});
+        put_many(&mut document, "/params/paths/-", vec!["a".into()]);
+        put(&mut document, "/edits/0/old~1text", json!("x"));
+        assert_eq!(
+            document,
+            json!({ "params": { "paths": ["a"] }, "edits": [{ "old/text": "x" }] })
+        );
+    }
+}

@@ -1,0 +1,369 @@
+//! From a tool list to channels.
+//!
+//! Owns which candidates are tried, in which order and how many at once, and the account of what
+//! stays unbound and why.
+
+use std::{
+    path::Path,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::{StreamExt, stream};
+use tokio::sync::Semaphore;
+
+use super::{
+    fill::{SIDE_FILE, needs_side_file},
+    flatten::{Kind, Leaf},
+    prove::Lab,
+    score::{
+        BIND, Candidate, candidates, destructive, forms, resource_candidate, resource_tool, single,
+        writes,
+    },
+    words::{CREDENTIALS, words},
+};
+use crate::{
+    channel::{Channel, Proof, RESOURCES_READ, Unbound},
+    probe::Role,
+    session::{Caller, Tool},
+};
+
+/// How many roles of one tool are tried at most.
+const ROLES_PER_TOOL: usize = 4;
+/// The same for tools that choose what they do by a parameter.
+const CHOICES_PER_TOOL: usize = 12;
+
+/// Where and how channels may be proven.
+pub struct Ground<'a> {
+    /// The allowed directory. Each proof plants below it and cleans up after itself.
+    pub root: &'a Path,
+    /// A fresh word `[a-z2-7]{36}` that cannot be guessed. Never sent in an argument, so that
+    /// seeing one is proof.
+    pub mint: &'a (dyn Fn() -> String + Sync),
+    /// Time for one call.
+    pub deadline: Duration,
+    /// Calls in flight at once, at least 1.
+    pub jobs: usize,
+    /// Tools that may be called although a verb or annotation calls them destructive.
+    pub allow_destructive: &'a [String],
+    /// Whether roles that write are left alone.
+    pub read_only: bool,
+    /// Whether the target announced the capability `resources`.
+    pub resources: bool,
+}
+
+/// What was found out about a target's tools.
+#[derive(Debug)]
+pub struct Discovery {
+    /// Proven channels, and likely ones whose proof failed, in the order of the tool list.
+    pub channels: Vec<Channel>,
+    /// Tools and parameters that no channel drives.
+    pub unbound: Vec<Unbound>,
+    /// How many requests were sent.
+    pub calls: usize,
+    /// Every experiment, in the order of the tool list.
+    pub log: Vec<ProofStep>,
+}
+
+/// One call of an experiment, or one repair.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProofStep {
+    /// The tool.
+    pub tool: String,
+    /// The role it was tried for.
+    pub role: Role,
+    /// What was sent and what came, on one line.
+    pub what: String,
+    /// Whether the evidence was there.
+    pub evidence: bool,
+}
+
+/// What one tool is good for.
+#[derive(Default)]
+struct Found {
+    channels: Vec<Channel>,
+    /// Reasons of candidates that were dropped.
+    dropped: Vec<(Role, String)>,
+    skipped: Option<String>,
+}
+
+/// Finds and proves channels. Bindings in `given` are proven as they are and not searched for;
+/// their tools are still tried for other roles.
+///
+/// Dropping the future stops the search and removes what was planted. [`SIDE_FILE`](super::SIDE_FILE)
+/// stays in the allowed directory when a channel counts on it.
+pub async fn discover<C: Caller>(
+    caller: &C,
+    tools: &[Tool],
+    given: &[Channel],
+    ground: &Ground<'_>,
+) -> Discovery {
+    let jobs = ground.jobs.max(1);
+    let lab = Lab {
+        caller,
+        ground,
+        flights: Semaphore::new(jobs),
+        calls: AtomicUsize::new(0),
+        log: Mutex::new(Vec::new()),
+        learned: Mutex::new(None),
+        gone: AtomicBool::new(false),
+    };
+    let resources = resource_tool();
+    let mut all: Vec<&Tool> = tools.iter().collect();
+    if ground.resources {
+        all.push(&resources);
+    }
+    // The likeliest reader goes first and alone: the path form that it wants is what all others
+    // are asked in first, and that must not depend on which answer is quickest.
+    let scout = scout(tools);
+    let mut found: Vec<(usize, Found)> = Vec::new();
+    if let Some(scout) = scout {
+        found.push((scout, lab.tool(scout, all[scout], given).await));
+    }
+    let lab = &lab;
+    let rest = all
+        .iter()
+        .enumerate()
+        .filter(|(order, _)| Some(*order) != scout)
+        .map(|(order, tool)| async move { (order, lab.tool(order, tool, given).await) });
+    found.extend(
+        stream::iter(rest)
+            .buffer_unordered(jobs)
+            .collect::<Vec<_>>()
+            .await,
+    );
+    found.sort_by_key(|(order, _)| *order);
+
+    let mut unbound: Vec<Unbound> = Vec::new();
+    for channel in given {
+        if !all.iter().any(|tool| tool.name == channel.tool) {
+            unbound.push(Unbound {
+                tool: channel.tool.clone(),
+                parameter: None,
+                why: String::from("bound by hand, but the target has no such tool"),
+            });
+        }
+    }
+    let mut channels = Vec::new();
+    for (order, one) in found {
+        account(all[order], &one, &mut unbound);
+        channels.extend(one.channels);
+    }
+    if !channels.iter().any(needs_side_file) {
+        // It may never have been planted.
+        let _ = std::fs::remove_file(ground.root.join(SIDE_FILE));
+    }
+    let mut log = std::mem::take(&mut *lab.log.lock().unwrap_or_else(PoisonError::into_inner));
+    log.sort_by_key(|(order, _)| *order);
+    Discovery {
+        channels,
+        unbound,
+        calls: lab.calls.load(Ordering::Relaxed),
+        log: log.into_iter().map(|(_, step)| step).collect(),
+    }
+}
+
+/// The tool that most likely reads or lists files.
+fn scout(tools: &[Tool]) -> Option<usize> {
+    tools
+        .iter()
+        .enumerate()
+        .filter(|(_, tool)| destructive(tool).is_none())
+        .filter_map(|(order, tool)| {
+            let best = candidates(tool)
+                .into_iter()
+                .filter(|candidate| matches!(candidate.role, Role::FileRead | Role::DirList))
+                .map(|candidate| candidate.score)
+                .reduce(f32::max)?;
+            Some((order, best))
+        })
+        // The first of the best.
+        .reduce(|best, next| if next.1 > best.1 { next } else { best })
+        .map(|(order, _)| order)
+}
+
+impl<C: Caller> Lab<'_, C> {
+    /// Everything that one tool is good for.
+    async fn tool(&self, order: usize, tool: &Tool, given: &[Channel]) -> Found {
+        let mut found = Found::default();
+        let allowed = self.ground.allow_destructive.contains(&tool.name);
+        let danger = destructive(tool);
+        for channel in given.iter().filter(|channel| channel.tool == tool.name) {
+            if self.ground.read_only && writes(channel.role) {
+                found
+                    .dropped
+                    .push((channel.role, String::from("nothing may be written")));
+                continue;
+            }
+            let mut channel = self.prove_as_is(order, channel).await;
+            channel.destructive = danger.is_some();
+            found.channels.push(channel);
+        }
+        if let Some(why) = danger.as_ref().filter(|_| !allowed) {
+            found.skipped = Some(format!(
+                "skipped as destructive: {why}; name it in --allow-destructive to try it"
+            ));
+            return found;
+        }
+        let candidates = if tool.name == RESOURCES_READ {
+            vec![resource_candidate()]
+        } else {
+            candidates(tool)
+        };
+        let by_choice = candidates
+            .iter()
+            .any(|candidate| candidate.choice.is_some());
+        let limit = if by_choice {
+            CHOICES_PER_TOOL
+        } else {
+            ROLES_PER_TOOL
+        };
+        for candidate in candidates.iter().take(limit) {
+            if let Some(why) = self.pointless(candidate, &found, allowed) {
+                if let Some(why) = why {
+                    found.dropped.push((candidate.role, why));
+                }
+                continue;
+            }
+            let mut channel = self.prove(order, tool, candidate).await;
+            channel.destructive = danger.is_some();
+            match &channel.proof {
+                Proof::Unproven { why } if candidate.score < BIND => {
+                    found.dropped.push((candidate.role, why.clone()));
+                }
+                _ => found.channels.push(channel),
+            }
+        }
+        // A likely but failing role says little once the tool has shown what it is for.
+        if let Some(proven) = found.channels.iter().find(|c| c.proof.proven()).cloned() {
+            found.channels.retain(|channel| {
+                channel.proof.proven() || channel.score >= proven.score || channel.score >= 1.0
+            });
+        }
+        found
+    }
+
+    /// Whether a candidate need not be tried, and the reason when it is worth telling.
+    fn pointless(
+        &self,
+        candidate: &Candidate,
+        found: &Found,
+        allowed: bool,
+    ) -> Option<Option<String>> {
+        let same = |channel: &&Channel| channel.role == candidate.role;
+        if found
+            .channels
+            .iter()
+            .filter(same)
+            .any(|channel| channel.proof.proven() || channel.score >= 1.0)
+        {
+            return Some(None);
+        }
+        if self.ground.read_only && writes(candidate.role) {
+            return Some(Some(String::from("nothing may be written")));
+        }
+        if candidate.role == Role::FileDelete && !allowed {
+            return Some(Some(String::from(
+                "deletes; name the tool in --allow-destructive to try it",
+            )));
+        }
+        let proven: Vec<Role> = found
+            .channels
+            .iter()
+            .filter(|channel| channel.proof.proven())
+            .map(|channel| channel.role)
+            .collect();
+        // What writes given text makes no output of its own.
+        if candidate.role == Role::FileSave && proven.contains(&Role::FileWrite) {
+            return Some(None);
+        }
+        if !proven.is_empty() && candidate.score < BIND && candidate.choice.is_none() {
+            return Some(None);
+        }
+        None
+    }
+}
+
+/// Writes down what of a tool no channel drives.
+fn account(tool: &Tool, found: &Found, unbound: &mut Vec<Unbound>) {
+    if tool.name == RESOURCES_READ {
+        return;
+    }
+    let tried = found
+        .dropped
+        .iter()
+        .map(|(role, why)| format!("{}: {why}", role_name(*role)))
+        .collect::<Vec<_>>()
+        .join("; ");
+    let leaves: Vec<Leaf> = forms(tool)
+        .into_iter()
+        .flat_map(|form| form.leaves)
+        .filter(|leaf| !leaf.guessed && leaf.takes_text())
+        .filter(|leaf| leaf.kinds.is_empty() || leaf.kinds.contains(&Kind::Text))
+        .collect();
+    if found.channels.is_empty() {
+        let why = match &found.skipped {
+            Some(why) => why.clone(),
+            None if !tried.is_empty() => tried.clone(),
+            None if leaves.is_empty() => String::from("it takes no text"),
+            None => String::from("its names fit no role"),
+        };
+        unbound.push(Unbound {
+            tool: tool.name.clone(),
+            parameter: None,
+            why,
+        });
+    }
+    let driven: Vec<&String> = found
+        .channels
+        .iter()
+        .flat_map(|channel| channel.slots.values().flatten())
+        .collect();
+    let mut listed: Vec<&str> = Vec::new();
+    for leaf in &leaves {
+        let place = single(&leaf.pointer);
+        if driven.iter().any(|pointer| single(pointer) == place)
+            || listed.contains(&leaf.pointer.as_str())
+        {
+            continue;
+        }
+        listed.push(&leaf.pointer);
+        let credential = words(&leaf.name)
+            .iter()
+            .any(|word| CREDENTIALS.contains(&word.as_str()));
+        let chosen = found.channels.iter().any(|channel| {
+            serde_json::Value::Object(channel.fixed.clone())
+                .pointer(&place)
+                .is_some()
+        });
+        let why = if found.skipped.is_some() {
+            "the tool was skipped"
+        } else if credential {
+            "takes a credential: never attacked"
+        } else if !leaf.choices.is_empty() {
+            "takes one of a few fixed values"
+        } else if chosen {
+            "filled with a harmless value"
+        } else if found.channels.is_empty() {
+            "no channel of the tool was found"
+        } else {
+            "its name fits no slot of the roles found"
+        };
+        unbound.push(Unbound {
+            tool: tool.name.clone(),
+            parameter: Some(leaf.pointer.clone()),
+            why: why.to_owned(),
+        });
+    }
+}
+
+/// The role as users write it.
+fn role_name(role: Role) -> String {
+    serde_json::to_value(role)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}

@@ -1,0 +1,203 @@
+//! The arguments of a call that no slot fills.
+//!
+//! Owns values for required parameters and the parameters that keep a call small and harmless.
+//! Every value is one that any server may be given: nothing here attacks.
+
+use serde_json::{Map, Value};
+
+use super::{
+    arguments::{ALLOWED, put},
+    flatten::{Kind, Leaf},
+    score::{Binding, Candidate, joined, single},
+    words::{self, words},
+};
+use crate::{
+    channel::{Channel, PathForm, PatternForm, Proof},
+    probe::Role,
+    session::Tool,
+};
+
+/// A harmless file in the allowed directory for required file parameters that no slot drives.
+pub const SIDE_FILE: &str = "side.txt";
+
+/// A channel as the names suggest it: not proven, and its form not yet known.
+pub(super) fn draft(tool: &Tool, candidate: &Candidate, binding: &Binding) -> Channel {
+    Channel {
+        tool: tool.name.clone(),
+        role: candidate.role,
+        slots: binding.slots.clone(),
+        fixed: fixed(candidate, binding),
+        form: PathForm::Absolute,
+        pattern: PatternForm::Plain,
+        extension: String::from(".txt"),
+        score: candidate.score,
+        proof: Proof::Unproven {
+            why: String::from("not tried yet"),
+        },
+        destructive: false,
+    }
+}
+
+fn fixed(candidate: &Candidate, binding: &Binding) -> Map<String, Value> {
+    let slots: Vec<String> = binding
+        .slots
+        .values()
+        .flatten()
+        .map(|p| general(p))
+        .collect();
+    // What lies around a slot is there in every call, so its required members are too.
+    let opened: Vec<&str> = slots
+        .iter()
+        .flat_map(|slot| {
+            slot.char_indices()
+                .filter(|(at, letter)| *at > 0 && *letter == '/')
+                .map(|(at, _)| &slot[..at])
+        })
+        .collect();
+    let mut arguments = Value::Object(Map::new());
+    for leaf in &candidate.form.leaves {
+        if slots.contains(&leaf.pointer) || opened.contains(&leaf.pointer.as_str()) {
+            continue;
+        }
+        let needed = leaf
+            .chain
+            .iter()
+            .all(|(prefix, required)| *required || opened.contains(&prefix.as_str()));
+        let there = leaf
+            .chain
+            .iter()
+            .rev()
+            .skip(1)
+            .all(|(prefix, required)| *required || opened.contains(&prefix.as_str()));
+        let value = if needed {
+            Some(value_for(leaf, candidate.role))
+        } else if there {
+            safety(leaf)
+        } else {
+            None
+        };
+        if let Some(value) = value {
+            put(&mut arguments, &single(&leaf.pointer), value);
+        }
+    }
+    if let Some((pointer, value)) = &candidate.choice {
+        put(&mut arguments, &single(pointer), value.clone());
+    }
+    match arguments {
+        Value::Object(arguments) => arguments,
+        _ => Map::new(),
+    }
+}
+
+fn general(pointer: &str) -> String {
+    pointer
+        .split('/')
+        .map(|token| if token == "0" { "-" } else { token })
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+/// Optional parameters that are sent all the same: a rehearsal proves nothing.
+fn safety(leaf: &Leaf) -> Option<Value> {
+    let rehearsal = matches!(
+        joined(&leaf.name).as_str(),
+        "dryrun" | "preview" | "simulate"
+    );
+    (rehearsal && leaf.kinds.contains(&Kind::Boolean)).then_some(Value::Bool(false))
+}
+
+/// A value for a required parameter: what the schema offers, else what its name asks for, else the
+/// least of its type.
+pub(super) fn value_for(leaf: &Leaf, role: Role) -> Value {
+    if let Some(value) = safety(leaf) {
+        return value;
+    }
+    let offered = leaf
+        .constant
+        .as_ref()
+        .or(leaf.default.as_ref())
+        .or(leaf
+            .examples
+            .first()
+            .filter(|_| leaf.choices.is_empty() && !pathlike(leaf)))
+        .or(leaf.choices.first());
+    if let Some(value) = offered {
+        return value.clone();
+    }
+    match leaf.kinds.first() {
+        Some(Kind::Boolean) => Value::Bool(false),
+        Some(Kind::Integer | Kind::Number) => number(leaf),
+        Some(Kind::Array) => Value::Array(Vec::new()),
+        Some(Kind::Object) => Value::Object(Map::new()),
+        Some(Kind::Text) | None => Value::String(text(leaf, role)),
+    }
+}
+
+fn number(leaf: &Leaf) -> Value {
+    const ENDS: &[&str] = &[
+        "end", "limit", "length", "count", "max", "size", "num", "head", "tail",
+    ];
+    let ends = words(&leaf.name)
+        .iter()
+        .any(|word| ENDS.contains(&word.as_str()));
+    let wanted: f64 = if ends { 100.0 } else { 1.0 };
+    let value = wanted
+        .max(leaf.minimum.unwrap_or(f64::MIN))
+        .min(leaf.maximum.unwrap_or(f64::MAX));
+    if leaf.kinds.contains(&Kind::Integer) || value.fract() == 0.0 {
+        Value::from(value as i64)
+    } else {
+        Value::from(value)
+    }
+}
+
+fn pathlike(leaf: &Leaf) -> bool {
+    const PLACES: &[&str] = &[
+        "path", "file", "filename", "filepath", "source", "src", "input",
+    ];
+    words(&leaf.name)
+        .iter()
+        .any(|word| PLACES.contains(&word.as_str()) || words::DIRECTORIES.contains(&word.as_str()))
+}
+
+fn text(leaf: &Leaf, role: Role) -> String {
+    let name = words(&leaf.name);
+    let has = |list: &[&str]| name.iter().any(|word| list.contains(&word.as_str()));
+    let git = matches!(role, Role::RepoRead);
+    match leaf.format.as_deref() {
+        Some("uri" | "url") => return String::from("https://example.com/"),
+        Some("date-time") => return String::from("2026-01-01T00:00:00Z"),
+        Some("date") => return String::from("2026-01-01"),
+        Some("email") => return String::from("a@example.com"),
+        Some("uuid") => return String::from("00000000-0000-4000-8000-000000000000"),
+        _ => {}
+    }
+    let text = if git
+        && has(&[
+            "revision", "rev", "ref", "commit", "sha", "branch", "target", "base", "head",
+        ]) {
+        "HEAD"
+    } else if has(words::DIRECTORIES) {
+        ALLOWED
+    } else if pathlike(leaf) {
+        return format!("{ALLOWED}/{SIDE_FILE}");
+    } else if has(&["url", "uri", "link", "href"]) {
+        "https://example.com/"
+    } else if has(&["encoding", "charset"]) {
+        "utf-8"
+    } else if has(&["pattern", "glob"]) {
+        "*"
+    } else if has(&["email", "mail"]) {
+        "a@example.com"
+    } else {
+        "sample"
+    };
+    text.to_owned()
+}
+
+/// Whether a channel counts on [`SIDE_FILE`].
+pub(super) fn needs_side_file(channel: &Channel) -> bool {
+    Value::Object(channel.fixed.clone())
+        .to_string()
+        .contains(&format!("{ALLOWED}/{SIDE_FILE}"))
+}

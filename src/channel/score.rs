@@ -1,0 +1,619 @@
+//! How likely it is that a tool drives a role, judged by names alone.
+//!
+//! Owns the weights and the choice of leaves for slots. Makes candidates, never channels: what is
+//! believed is decided by the proof.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{
+    flatten::{Form, Kind, Leaf, flatten},
+    words::{self, Meaning, TRADES, Trade, meaning, words},
+};
+use crate::{
+    channel::RESOURCES_READ,
+    probe::{Role, Slot},
+    session::Tool,
+};
+
+/// From here on a failing candidate is still attacked, unproven.
+pub(super) const BIND: f32 = 0.70;
+/// From here on a candidate is worth calls.
+pub(super) const CANDIDATE: f32 = 0.45;
+
+const NAME: f32 = 0.45;
+const WEAK_NAME: f32 = 0.30;
+const FORMAT: f32 = 0.40;
+const SHAPE: f32 = 0.35;
+const DESCRIPTION: f32 = 0.25;
+const TOOL_NAME: f32 = 0.20;
+const TOOL_VERB: f32 = 0.12;
+const SIBLING: f32 = 0.15;
+const TOOL_DESCRIPTION: f32 = 0.10;
+const CONTRADICTION: f32 = -0.40;
+const RIVAL: f32 = -0.25;
+
+/// A tool that may drive a role, with the ways to fill the role's slots, best first.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    pub(super) role: Role,
+    pub(super) score: f32,
+    pub(super) form: Form,
+    pub(super) bindings: Vec<Binding>,
+    /// The parameter that chooses what the tool does, and the choice.
+    pub(super) choice: Option<(String, Value)>,
+}
+
+/// Where the slots go.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Binding {
+    pub(super) slots: BTreeMap<Slot, Vec<String>>,
+}
+
+impl Binding {
+    /// Whether the path goes into two arguments.
+    pub(super) fn split(&self) -> bool {
+        self.slots
+            .iter()
+            .any(|(slot, pointers)| *slot == Slot::Path && pointers.len() > 1)
+    }
+}
+
+/// The row of a role in the table of words.
+pub(super) fn trade(role: Role) -> Option<&'static Trade> {
+    TRADES.iter().find(|trade| trade.role == role)
+}
+
+/// Whether the proof of a role changes the disk.
+pub(super) fn writes(role: Role) -> bool {
+    trade(role).is_some_and(|trade| trade.writes)
+}
+
+/// All candidates of a tool, best first; ties in the order of the table.
+pub(super) fn candidates(tool: &Tool) -> Vec<Candidate> {
+    let mut found: Vec<Candidate> = Vec::new();
+    for form in forms(tool) {
+        for trade in TRADES {
+            let mut choices = choices(tool, &form, trade);
+            choices.truncate(2);
+            if choices.is_empty() {
+                found.extend(candidate(tool, &form, trade, None));
+            }
+            for choice in choices {
+                found.extend(candidate(tool, &form, trade, Some(choice)));
+            }
+        }
+    }
+    found.sort_by(|a, b| b.score.total_cmp(&a.score));
+    found
+}
+
+/// The forms of a tool; guesses where its schema says nothing.
+pub(super) fn forms(tool: &Tool) -> Vec<Form> {
+    let mut forms = flatten(&tool.input_schema);
+    let declared = tool
+        .input_schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .is_some();
+    let typed = tool.input_schema.get("type").is_some() && declared;
+    if !typed && forms.iter().all(|form| form.leaves.is_empty()) {
+        let mut leaves: Vec<Leaf> = [
+            "path",
+            "file_path",
+            "filePath",
+            "filename",
+            "file",
+            "uri",
+            "directory",
+            "name",
+            "content",
+            "text",
+            "pattern",
+            "query",
+            "source",
+            "destination",
+            "old_string",
+            "new_string",
+            "repo_path",
+            "id",
+            "patch",
+        ]
+        .into_iter()
+        .map(Leaf::guess)
+        .collect();
+        for name in ["paths", "files"] {
+            let mut leaf = Leaf::guess(name);
+            leaf.pointer.push_str("/-");
+            leaf.chain.push((leaf.pointer.clone(), false));
+            leaves.push(leaf);
+        }
+        forms = vec![Form { leaves }];
+    }
+    forms
+}
+
+/// Whether a verb or annotation calls the tool destructive, with the word that does.
+pub(super) fn destructive(tool: &Tool) -> Option<String> {
+    let name = words(&tool.name);
+    if let Some(verb) = destructive_verb(&name) {
+        return Some(format!("its name holds `{verb}`"));
+    }
+    let hinted = tool
+        .annotations
+        .get("destructiveHint")
+        .and_then(Value::as_bool)
+        == Some(true);
+    let known = name.iter().any(|word| {
+        words::WRITING.contains(&word.as_str()) || words::HARMLESS_FIRST.contains(&word.as_str())
+    });
+    let chosen = forms(tool)
+        .iter()
+        .flat_map(|form| &form.leaves)
+        .any(|leaf| words::ACTIONS.contains(&joined(&leaf.name).as_str()));
+    (hinted && !known && !chosen).then(|| String::from("its annotation says destructiveHint"))
+}
+
+fn destructive_verb(name: &[String]) -> Option<&String> {
+    let first = name.first()?;
+    if words::HARMLESS_FIRST.contains(&first.as_str()) {
+        return None;
+    }
+    name.iter()
+        .find(|word| words::DESTRUCTIVE.contains(&word.as_str()))
+}
+
+/// Name without separators: `file_path` and `filePath` are `filepath`.
+pub(super) fn joined(name: &str) -> String {
+    words(name).concat()
+}
+
+/// What the tool's action parameter could be set to for a role, best first.
+fn choices(tool: &Tool, form: &Form, trade: &Trade) -> Vec<(String, Value)> {
+    let Some(leaf) = action_leaf(tool, form) else {
+        return Vec::new();
+    };
+    let offered: Vec<String> = if let Some(Value::String(only)) = &leaf.constant {
+        vec![only.clone()]
+    } else if leaf.choices.is_empty() {
+        // No enum: the words of the description are all there is.
+        let mut named: Vec<String> = leaf
+            .description
+            .split(|letter: char| !letter.is_alphanumeric() && letter != '_' && letter != '-')
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect();
+        named.dedup();
+        named
+    } else {
+        leaf.choices
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect()
+    };
+    let mut ranked: Vec<(f32, String)> = offered
+        .into_iter()
+        .filter_map(|choice| {
+            let words = words(&choice);
+            if destructive_verb(&words).is_some() && trade.role != Role::FileDelete {
+                return None;
+            }
+            let fit = fit(trade, &words);
+            (fit > 0.0).then_some((fit, choice))
+        })
+        .collect();
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+    ranked
+        .into_iter()
+        .map(|(_, choice)| (leaf.pointer.clone(), Value::String(choice)))
+        .collect()
+}
+
+/// The parameter that chooses what the tool does, if it has one.
+fn action_leaf<'f>(tool: &Tool, form: &'f Form) -> Option<&'f Leaf> {
+    let verbs_in_name = words(&tool.name).iter().any(|word| {
+        TRADES
+            .iter()
+            .any(|trade| trade.strong.contains(&word.as_str()))
+    });
+    form.leaves.iter().find(|leaf| {
+        if leaf.in_array() || leaf.guessed || (verbs_in_name && !leaf.required()) {
+            return false;
+        }
+        let texts: Vec<&str> = leaf
+            .choices
+            .iter()
+            .chain(leaf.constant.as_ref())
+            .filter_map(Value::as_str)
+            .collect();
+        let known = texts
+            .iter()
+            .filter(|text| {
+                let words = words(text);
+                TRADES.iter().any(|trade| fit(trade, &words) > 0.0)
+            })
+            .count();
+        let named = words::ACTIONS.contains(&joined(&leaf.name).as_str());
+        let described = texts.is_empty()
+            && leaf.takes_text()
+            && !verbs_in_name
+            && words(&leaf.description)
+                .iter()
+                .filter(|word| {
+                    TRADES
+                        .iter()
+                        .any(|trade| trade.strong.contains(&word.as_str()))
+                })
+                .count()
+                >= 2;
+        (named && (known > 0 || described)) || known >= 3
+    })
+}
+
+/// How well the words of a name fit a role: 0 for not at all.
+fn fit(trade: &Trade, name: &[String]) -> f32 {
+    let has = |list: &[&str]| name.iter().any(|word| list.contains(&word.as_str()));
+    if has(trade.against) {
+        return 0.0;
+    }
+    let noun = has(trade.nouns);
+    if has(trade.strong) {
+        return if noun { TOOL_NAME + 0.02 } else { TOOL_NAME };
+    }
+    match (has(trade.verbs), noun) {
+        (true, true) => TOOL_NAME,
+        // A choice such as `get` of a tool that does one thing needs no noun.
+        (true, false) if !trade.needs_noun || name.len() == 1 => TOOL_VERB,
+        _ => 0.0,
+    }
+}
+
+/// What the tool's own words say on a role.
+fn affinity(tool: &Tool, trade: &Trade, choice: Option<&(String, Value)>, form: &Form) -> f32 {
+    let name = words(&tool.name);
+    let about: Vec<String> = words(&tool.description).into_iter().take(60).collect();
+    let opening = &about[..about.len().min(14)];
+    let has =
+        |text: &[String], list: &[&str]| text.iter().any(|word| list.contains(&word.as_str()));
+    let mut sum = 0.0;
+    let described = has(opening, trade.verbs) || has(opening, trade.strong);
+    if described && has(&about, trade.nouns) {
+        sum += TOOL_DESCRIPTION;
+    }
+    if let Some((_, Value::String(choice))) = choice {
+        return sum + fit(trade, &words(choice));
+    }
+    let noun = has(&name, trade.nouns)
+        || (trade.needs_noun
+            && (has(opening, trade.nouns)
+                || form
+                    .leaves
+                    .iter()
+                    .any(|leaf| has(&words(&leaf.name), trade.nouns))));
+    let strong = has(&name, trade.strong);
+    let verb = has(&name, trade.verbs);
+    let rival = !strong
+        && TRADES
+            .iter()
+            .any(|other| other.role != trade.role && has(&name, other.strong));
+    sum += match (strong || verb, noun) {
+        (true, true) => TOOL_NAME,
+        (true, false) if strong || !trade.needs_noun => TOOL_VERB,
+        _ => 0.0,
+    };
+    if rival {
+        sum += RIVAL;
+    }
+    let any_verb = TRADES
+        .iter()
+        .any(|other| has(&name, other.strong) || has(&name, other.verbs));
+    if has(&name, trade.against)
+        || (any_verb && !verb && !strong)
+        || (trade.needs_noun && !noun)
+        || (!any_verb && !described)
+    {
+        sum += CONTRADICTION;
+    }
+    if trade.writes
+        && tool
+            .annotations
+            .get("readOnlyHint")
+            .and_then(Value::as_bool)
+            == Some(true)
+    {
+        sum += CONTRADICTION;
+    }
+    sum
+}
+
+fn candidate(
+    tool: &Tool,
+    form: &Form,
+    trade: &Trade,
+    choice: Option<(String, Value)>,
+) -> Option<Candidate> {
+    let role = trade.role;
+    let affinity = affinity(tool, trade, choice.as_ref(), form);
+    let usable: Vec<&Leaf> = form
+        .leaves
+        .iter()
+        .filter(|leaf| {
+            choice
+                .as_ref()
+                .is_none_or(|(pointer, _)| leaf.pointer != *pointer)
+        })
+        .collect();
+    let mut taken: Vec<&str> = Vec::new();
+    let mut slots: Vec<(Slot, Vec<(f32, &Leaf)>)> = Vec::new();
+    // The slots with the clearest names choose first, so that `path` of a pattern search does not
+    // end up as its pattern.
+    let mut order: Vec<(Slot, Vec<(f32, &Leaf)>)> = role
+        .slots()
+        .iter()
+        .map(|slot| (*slot, ranked(role, *slot, &usable)))
+        .collect();
+    order.sort_by(|a, b| top(&b.1).total_cmp(&top(&a.1)));
+    for (slot, mut ranked) in order {
+        ranked.retain(|(_, leaf)| !taken.contains(&leaf.pointer.as_str()));
+        taken.push(&ranked.first()?.1.pointer);
+        slots.push((slot, ranked));
+    }
+    let mean = slots.iter().map(|(_, ranked)| top(ranked)).sum::<f32>() / slots.len() as f32;
+    let sibling = if slots.len() > 1 && slots.iter().all(|(_, ranked)| top(ranked) >= NAME) {
+        SIBLING
+    } else {
+        0.0
+    };
+    let mut score = mean + sibling + affinity;
+    // A tool that demands text to write is no reader, nor does it make the text itself.
+    let demands_content = usable.iter().any(|leaf| {
+        leaf.required() && leaf_score(leaf, meaning(Role::FileWrite, Slot::Content)) >= NAME
+    });
+    if demands_content
+        && !role
+            .slots()
+            .iter()
+            .any(|slot| matches!(slot, Slot::Content | Slot::Pattern | Slot::Find))
+    {
+        score += CONTRADICTION;
+    }
+    let score = score.clamp(0.0, 0.99);
+    if score < CANDIDATE {
+        return None;
+    }
+    Some(Candidate {
+        role,
+        score: (score * 100.0).round() / 100.0,
+        form: form.clone(),
+        bindings: bindings(role, &slots, &usable),
+        choice,
+    })
+}
+
+fn top(ranked: &[(f32, &Leaf)]) -> f32 {
+    ranked.first().map_or(0.0, |(score, _)| *score)
+}
+
+/// Leaves that may fill a slot, best first.
+fn ranked<'f>(role: Role, slot: Slot, leaves: &[&'f Leaf]) -> Vec<(f32, &'f Leaf)> {
+    let wanted = meaning(role, slot);
+    let mut ranked: Vec<(f32, &Leaf)> = leaves
+        .iter()
+        .filter(|leaf| leaf.takes_text() && leaf.choices.is_empty())
+        .filter(|leaf| {
+            let many = leaf.in_array();
+            match (role, slot) {
+                (_, Slot::Paths) => many,
+                (Role::FileRead, _) => !many,
+                _ => true,
+            }
+        })
+        .filter(|leaf| {
+            !words(&leaf.name)
+                .iter()
+                .any(|word| words::CREDENTIALS.contains(&word.as_str()))
+        })
+        .map(|leaf| {
+            let mut score = leaf_score(leaf, wanted);
+            if matches!(slot, Slot::Path) && !is_dir_role(role) && is_dir(leaf) && !two_paths(role)
+            {
+                score -= 0.15;
+            }
+            if leaf.required() {
+                score += 0.05;
+            }
+            (score, *leaf)
+        })
+        .filter(|(score, _)| *score >= 0.25)
+        .collect();
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+    ranked
+}
+
+fn is_dir_role(role: Role) -> bool {
+    matches!(
+        role,
+        Role::DirList | Role::DirCreate | Role::FileSearch | Role::RepoRead | Role::RepoCreate
+    )
+}
+
+fn two_paths(role: Role) -> bool {
+    role.slots().contains(&Slot::Source)
+}
+
+fn is_dir(leaf: &Leaf) -> bool {
+    words(&leaf.name)
+        .iter()
+        .any(|word| words::DIRECTORIES.contains(&word.as_str()))
+}
+
+/// How likely a leaf means what a slot needs, by its own words alone.
+pub(super) fn leaf_score(leaf: &Leaf, wanted: &Meaning) -> f32 {
+    let name = words(&leaf.name);
+    let whole = name.concat();
+    let last = name.last().map_or("", String::as_str);
+    let mut sum: f32 = 0.0;
+    if wanted.names.contains(&whole.as_str()) {
+        sum += NAME;
+    } else if wanted.names.contains(&last) {
+        sum += NAME - 0.02;
+    } else if wanted.weak.contains(&whole.as_str())
+        || wanted.weak.contains(&last)
+        || name
+            .iter()
+            .any(|word| wanted.names.contains(&word.as_str()))
+    {
+        sum += WEAK_NAME;
+    }
+    if !wanted.names.contains(&whole.as_str())
+        && name
+            .iter()
+            .any(|word| wanted.against.contains(&word.as_str()))
+    {
+        sum += CONTRADICTION;
+    }
+    if leaf
+        .format
+        .as_deref()
+        .is_some_and(|format| wanted.formats.contains(&format))
+    {
+        sum += FORMAT;
+    }
+    if wanted.formats.contains(&"path")
+        && leaf
+            .default
+            .iter()
+            .chain(&leaf.examples)
+            .filter_map(Value::as_str)
+            .any(looks_like_a_path)
+    {
+        sum += SHAPE;
+    }
+    if words(&leaf.description)
+        .iter()
+        .take(30)
+        .any(|word| wanted.phrases.contains(&word.as_str()))
+    {
+        sum += DESCRIPTION;
+    }
+    sum.clamp(0.0, 1.0)
+}
+
+fn looks_like_a_path(text: &str) -> bool {
+    text.starts_with('/')
+        || text.starts_with("~/")
+        || text.starts_with("./")
+        || text == "."
+        || text.contains('\\')
+        || text.rsplit_once('.').is_some_and(|(stem, extension)| {
+            !stem.is_empty() && (1..=5).contains(&extension.len()) && !text.contains(' ')
+        })
+}
+
+/// The ways to fill the slots: the best leaf of each, then directory and name in two, then the
+/// next best main leaves.
+fn bindings(role: Role, slots: &[(Slot, Vec<(f32, &Leaf)>)], usable: &[&Leaf]) -> Vec<Binding> {
+    let pointer = |slot: Slot, leaf: &Leaf| {
+        if slot == Slot::Paths {
+            leaf.pointer.clone()
+        } else {
+            single(&leaf.pointer)
+        }
+    };
+    let best: BTreeMap<Slot, Vec<String>> = slots
+        .iter()
+        .filter_map(|(slot, ranked)| {
+            let (_, leaf) = ranked.first()?;
+            Some((*slot, vec![pointer(*slot, leaf)]))
+        })
+        .collect();
+    let mut found = vec![Binding {
+        slots: best.clone(),
+    }];
+    let main = role.slots()[0];
+    if main == Slot::Path && !is_dir_role(role) && !two_paths(role) {
+        let folder = usable
+            .iter()
+            .find(|leaf| leaf.takes_text() && leaf.choices.is_empty() && is_dir(leaf));
+        let file = usable.iter().find(|leaf| {
+            let name = words(&leaf.name);
+            leaf.takes_text()
+                && leaf.choices.is_empty()
+                && !is_dir(leaf)
+                && name
+                    .last()
+                    .is_some_and(|last| words::FILES.contains(&last.as_str()))
+        });
+        if let (Some(folder), Some(file)) = (folder, file) {
+            let mut slots = best.clone();
+            slots.insert(
+                Slot::Path,
+                vec![single(&folder.pointer), single(&file.pointer)],
+            );
+            let split = Binding { slots };
+            if folder.required() {
+                found.insert(0, split);
+            } else {
+                found.push(split);
+            }
+        }
+    }
+    if let Some((_, ranked)) = slots.iter().find(|(slot, _)| *slot == main) {
+        for (_, leaf) in ranked
+            .iter()
+            .skip(1)
+            .take(if leaf_is_guess(ranked) { 6 } else { 2 })
+        {
+            let used = best
+                .iter()
+                .any(|(slot, pointers)| *slot != main && pointers.contains(&single(&leaf.pointer)));
+            if !used {
+                let mut slots = best.clone();
+                slots.insert(main, vec![pointer(main, leaf)]);
+                found.push(Binding { slots });
+            }
+        }
+    }
+    found
+}
+
+fn leaf_is_guess(ranked: &[(f32, &Leaf)]) -> bool {
+    ranked.first().is_some_and(|(_, leaf)| leaf.guessed)
+}
+
+/// A pointer to the first element wherever it goes through an array.
+pub(super) fn single(pointer: &str) -> String {
+    pointer
+        .split('/')
+        .map(|token| if token == "-" { "0" } else { token })
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+/// The candidate for resources, which need no tool.
+pub(super) fn resource_candidate() -> Candidate {
+    let mut leaf = Leaf::guess("uri");
+    leaf.kinds = vec![Kind::Text];
+    Candidate {
+        role: Role::ResourceRead,
+        score: 1.0,
+        form: Form { leaves: vec![leaf] },
+        bindings: vec![Binding {
+            slots: BTreeMap::from([(Slot::Path, vec![String::from("/uri")])]),
+        }],
+        choice: None,
+    }
+}
+
+/// The definition under which the resource channel is listed.
+pub(super) fn resource_tool() -> Tool {
+    Tool {
+        name: String::from(RESOURCES_READ),
+        description: String::new(),
+        input_schema: Value::Null,
+        annotations: Value::Null,
+        definition: Value::Null,
+    }
+}
