@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         trial("pinned::newest_is_not", &[NEWEST], |on| {
             breached(&on[0], false)
         }),
+        Trial::test("locks::name_the_public_registries", locks),
         trial("pinned::schemas_drifted", &[AFFECTED, DRIFTED], |on| {
             schemas(&on[0], &on[1])
         }),
@@ -149,6 +150,38 @@ fn schemas(described: &Installed, drifted: &Installed) -> Result<(), Failed> {
                 server.name, tool["inputSchema"]
             )
             .into());
+        }
+    }
+    Ok(())
+}
+
+/// A lock that names a mirror installs on one network only, and one without digests pins nothing.
+fn locks() -> Result<(), Failed> {
+    for lock in servers::locks() {
+        let text = fs::read_to_string(&lock)?;
+        let public = [
+            "https://registry.npmjs.org/",
+            "https://pypi.org/",
+            "https://files.pythonhosted.org/",
+        ];
+        let fetched = text.lines().filter(|line| {
+            // Funding and repository links are no sources.
+            let is_source = [
+                "\"resolved\"",
+                "--index-url",
+                "--extra-index-url",
+                "--find-links",
+                " @ ",
+            ];
+            is_source.iter().any(|mark| line.contains(mark))
+        });
+        for line in fetched {
+            if !public.iter().any(|registry| line.contains(registry)) {
+                return Err(format!("{}: `{}` is not public", lock.display(), line.trim()).into());
+            }
+        }
+        if !text.contains("sha512-") && !text.contains("--hash=sha256:") {
+            return Err(format!("{}: no digests", lock.display()).into());
         }
     }
     Ok(())

@@ -17,6 +17,9 @@ use sha2::{Digest, Sha256};
 /// One directory below this is one server.
 const RECIPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers");
 
+const NPM_LOCK: &str = "package-lock.json";
+const PIP_LOCK: &str = "requirements.txt";
+
 /// A server that is installed and ready to be launched.
 #[derive(Debug, Clone)]
 pub(crate) struct Installed {
@@ -110,6 +113,15 @@ pub(crate) fn names() -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// Every lock file below `tests/servers/`.
+pub(crate) fn locks() -> Vec<PathBuf> {
+    let candidates = names().into_iter().flat_map(|name| {
+        let directory = Path::new(RECIPES).join(name);
+        [NPM_LOCK, PIP_LOCK].map(|lock| directory.join(lock))
+    });
+    candidates.filter(|path| path.is_file()).collect()
 }
 
 /// A trial over real servers: installs all that it `needs`, then runs `body` with them in that order.
@@ -237,8 +249,8 @@ impl Source {
         let mut hash = Sha256::new();
         hash.update(recipe);
         let lock = match self {
-            Self::Npm { .. } => Some("package-lock.json"),
-            Self::Pip { .. } => Some("requirements.txt"),
+            Self::Npm { .. } => Some(NPM_LOCK),
+            Self::Pip { .. } => Some(PIP_LOCK),
             Self::Cargo { .. } => None,
         };
         if let Some(lock) = lock {
@@ -255,7 +267,7 @@ impl Source {
     fn fill(&self, directory: &Path, staging: &Path, runtime: &Path) -> Result<(), Missing> {
         match self {
             Self::Npm { .. } => {
-                for file in ["package.json", "package-lock.json"] {
+                for file in ["package.json", NPM_LOCK] {
                     let copied = fs::copy(directory.join(file), staging.join(file));
                     copied.unwrap_or_else(|e| panic!("{}: {e}", directory.join(file).display()));
                 }
@@ -296,7 +308,7 @@ impl Source {
                             "--only-binary=:all:",
                             "-r",
                         ])
-                        .arg(directory.join("requirements.txt")),
+                        .arg(directory.join(PIP_LOCK)),
                 )
             }
             Self::Cargo {
