@@ -1,1 +1,4 @@
 //! stub
+
+pub mod explain;
+pub mod list;
