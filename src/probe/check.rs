@@ -168,6 +168,14 @@ impl Check<'_> {
             let help = "ask one thing that a verdict can answer, ending in a question mark";
             self.report("probe.words", "question", "this is no question", help);
         }
+        for (index, role) in self.probe.roles.iter().enumerate() {
+            let mut variants = self.probe.variants.iter();
+            if !variants.any(|variant| self.probe.roles_of(variant).contains(role)) {
+                let message = format!("no variant is tried on the role {role}");
+                let help = "remove it, or give a variant for it";
+                self.report("probe.role", &format!("roles.{index}"), message, help);
+            }
+        }
         // Missing lists are serde's to tell, empty ones were refused with the positions.
         if let Some(technique) = &self.probe.technique {
             self.technique(technique, "technique");

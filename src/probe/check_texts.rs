@@ -71,6 +71,15 @@ impl Texts<'_> {
                 help: "give each its own name".into(),
             });
         }
+        let mut symbols = PLACES.iter().chain(VALUES);
+        if symbols.any(|(symbol, _)| symbol.split('.').next() == Some(plant.name.as_str())) {
+            self.problems.push(Problem {
+                code: "probe.name",
+                message: format!("`{}` is the name of a place or value", plant.name),
+                span: self.spans.at(&format!("{path}.name")),
+                help: "give the plant a name of its own".into(),
+            });
+        }
         let places = at_texts(plant);
         let known = Known {
             carries_token: plant.file.is_some()
