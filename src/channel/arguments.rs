@@ -170,7 +170,7 @@ impl Channel {
         match slot {
             Slot::Path | Slot::Paths | Slot::Source => self.form.apply(root, text),
             Slot::Pattern => Spelled::One(self.pattern.apply(text)),
-            Slot::Content | Slot::Find | Slot::Ident => Spelled::One(text.to_owned()),
+            _ => Spelled::One(text.to_owned()),
         }
     }
 

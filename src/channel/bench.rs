@@ -143,7 +143,7 @@ impl Planter<'_> {
 
     fn case(&mut self, role: Role) -> io::Result<Case> {
         let (values, evidence) = match role {
-            Role::FileRead | Role::ResourceRead => {
+            Role::FileRead | Role::FileStage | Role::ResourceRead => {
                 let (path, token) = self.secret()?;
                 (vec![(Slot::Path, text(&path))], word(&token))
             }
@@ -365,6 +365,7 @@ impl Planter<'_> {
         let mut forbidden = Vec::new();
         match role {
             Role::FileRead
+            | Role::FileStage
             | Role::FileInfo
             | Role::ResourceRead
             | Role::ArchiveRead

@@ -538,7 +538,8 @@ pub(super) fn meaning(role: Role, slot: Slot) -> &'static Meaning {
         (_, Slot::Content) => &CONTENT,
         (_, Slot::Find) => &FIND,
         (_, Slot::Pattern) => &PATTERN,
-        (_, Slot::Ident) => &IDENT,
+        // Parts of a file are asked for beside a path, never instead of one.
+        (_, Slot::Ident | Slot::Head | Slot::Tail | Slot::Offset | Slot::Length) => &IDENT,
     }
 }
 

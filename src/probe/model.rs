@@ -277,6 +277,30 @@ pub enum Slot {
 }
 
 impl Role {
+    /// Every role.
+    pub const ALL: &'static [Role] = &[
+        Role::FileRead,
+        Role::FileReadMany,
+        Role::FileInfo,
+        Role::FileSearch,
+        Role::FileWrite,
+        Role::FileEdit,
+        Role::FileMove,
+        Role::FileCopy,
+        Role::FileDelete,
+        Role::FileSave,
+        Role::FilePatch,
+        Role::FileStage,
+        Role::DirList,
+        Role::DirCreate,
+        Role::ArchiveExtract,
+        Role::ArchiveRead,
+        Role::IdentRead,
+        Role::RepoRead,
+        Role::RepoCreate,
+        Role::ResourceRead,
+    ];
+
     /// The slots that a channel of this role must fill, main slot first.
     #[must_use]
     pub fn slots(self) -> &'static [Slot] {
