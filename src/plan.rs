@@ -22,6 +22,17 @@ pub struct Plan {
     pub trials: Vec<Trial>,
 }
 
+impl Plan {
+    /// How many trials run.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.trials
+            .iter()
+            .filter(|trial| !matches!(trial.fate, Fate::NotApplicable { .. }))
+            .count()
+    }
+}
+
 /// One probe variant on one channel.
 #[derive(Debug, Clone)]
 pub struct Trial {
@@ -125,7 +136,7 @@ pub fn plan(probes: &[Arc<Probe>], channels: &[Arc<Channel>], terrain: &Terrain<
 /// A trial that stands for a whole probe which does not apply.
 fn whole(probe: &Arc<Probe>, basis: Basis, reason: String) -> Trial {
     Trial {
-        id: probe.id.to_string(),
+        id: format!("{}/-", probe.id),
         probe: Arc::clone(probe),
         variant: 0,
         channel: None,

@@ -70,7 +70,7 @@ pub(super) struct Execution {
 }
 
 /// A trial on its way.
-struct Running {
+pub(super) struct Running {
     index: usize,
     facts: Facts,
     kept: Vec<Played>,
@@ -107,8 +107,8 @@ impl<'r> Engine<'r> {
         }
     }
 
-    /// Runs the plan. The outcomes are in the order of the plan.
-    pub(super) async fn run(mut self, plan: Plan) -> Vec<Outcome> {
+    /// Runs the plan.
+    pub(super) async fn run(mut self, plan: &Plan) -> Vec<Running> {
         let mut running: Vec<Running> = Vec::new();
         let of = |fate: &dyn Fn(&Fate) -> bool| -> Vec<usize> {
             plan.trials
@@ -123,9 +123,9 @@ impl<'r> Engine<'r> {
             if self.stopped() {
                 break;
             }
-            running.extend(self.wave(&plan, wave).await);
+            running.extend(self.wave(plan, wave).await);
         }
-        self.settle(&plan, &mut running).await;
+        self.settle(plan, &mut running).await;
         for index in of(&|fate| *fate == Fate::Alone) {
             if self.stopped() {
                 break;
@@ -142,7 +142,7 @@ impl<'r> Engine<'r> {
             }
             running.push(self.fresh(&plan.trials[index], index).await);
         }
-        self.finish(plan, running)
+        running
     }
 
     fn stopped(&self) -> bool {
@@ -351,72 +351,65 @@ impl<'r> Engine<'r> {
         self.controls.extend(passed);
     }
 
-    /// Looks once more for late effects and late tokens, and has everything judged.
-    fn finish(&self, plan: Plan, running: Vec<Running>) -> Vec<Outcome> {
-        let mut by_index: HashMap<usize, Running> =
-            running.into_iter().map(|one| (one.index, one)).collect();
-        plan.trials
-            .into_iter()
-            .enumerate()
-            .map(|(index, trial)| {
-                let Some(mut one) = by_index.remove(&index) else {
-                    let applies = !matches!(trial.fate, Fate::NotApplicable { .. });
-                    let facts = applies.then(|| Facts {
-                        attempts: Vec::new(),
-                        decisive: decisive(&trial),
-                        race: None,
-                    });
-                    return Outcome {
-                        ruling: facts.as_ref().map(judge),
-                        facts,
-                        trial,
-                        asked: None,
-                        answered: None,
-                        object: None,
-                    };
-                };
-                if let Some(channel) = trial.channel.clone() {
-                    let ask = ask(&trial, &channel, self.orders.deadline);
-                    for played in &one.kept {
-                        let late = self.late(&ask, played);
-                        if let Some(attempt) = one.facts.attempts.last_mut() {
-                            let new: Vec<Observation> = late
-                                .into_iter()
-                                .filter(|seen| {
-                                    !attempt.proofs.iter().any(|known| known.fact == seen.fact)
-                                })
-                                .collect();
-                            attempt.proofs.extend(new);
-                        }
-                    }
-                }
-                Outcome {
-                    ruling: Some(judge(&one.facts)),
-                    facts: Some(one.facts),
-                    trial,
-                    asked: one.asked,
-                    answered: one.answered,
-                    object: one.object,
-                }
-            })
-            .collect()
-    }
-
-    fn late(&self, ask: &Ask<'_>, played: &Played) -> Vec<Observation> {
-        let mut late = self.stage.late(ask, played);
-        let tokens = self.stage.tokens(ask, &played.scene, &played.counted);
-        late.extend(
-            tokens
-                .into_iter()
-                .filter(|(_, weak)| !weak)
-                .map(|(observation, _)| observation),
-        );
-        late
-    }
-
     /// A short word that is part of the names of a trial's objects.
     fn word(&mut self) -> String {
         (0..8).map(|_| self.words.lowercase()).collect()
+    }
+}
+
+/// Looks once more for late effects and late tokens, and has everything judged. The outcomes are
+/// in the order of the plan.
+pub(super) fn finish(
+    stage: &Stage<'_>,
+    deadline: Duration,
+    plan: Plan,
+    running: Vec<Running>,
+) -> Vec<Outcome> {
+    let mut by_index: HashMap<usize, Running> =
+        running.into_iter().map(|one| (one.index, one)).collect();
+    plan.trials
+        .into_iter()
+        .enumerate()
+        .map(|(index, trial)| match by_index.remove(&index) {
+            Some(one) => judged(stage, deadline, trial, one),
+            None => {
+                let applies = !matches!(trial.fate, Fate::NotApplicable { .. });
+                let facts = applies.then(|| Facts {
+                    attempts: Vec::new(),
+                    decisive: decisive(&trial),
+                    race: None,
+                });
+                Outcome {
+                    ruling: facts.as_ref().map(judge),
+                    facts,
+                    trial,
+                    asked: None,
+                    answered: None,
+                    object: None,
+                }
+            }
+        })
+        .collect()
+}
+
+fn judged(stage: &Stage<'_>, deadline: Duration, trial: Trial, mut one: Running) -> Outcome {
+    if let (Some(channel), Some(last)) = (trial.channel.clone(), one.facts.attempts.last_mut()) {
+        let ask = ask(&trial, &channel, deadline);
+        for played in &one.kept {
+            for seen in stage.late(&ask, played) {
+                if !last.proofs.iter().any(|known| known.fact == seen.fact) {
+                    last.proofs.push(seen);
+                }
+            }
+        }
+    }
+    Outcome {
+        ruling: Some(judge(&one.facts)),
+        facts: Some(one.facts),
+        trial,
+        asked: one.asked,
+        answered: one.answered,
+        object: one.object,
     }
 }
 

@@ -13,7 +13,280 @@ mod sightings;
 mod stage;
 mod values;
 
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
+
 pub use calls::Counted;
 pub use conversation::Setup;
 pub use engine::Outcome;
 pub use event::*;
+
+use crate::{
+    canary::{Detector, Mint},
+    channel::{Channel, Discovery, Ground, discover},
+    plan::{Plan, Terrain, plan},
+    policy::Policy,
+    probe::{Claim, Platform, Probe, Role},
+    session::{
+        Ending, Endpoint, ListError, Noise, OpenError, Options, ServerInfo, Tool, Transcript,
+    },
+    testbed::{Bed, BedError},
+    witness::FileWitness,
+};
+use calls::Tally;
+use conversation::Conversation;
+use engine::{Engine, Orders};
+use sightings::Sightings;
+use stage::Stage;
+
+/// What a run needs to know. All placeholders are replaced.
+pub struct Order<'r> {
+    /// The directories.
+    pub bed: &'r Bed,
+    /// How the target is launched or reached.
+    pub endpoint: Endpoint,
+    /// How it is spoken to.
+    pub options: Options,
+    /// Calls to make before probing.
+    pub setup: Vec<Setup>,
+    /// The contract.
+    pub policy: &'r Policy,
+    /// The questions.
+    pub probes: Vec<Arc<Probe>>,
+    /// Channels that the user bound.
+    pub given: Vec<Channel>,
+    /// Destructive tools that may be called.
+    pub allow_destructive: &'r [String],
+    /// Whether the command line names the allowed directory.
+    pub allowed_is_argument: bool,
+    /// Calls in flight at once.
+    pub jobs: usize,
+    /// Time that a call may take.
+    pub deadline: Duration,
+    /// Orders the words of a run.
+    pub seed: u64,
+    /// Set when the run is to end.
+    pub stop: &'r AtomicBool,
+    /// Hears what happens.
+    pub emit: &'r dyn Fn(Event),
+    /// Every byte of the conversation.
+    pub transcript: Transcript,
+}
+
+/// What a run came to.
+pub struct Ran {
+    /// Every trial of the plan.
+    pub outcomes: Vec<Outcome>,
+    /// What was found of the target's tools.
+    pub discovery: Discovery,
+    /// The tools as listed.
+    pub tools: Vec<Tool>,
+    /// What the target said of itself.
+    pub info: ServerInfo,
+    /// What it said that is no answer.
+    pub noise: Vec<Noise>,
+    /// How it ended.
+    pub ending: Ending,
+    /// How often it was started anew.
+    pub restarts: usize,
+    /// What was sent by trials and controls.
+    pub counted: Counted,
+    /// Why the file witness was blind, if it was.
+    pub blind: Option<String>,
+    /// Wall time.
+    pub took: Duration,
+    /// Whether trials were left out because the run was to end.
+    pub interrupted: bool,
+}
+
+/// Why there was no run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// There is no testbed.
+    #[error(transparent)]
+    Bed(#[from] BedError),
+    /// The target did not start, or is no MCP server.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The target does not list its tools.
+    #[error(transparent)]
+    List(#[from] ListError),
+}
+
+/// A target that was opened and whose tools were tried.
+pub struct Found {
+    conversation: Conversation,
+    /// Its tools as listed.
+    pub tools: Vec<Tool>,
+    /// What drives which role.
+    pub discovery: Discovery,
+}
+
+impl Found {
+    /// Opens the target, lists its tools and proves channels.
+    ///
+    /// # Errors
+    /// When the target does not start, is no MCP server, or lists no tools.
+    pub async fn find(order: &Order<'_>, mint: &Mint) -> Result<Self, RunError> {
+        (order.emit)(Event::Launching {
+            target: display(&order.endpoint),
+        });
+        let conversation = Conversation::open(
+            order.endpoint.clone(),
+            order.options.clone(),
+            order.setup.clone(),
+            order.deadline,
+            order.transcript.clone(),
+        )
+        .await?;
+        let session = conversation.session();
+        let tools = session
+            .tools(order.deadline.max(order.options.limits.startup))
+            .await?;
+        let info = session.info();
+        (order.emit)(Event::Ready {
+            name: Some(info.name.clone()).filter(|name| !name.is_empty()),
+            version: Some(info.version.clone()).filter(|version| !version.is_empty()),
+            protocol: info.protocol.clone(),
+            tools: tools.len(),
+            startup_ms: u64::try_from(info.startup.as_millis()).unwrap_or(u64::MAX),
+        });
+        let ground = Ground {
+            root: &order.bed.allowed,
+            mint: &|| mint.token().to_string(),
+            deadline: order.deadline,
+            jobs: order.jobs,
+            allow_destructive: order.allow_destructive,
+            read_only: order.policy.claims(Claim::ReadOnly),
+            resources: info.capabilities.get("resources").is_some(),
+        };
+        let discovery = discover(&session, &tools, &order.given, &ground).await;
+        let proven = discovery
+            .channels
+            .iter()
+            .filter(|channel| channel.proof.proven())
+            .count();
+        (order.emit)(Event::Discovered {
+            proven,
+            unproven: discovery.channels.len() - proven,
+        });
+        Ok(Self {
+            conversation,
+            tools,
+            discovery,
+        })
+    }
+
+    /// Ends the target.
+    pub async fn close(self) -> Ending {
+        self.conversation.close().await
+    }
+}
+
+/// Runs the probes on the target.
+///
+/// # Errors
+/// When the target does not start, is no MCP server, or lists no tools.
+pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
+    let began = Instant::now();
+    let mint = Mint::new();
+    let sightings = Sightings::of(&order.transcript, Detector::new(&mint));
+    let files = FileWitness::start(order.bed.base());
+    let Found {
+        conversation,
+        tools,
+        discovery,
+    } = Found::find(&order, &mint).await?;
+    let channels: Vec<Arc<Channel>> = discovery.channels.iter().cloned().map(Arc::new).collect();
+    let terrain = Terrain {
+        policy: order.policy,
+        allowed: &order.bed.allowed,
+        relaunch: matches!(order.endpoint, Endpoint::Stdio(_)),
+        allowed_is_argument: order.allowed_is_argument,
+        platform: platform(),
+    };
+    let plan: Plan = plan(&order.probes, &channels, &terrain);
+    (order.emit)(Event::Planned {
+        trials: plan.running(),
+    });
+    let tally = Tally::default();
+    let stage = Stage {
+        bed: order.bed,
+        policy: order.policy,
+        mint: &mint,
+        sightings: &sightings,
+        files: &files,
+        began,
+        cwd: match &order.endpoint {
+            Endpoint::Stdio(launch) => launch.cwd.clone(),
+            Endpoint::Http(_) => order.bed.allowed.clone(),
+        },
+        reader: channels
+            .iter()
+            .find(|channel| channel.role == Role::FileRead && channel.proof.proven())
+            .map(|channel| &**channel),
+        tally: &tally,
+    };
+    let orders = Orders {
+        jobs: order.jobs.max(1),
+        deadline: order.deadline,
+        stop: order.stop,
+    };
+    let engine = Engine::new(&stage, &conversation, orders, order.emit, order.seed);
+    let running = engine.run(&plan).await;
+    let session = conversation.session();
+    let (info, noise, restarts) = (
+        session.info().clone(),
+        session.noise(),
+        conversation.restarts(),
+    );
+    drop(session);
+    let ending = conversation.close().await;
+    // Effects and tokens that came with the end of the target still count.
+    let outcomes = engine::finish(&stage, order.deadline, plan, running);
+    files.prove_awake(order.bed.base());
+    let interrupted = order.stop.load(std::sync::atomic::Ordering::Relaxed);
+    let took = began.elapsed();
+    (order.emit)(Event::Finished {
+        took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        interrupted,
+    });
+    Ok(Ran {
+        outcomes,
+        discovery,
+        tools,
+        info,
+        noise,
+        ending,
+        restarts,
+        counted: tally.counted(),
+        blind: files.blind(),
+        took,
+        interrupted,
+    })
+}
+
+/// How a target is shown to people.
+#[must_use]
+pub fn display(endpoint: &Endpoint) -> String {
+    match endpoint {
+        Endpoint::Stdio(launch) => shell_words::join(
+            std::iter::once(&launch.program)
+                .chain(&launch.args)
+                .map(String::as_str),
+        ),
+        Endpoint::Http(http) => http.url.clone(),
+    }
+}
+
+fn platform() -> Platform {
+    if cfg!(target_os = "macos") {
+        Platform::Macos
+    } else if cfg!(windows) {
+        Platform::Windows
+    } else {
+        Platform::Linux
+    }
+}

@@ -187,7 +187,7 @@ impl Stage<'_> {
         })
     }
 
-    /// What has changed since in the forbidden places of a call: effects that came late.
+    /// What has come to light since: effects in the forbidden places, and tokens.
     pub(super) fn late(&self, ask: &Ask<'_>, played: &Played) -> Vec<Observation> {
         let roots = self.places(&played.scene, &paths(ask.variant, &played.scene));
         let forbidden: Vec<&Path> = roots
@@ -202,9 +202,13 @@ impl Stage<'_> {
             .into_iter()
             .filter(|change| forbidden.iter().any(|root| change.path.starts_with(root)))
             .collect();
-        self.effects(ask, &played.scene, &changes, Counting::Forbidden)
+        let effects = self.effects(ask, &played.scene, &changes, Counting::Forbidden);
+        let tokens = self.tokens(ask, &played.scene, &played.counted);
+        effects
             .into_iter()
-            .map(|proof| proof.0)
+            .chain(tokens)
+            .filter(|(_, weak)| !weak)
+            .map(|(observation, _)| observation)
             .collect()
     }
 
