@@ -5,6 +5,7 @@
 use std::io::{Cursor, Read};
 
 use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
+use memchr::memmem;
 use zip::ZipArchive;
 
 use super::Decoder;
@@ -16,7 +17,7 @@ const ZIP: &[u8] = b"PK\x03\x04";
 /// Queues what every compressed stream in `layer` yields.
 pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) {
     let bytes: &[u8] = &layer.bytes;
-    for at in places(bytes, GZIP[0]).filter(|at| bytes[*at..].starts_with(GZIP)) {
+    for at in memmem::find_iter(bytes, GZIP) {
         push_stream(
             layer,
             queue,
@@ -25,8 +26,7 @@ pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) {
             GzDecoder::new(&bytes[at..]),
         );
     }
-    let zlib = places(bytes, b'x').filter(|at| is_zlib(&bytes[*at..]));
-    for at in zlib {
+    for at in zlib_places(bytes) {
         push_stream(
             layer,
             queue,
@@ -35,15 +35,10 @@ pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) {
             ZlibDecoder::new(&bytes[at..]),
         );
     }
-    if let Some(at) = places(bytes, ZIP[0]).find(|at| bytes[*at..].starts_with(ZIP)) {
+    if let Some(at) = memmem::find(bytes, ZIP) {
         expand_archive(layer, queue, at);
     }
-    // Nothing marks a bare deflate stream, so it is only looked for where no text starts.
-    let head = &bytes[..bytes.len().min(32)];
-    if head
-        .iter()
-        .any(|byte| !byte.is_ascii() || (byte.is_ascii_control() && !byte.is_ascii_whitespace()))
-    {
+    if may_be_deflate(bytes) {
         push_stream(
             layer,
             queue,
@@ -54,13 +49,29 @@ pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) {
     }
 }
 
-fn places(bytes: &[u8], byte: u8) -> impl Iterator<Item = usize> {
-    let mut from = 0;
-    std::iter::from_fn(move || {
-        let at = from + bytes[from..].iter().position(|other| *other == byte)?;
-        from = at + 1;
-        Some(at)
-    })
+/// Whether [`expand`] would find anything to try.
+pub(super) fn is_candidate(bytes: &[u8]) -> bool {
+    may_be_deflate(bytes)
+        || zlib_places(bytes).next().is_some()
+        || memmem::find(bytes, GZIP).is_some()
+        || memmem::find(bytes, ZIP).is_some()
+}
+
+fn zlib_places(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    memchr::memchr_iter(0x78, bytes).filter(|at| is_zlib(&bytes[*at..]))
+}
+
+/// Nothing marks a bare deflate stream (RFC 1951), so it is only looked for where no text starts,
+/// and where the first block is compressed and, in a short stream, the last one.
+fn may_be_deflate(bytes: &[u8]) -> bool {
+    const SHORT: usize = 1024;
+    let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    let Some(first) = bytes.first() else {
+        return false;
+    };
+    matches!(first >> 1 & 3, 1 | 2)
+        && (first & 1 == 1 || bytes.len() >= SHORT)
+        && !bytes.iter().take(32).all(is_text)
 }
 
 /// RFC 1950 with the usual window of 32 KiB and no preset dictionary, followed by a block that is

@@ -42,37 +42,50 @@ pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) {
     expand_layout(layer, queue);
 }
 
-/// Decoders that rearrange text without an alphabet of their own. Those that commute are only
-/// applied in one order: white space, then reversal or rotation, which are not combined here since
-/// the matcher knows their combinations on the token itself.
+/// Decoders that rearrange text without an alphabet of their own. Those that commute are applied
+/// in one order only, and reversal and rotation are not combined, since the matcher knows their
+/// combinations on the token itself.
 fn expand_layout(layer: &Layer<'_>, queue: &mut Queue<'_>) {
+    let bytes: &[u8] = &layer.bytes;
+    if layer.is_after(Decoder::Whitespace) {
+        return;
+    }
+    push_changed(
+        layer,
+        queue,
+        Decoder::LinePrefix,
+        text::without_line_prefixes(bytes),
+    );
     if layer.is_after(Decoder::Reversed) || layer.is_after(Decoder::Rot13) {
         return;
     }
-    let bytes: &[u8] = &layer.bytes;
-    if !layer.is_after(Decoder::Whitespace) {
-        if !layer.is_after(Decoder::LinePrefix) {
-            push_changed(
-                layer,
-                queue,
-                Decoder::LinePrefix,
-                text::without_line_prefixes(bytes),
-            );
-        }
-        let may_nest = layer.path.len() + 2 <= DEPTH;
-        if may_nest && looks_encoded(bytes) {
-            let reversed = bytes.iter().rev().copied().collect();
-            queue.push(layer, Decoder::Reversed, 0, reversed);
-            let rotated = bytes.iter().map(|byte| matcher::rot13(*byte)).collect();
-            queue.push(layer, Decoder::Rot13, 0, rotated);
-        }
+    // The reversed or rotated token itself is known to the matcher.
+    if layer.depth + 2 <= DEPTH && looks_encoded(bytes) {
+        let reversed = bytes.iter().rev().copied().collect();
+        queue.push(layer, Decoder::Reversed, 0, reversed);
+        let rotated = bytes.iter().map(|byte| matcher::rot13(*byte)).collect();
+        queue.push(layer, Decoder::Rot13, 0, rotated);
+    }
+    if !bytes.is_ascii() {
         push_changed(
             layer,
             queue,
-            Decoder::Whitespace,
-            text::without_whitespace(bytes),
+            Decoder::Invisible,
+            text::without_invisibles(bytes),
         );
     }
+    push_changed(
+        layer,
+        queue,
+        Decoder::Whitespace,
+        text::without_whitespace(bytes),
+    );
+}
+
+/// Queues `layer` without its white space.
+pub(super) fn join_lines(layer: &Layer<'_>, queue: &mut Queue<'_>) {
+    let joined = text::without_whitespace(&layer.bytes);
+    push_changed(layer, queue, Decoder::Whitespace, joined);
 }
 
 fn push_changed(
@@ -102,12 +115,15 @@ fn looks_binary(bytes: &[u8]) -> bool {
 }
 
 /// Whether the text has a stretch that could be an encoded token: something longer than a word, or
-/// short groups in a row.
+/// short groups in a row. Short texts are not worth the question.
 fn looks_encoded(bytes: &[u8]) -> bool {
+    const SHORT: usize = 2048;
     static WORD: Class = span(b'!', b'~');
     static GROUPS: Class = either(
         span(b'0', b':'),
         super::regions::class(b" ,.;-abcdefABCDEFx"),
     );
-    regions(bytes, &WORD, 20).next().is_some() || regions(bytes, &GROUPS, 32).next().is_some()
+    bytes.len() <= SHORT
+        || regions(bytes, &WORD, 20).next().is_some()
+        || regions(bytes, &GROUPS, 32).next().is_some()
 }

@@ -11,6 +11,8 @@ pub enum Decoder {
     Reversed,
     /// Letters rotated by 13.
     Rot13,
+    /// Zero-width characters between the characters.
+    Invisible,
     /// White space and zero-width characters between the characters.
     Whitespace,
     /// Line numbers, diff markers, quote markers or `file:line:` before each line.
@@ -64,6 +66,7 @@ impl Decoder {
             Decoder::CaseFold => "case-fold",
             Decoder::Reversed => "reversed",
             Decoder::Rot13 => "rot13",
+            Decoder::Invisible => "invisible",
             Decoder::Whitespace => "whitespace",
             Decoder::LinePrefix => "line-prefix",
             Decoder::JsonStrings => "json-strings",

@@ -91,8 +91,10 @@ impl Detector {
                     best.insert(hit.slot, sighting(&layer, hit));
                 }
             });
-            if layer.path.len() < DEPTH {
+            if layer.depth < DEPTH {
                 decode::expand(&layer, &mut queue);
+            } else if layer.is_after(Decoder::LinePrefix) {
+                decode::join_lines(&layer, &mut queue);
             }
         }
         best.into_values().collect()

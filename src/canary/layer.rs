@@ -5,12 +5,14 @@ use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::Decoder;
+use super::binary;
 use super::matcher::WEAK;
+use super::regions::{Class, class, either, regions, span};
 
 /// How many decoders may follow on each other.
 pub(super) const DEPTH: usize = 3;
 /// Decoded bytes that a scan may make for each byte of its input, and on top of that.
-const BYTES_PER_BYTE: usize = 8;
+const BYTES_PER_BYTE: usize = 6;
 const BYTES_MORE: usize = 1 << 20;
 /// Bytes that one compressed stream may yield.
 const STREAM_BYTES: usize = 4 << 20;
@@ -28,6 +30,8 @@ pub(super) struct Layer<'a> {
     pub(super) bytes: Cow<'a, [u8]>,
     /// Outermost first.
     pub(super) path: Vec<Decoder>,
+    /// How many decoders count against [`DEPTH`].
+    pub(super) depth: usize,
     /// Where in the scanned bytes its encoded form starts.
     pub(super) origin: usize,
 }
@@ -52,6 +56,7 @@ impl<'a> Queue<'a> {
         let first = Layer {
             bytes: Cow::Borrowed(bytes),
             path: Vec::new(),
+            depth: 0,
             origin: 0,
         };
         Self {
@@ -85,6 +90,25 @@ impl<'a> Queue<'a> {
         affordable
     }
 
+    /// Like [`push`](Self::push) for a decoder that makes something of any text in its alphabet:
+    /// drops what holds neither text nor anything that could be decoded on.
+    pub(super) fn push_plausible(
+        &mut self,
+        from: &Layer<'_>,
+        decoder: Decoder,
+        at: usize,
+        bytes: Vec<u8>,
+    ) {
+        static TEXT: Class = either(span(b' ', b'~'), class(b"\t\r\n"));
+        let is_plausible = regions(&bytes, &TEXT, WEAK).next().is_some()
+            || memchr::memchr_iter(0, &bytes).nth(WEAK - 2).is_some()
+            || binary::is_candidate(&bytes)
+            || str::from_utf8(&bytes).is_ok();
+        if is_plausible {
+            self.push(from, decoder, at, bytes);
+        }
+    }
+
     /// Adds what `decoder` made of the bytes of `from` that start at `at`.
     pub(super) fn push(&mut self, from: &Layer<'_>, decoder: Decoder, at: usize, bytes: Vec<u8>) {
         if bytes.len() < WEAK || !self.pay(bytes.len() + LAYER_COST) {
@@ -101,6 +125,8 @@ impl<'a> Queue<'a> {
         let mut path = Vec::with_capacity(from.path.len() + 1);
         path.extend_from_slice(&from.path);
         path.push(decoder);
+        // Cut lines are only joined by both steps together.
+        let is_free = decoder == Decoder::Whitespace && from.is_after(Decoder::LinePrefix);
         let layer = Layer {
             bytes: Cow::Owned(bytes),
             origin: if from.path.is_empty() {
@@ -109,6 +135,7 @@ impl<'a> Queue<'a> {
                 from.origin
             },
             path,
+            depth: from.depth + usize::from(!is_free),
         };
         if is_deferred {
             self.deferred.push_back(layer);

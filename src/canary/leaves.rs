@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Decoder;
 use super::layer::{Layer, Queue};
@@ -11,29 +11,40 @@ use super::layer::{Layer, Queue};
 /// A string that starts like JSON and is at least this long is searched by itself.
 const NESTED: usize = 24;
 
-/// Queues the strings of `layer` if it starts like JSON: all of them in lines, those under the
-/// same key joined, and each that may be JSON again by itself. True if the whole layer was JSON.
+/// Texts that start like JSON and are not, before a layer is given up.
+const FAILURES: usize = 8;
+
+/// Queues the strings of every JSON text in `layer`: all of them in lines, those under the same
+/// key joined, and each that may be JSON again by itself. True if there is nothing else in it.
 pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) -> bool {
-    let bytes: &[u8] = &layer.bytes;
-    let blanks = bytes.iter().take_while(|byte| byte.is_ascii_whitespace());
-    if !matches!(bytes.get(blanks.count()), Some(b'{' | b'[')) {
-        return false;
-    }
     let mut leaves = Leaves::default();
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    // Several texts may follow each other, as in a log of JSON lines.
-    let is_whole = loop {
-        if reader.end().is_ok() {
-            break true;
-        }
+    let mut rest: &[u8] = &layer.bytes;
+    let mut is_whole = true;
+    let mut failures = 0;
+    while let Some(start) = opening(rest) {
+        is_whole &= rest[..start].trim_ascii().is_empty();
+        rest = &rest[start..];
+        let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<IgnoredAny>();
+        let end = match values.next() {
+            Some(Ok(_)) => values.byte_offset(),
+            _ => {
+                is_whole = false;
+                failures += 1;
+                1
+            }
+        };
         let collector = Collector {
             leaves: &mut leaves,
             key: "",
         };
-        if collector.deserialize(&mut reader).is_err() {
-            break false;
+        // What a text that breaks off holds until then is worth reading as well.
+        let _ = collector.deserialize(&mut serde_json::Deserializer::from_slice(rest));
+        rest = &rest[end..];
+        if failures == FAILURES {
+            break;
         }
-    };
+    }
+    is_whole &= rest.trim_ascii().is_empty();
     for nested in leaves.nested {
         queue.push(layer, Decoder::JsonStrings, 0, nested.into_bytes());
     }
@@ -43,6 +54,16 @@ pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) -> bool {
         queue.push(layer, Decoder::JsonStrings, 0, joined.into_bytes());
     }
     is_whole
+}
+
+/// Where an object or an array with a string in it, or a composite of them, may start.
+fn opening(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr2_iter(b'{', b'[', bytes).find(|at| {
+        matches!(
+            bytes.get(at + 1),
+            Some(b'"' | b'{' | b'[' | b' ' | b'\t' | b'\r' | b'\n')
+        )
+    })
 }
 
 #[derive(Default)]

@@ -19,7 +19,7 @@ pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) {
             if nibbles.len() >= start + 2 * WEAK {
                 let pairs = nibbles[start..].as_chunks::<2>().0.iter();
                 let bytes = pairs.map(|[high, low]| high << 4 | low).collect();
-                queue.push(layer, Decoder::Hex, run.start, bytes);
+                queue.push_plausible(layer, Decoder::Hex, run.start, bytes);
             }
         }
     }

@@ -34,6 +34,8 @@ const BASE64_MIN: usize = 22;
 const BASE32_MIN: usize = 26;
 const BASE58_MIN: usize = 21;
 const BASE85_MIN: usize = 20;
+/// Longest run of base 64 characters that is also read in base 85.
+const BASE85_PLAIN_MAX: usize = 1024;
 /// Base 58 is no positional code: its cost grows with the square of the length.
 const BASE58_MAX: usize = 2048;
 
@@ -125,19 +127,20 @@ pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) {
         let word = &bytes[run.clone()];
         let cost = word.len() * word.len() / 64;
         if word.len() <= BASE58_MAX && is_mixed(word) && queue.pay(cost) {
-            queue.push(layer, Decoder::Base58, run.start, base58_decoded(word));
+            queue.push_plausible(layer, Decoder::Base58, run.start, base58_decoded(word));
         }
     }
     for base in &BASE85S {
         for run in regions(bytes, base.run, BASE85_MIN) {
             let text = &bytes[run.clone()];
-            // Without one other character, it is base 64 or a word.
-            if text.iter().all(|byte| BASE64_RUN[usize::from(*byte)]) {
+            // A long run without one other character is base 64, and without blanks is prose.
+            let is_plain = || text.iter().all(|byte| BASE64_RUN[usize::from(*byte)]);
+            if text.len() > BASE85_PLAIN_MAX && (is_joined || is_plain()) {
                 continue;
             }
             for start in 0..5 {
                 let decoded = base85_decoded(&text[start..], &base.values);
-                queue.push(layer, base.decoder, run.start + start, decoded);
+                queue.push_plausible(layer, base.decoder, run.start + start, decoded);
             }
         }
     }
@@ -176,7 +179,7 @@ fn push_aligned(
             Err(error) => &text[..error.position],
         };
         if let Ok(decoded) = encoding.decode(text) {
-            queue.push(layer, decoder, run.start + start, decoded);
+            queue.push_plausible(layer, decoder, run.start + start, decoded);
         }
     }
 }

@@ -14,7 +14,7 @@ fn rewrite(bytes: &[u8], mark: u8, step: impl Fn(&[u8]) -> Step) -> Option<Vec<u
     let mut text = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     let mut changed = false;
-    while let Some(at) = rest.iter().position(|byte| *byte == mark) {
+    while let Some(at) = memchr::memchr(mark, rest) {
         text.extend_from_slice(&rest[..at]);
         rest = &rest[at..];
         let (emit, consumed) = match step(rest) {
@@ -130,24 +130,44 @@ pub(super) fn without_nuls(bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// Drops white space and characters of no width, so that wrapped or spaced-out text is whole again.
 pub(super) fn without_whitespace(bytes: &[u8]) -> Option<Vec<u8>> {
+    without(bytes, |rest| match rest {
+        [b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c, ..] => 1,
+        [0x00..=0x7f, ..] => 0,
+        _ => invisible(rest),
+    })
+}
+
+/// Drops characters of no width and blanks beyond ASCII, and leaves lines and columns as they are.
+pub(super) fn without_invisibles(bytes: &[u8]) -> Option<Vec<u8>> {
+    without(bytes, invisible)
+}
+
+/// The length of the invisible character at the head of `rest` in UTF-8, or 0.
+fn invisible(rest: &[u8]) -> usize {
+    match rest {
+        // U+00A0 no-break space, U+00AD soft hyphen.
+        [0xc2, 0xa0 | 0xad, ..] => 2,
+        // U+180E, U+2000 to U+200F, U+2028, U+2029, U+202F, U+2060 to U+2064, U+3000, U+FEFF.
+        [0xe1, 0xa0, 0x8e, ..]
+        | [0xe2, 0x80, 0x80..=0x8f | 0xa8 | 0xa9 | 0xaf, ..]
+        | [0xe2, 0x81, 0xa0..=0xa4, ..]
+        | [0xe3, 0x80, 0x80, ..]
+        | [0xef, 0xbb, 0xbf, ..] => 3,
+        _ => 0,
+    }
+}
+
+fn without(bytes: &[u8], dropped: impl Fn(&[u8]) -> usize) -> Option<Vec<u8>> {
     let mut text = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let [byte, tail @ ..] = rest {
-        rest = match rest {
-            [b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c, ..] => tail,
-            // U+00A0 no-break space, U+00AD soft hyphen.
-            [0xc2, 0xa0 | 0xad, tail @ ..] => tail,
-            // U+180E, U+2000 to U+200F, U+2028, U+2029, U+202F, U+2060 to U+2064, U+3000, U+FEFF.
-            [0xe1, 0xa0, 0x8e, tail @ ..]
-            | [0xe2, 0x80, 0x80..=0x8f | 0xa8 | 0xa9 | 0xaf, tail @ ..]
-            | [0xe2, 0x81, 0xa0..=0xa4, tail @ ..]
-            | [0xe3, 0x80, 0x80, tail @ ..]
-            | [0xef, 0xbb, 0xbf, tail @ ..] => tail,
-            _ => {
+        match dropped(rest) {
+            0 => {
                 text.push(*byte);
-                tail
+                rest = tail;
             }
-        };
+            length => rest = &rest[length..],
+        }
     }
     (text.len() < bytes.len()).then_some(text)
 }
@@ -159,7 +179,7 @@ pub(super) fn without_line_prefixes(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut stripped = 0;
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let bare = match after_number(line) {
-            Some(rest) => Some(after_marker(rest).unwrap_or(rest)),
+            Some(rest) => Some(rest),
             None => after_marker(line).or_else(|| after_location(line)),
         };
         stripped += usize::from(bare.is_some());
@@ -194,7 +214,7 @@ fn after_number(line: &[u8]) -> Option<&[u8]> {
 fn after_marker(line: &[u8]) -> Option<&[u8]> {
     let line = trimmed(line);
     match line {
-        [b'+' | b'-' | b'>' | b'|' | b'<' | b'*' | b'#', rest @ ..] => Some(trimmed(rest)),
+        [b'+' | b'-' | b'>' | b'|', rest @ ..] => Some(trimmed(rest)),
         _ => line.strip_prefix(b"data:").map(trimmed),
     }
 }
