@@ -431,9 +431,7 @@ async fn attend(
         board.die(status.map_or(Death::ClosedOutput, Death::Exited));
     };
     let overrun = async {
-        // Covers the limits: a target that exceeded one is ended at once.
-        board.death().await;
-        if exited.borrow().is_none() {
+        if matches!(board.death().await, Death::TooMuch(_)) {
             tree.signal(processes::Ending::Kill);
         }
     };
