@@ -1,1 +1,5 @@
 //! stub
+
+mod run_args;
+
+pub use run_args::RunArgs;
