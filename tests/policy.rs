@@ -129,6 +129,59 @@ fn a_rule_names_its_line() {
 }
 
 #[test]
+fn places_are_right_behind_letters_of_several_bytes() {
+    for (name, text) in [
+        ("p.json", r#"{ "server": { "name": "Größe", "x": 1 } }"#),
+        ("p.yaml", "server: { name: Größe, x: 1 }"),
+        ("p.toml", "server = { name = \"Größe\", x = 1 }"),
+        ("p.yaml", "server: { name: &n \"Größe\", x: *n }"),
+    ] {
+        let problems = refuse(name, text);
+        let span = problems.as_slice()[0].span().expect("a place");
+        let word = text[span].trim_matches('"');
+        assert_eq!(word, "x", "{name}");
+    }
+}
+
+#[test]
+fn one_line_says_it_too() {
+    let problems = refuse("p.toml", "server.nam = \"x\"");
+    assert_eq!(
+        problems.to_string(),
+        "p.toml:1:8: unknown key `nam` in `server` (did you mean `name`?)"
+    );
+}
+
+#[test]
+fn deep_nesting_is_refused_not_suffered() {
+    for (name, text) in [
+        (
+            "p.json",
+            format!("{}{}", "{\"a\":".repeat(5000), "1}".repeat(5000)),
+        ),
+        ("p.json", "[".repeat(100_000)),
+        ("p.yaml", "[".repeat(5000) + &"]".repeat(5000)),
+        (
+            "p.toml",
+            format!("a = {}{}", "[".repeat(5000), "]".repeat(5000)),
+        ),
+    ] {
+        let problems = refuse(name, &text);
+        assert!(!problems.as_slice().is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn an_alias_bomb_is_refused() {
+    let mut text = String::from("a: &a [x, x, x, x, x, x, x, x, x]\n");
+    for (above, below) in ('a'..='h').zip('b'..='i') {
+        let uses = vec![format!("*{above}"); 9].join(", ");
+        text.push_str(&format!("{below}: &{below} [{uses}]\n"));
+    }
+    assert!(!refuse("p.yaml", &text).as_slice().is_empty());
+}
+
+#[test]
 fn the_default_policy_allows_the_allowed_directory_only() {
     let policy = Policy::default_policy();
     assert!(policy.claims(Claim::Outside));

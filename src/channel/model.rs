@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use crate::config::PathForm;
 use crate::probe::{Role, Slot};
 
 /// A tool and its arguments, believed or proven to drive a role.
@@ -42,25 +43,6 @@ pub struct Channel {
     /// Whether annotation or verb call it destructive.
     #[serde(default)]
     pub destructive: bool,
-}
-
-/// How a channel wants paths spelled; found by the proof, kept in the attack.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PathForm {
-    /// `/srv/allowed/a.txt`
-    #[default]
-    Absolute,
-    /// `a.txt`, relative to the allowed directory.
-    Relative,
-    /// `/a.txt`, where `/` is the allowed directory.
-    Rooted,
-    /// `file:///srv/allowed/a.txt`
-    Uri,
-    /// Absolute directory in the first pointer of the slot, file name in the second.
-    Split,
-    /// The same with the directory relative to the allowed one; also "project and file".
-    SplitRelative,
 }
 
 /// How a channel wants search patterns spelled; found by the proof, kept in the attack.

@@ -5,4 +5,7 @@
 pub mod explain;
 pub mod list;
 pub mod progress;
+mod run_args;
 pub mod style;
+
+pub use run_args::RunArgs;

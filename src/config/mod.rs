@@ -1,1 +1,33 @@
-//! stub
+//! Configuration: `watertight.toml` and the flags of `run`, made into one [`Settings`].
+//!
+//! Owns the format of the file, precedence and defaults. Whether suites, probes and tools of the
+//! given names exist is known further down.
+
+mod check;
+mod file;
+mod layer;
+mod settings;
+
+pub(crate) use check::Checker;
+pub use file::*;
+pub use layer::{DEFAULT_STARTUP_TIMEOUT, DEFAULT_TIMEOUT, Layer};
+pub use settings::*;
+
+/// Name of the config file that is read when no other is given.
+pub const FILE_NAME: &str = "watertight.toml";
+
+/// JSON Schema of `watertight.toml`.
+#[must_use]
+pub fn schema() -> schemars::Schema {
+    let mut schema = schemars::schema_for!(ConfigFile);
+    schema.insert("title".into(), "watertight.toml, version 1".into());
+    schema
+}
+
+/// The word by which a value such as a role is written in files.
+pub(crate) fn word<T: serde::Serialize>(value: T) -> String {
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}

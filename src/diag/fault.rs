@@ -72,7 +72,11 @@ impl Fault {
         } = *self.words;
         if !self.within.is_empty() {
             let keys: Vec<&str> = self.within.iter().rev().map(String::as_str).collect();
-            message = format!("{message} in `{}`", keys.join("."));
+            let place = keys.join(".");
+            message = match code {
+                "file::unknown-key" | "file::missing-key" => format!("{message} in `{place}`"),
+                _ => format!("`{place}`: {message}"),
+            };
         }
         let diagnostic = Diagnostic::error(code, message)
             .within(source)
@@ -84,9 +88,14 @@ impl Fault {
     }
 }
 
+/// With the help, for where nothing can be underlined.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words.message)
+        f.write_str(&self.words.message)?;
+        match &self.words.help {
+            Some(help) => write!(f, ", {help}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -12,6 +12,8 @@ use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, Severity, SourceCode, SourceSpan,
 };
 
+use textwrap::{WordSeparator, WordSplitter};
+
 use crate::diag::{Diagnostic, source::printable};
 
 /// How diagnostics are drawn.
@@ -58,7 +60,11 @@ impl Look {
             .with_width(self.width)
             .with_links(false)
             .without_cause_chain()
-            .with_context_lines(1);
+            .with_context_lines(1)
+            // Keys, paths and commands are copied from messages: no breaks inside of them.
+            .with_break_words(false)
+            .with_word_separator(WordSeparator::AsciiSpace)
+            .with_word_splitter(WordSplitter::NoHyphenation);
         let mut drawn = String::new();
         match handler.render_report(&mut drawn, &Drawn(diagnostic)) {
             Ok(()) => {
@@ -106,7 +112,8 @@ impl miette::Diagnostic for Drawn<'_> {
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         let help = self.0.help.as_deref()?;
-        Some(Box::new(printable(help)))
+        let lines: Vec<String> = help.lines().map(printable).collect();
+        Some(Box::new(lines.join("\n")))
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {

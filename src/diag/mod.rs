@@ -20,6 +20,7 @@ use std::{fmt, ops::Range};
 pub use at::At;
 pub use look::Look;
 pub use nearest::nearest;
+pub use read::word_of;
 pub use source::{Format, Source};
 
 /// One mistake, or one doubtful thing, in what the user wrote.
@@ -121,7 +122,7 @@ impl fmt::Display for Diagnostic {
         }
         f.write_str(&source::printable(&self.message))?;
         match &self.help {
-            Some(help) => write!(f, " ({})", source::printable(help)),
+            Some(help) => write!(f, " ({})", source::printable(&help.replace('\n', "; "))),
             None => Ok(()),
         }
     }

@@ -4,10 +4,10 @@
 //! tree and the rest is read again, until nothing is wrong or nothing is left.
 
 use serde::{
-    Deserializer,
+    Deserialize, Deserializer,
     de::{
         self, DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor,
-        value::{MapAccessDeserializer, StrDeserializer},
+        value::{BorrowedStrDeserializer, MapAccessDeserializer, StrDeserializer},
     },
     forward_to_deserialize_any,
 };
@@ -75,6 +75,16 @@ pub(super) fn read<T: DeserializeOwned>(source: &Source, format: Format) -> Resu
     }
 }
 
+/// A value that is written as one word, such as a role or a severity.
+///
+/// # Errors
+///
+/// That the word is unknown, and the one that was probably meant.
+pub fn word_of<'de, T: Deserialize<'de>>(word: &'de str) -> Result<T, String> {
+    let deserializer: BorrowedStrDeserializer<'de, Fault> = BorrowedStrDeserializer::new(word);
+    T::deserialize(deserializer).map_err(|fault| fault.to_string())
+}
+
 impl<'de> IntoDeserializer<'de, Fault> for &'de Node {
     type Deserializer = Self;
 
@@ -92,6 +102,11 @@ impl<'de> Deserializer<'de> for &'de Node {
             Kind::Bool(truth) => visitor.visit_bool(*truth),
             Kind::Int(number) => visitor.visit_i64(*number),
             Kind::Uint(number) => visitor.visit_u64(*number),
+            // It would reach JSON as `null`.
+            Kind::Float(number) if !number.is_finite() => Err(Fault::new(
+                "file::out-of-range",
+                String::from("a number that JSON cannot hold"),
+            )),
             Kind::Float(number) => visitor.visit_f64(*number),
             Kind::Text(text) => visitor.visit_borrowed_str(text),
             Kind::Date(date) => Err(Fault::new(

@@ -179,10 +179,17 @@ impl Source {
     pub(super) fn yaml_span(&self, location: serde_saphyr::Location) -> Range<usize> {
         let span = location.span();
         let number = |value: Option<u64>| value.and_then(|value| usize::try_from(value).ok());
-        match (number(span.byte_offset()), number(span.byte_len())) {
-            (Some(start), Some(length)) => start..start.saturating_add(length),
-            _ => 0..0,
+        if let (Some(start), Some(length)) = (number(span.byte_offset()), number(span.byte_len())) {
+            return start..start.saturating_add(length);
         }
+        // Errors of the scanner count characters only, and point at one of them.
+        let characters = number(Some(span.offset())).unwrap_or(usize::MAX);
+        let start = self
+            .text
+            .char_indices()
+            .nth(characters)
+            .map_or(self.text.len(), |(byte, _)| byte);
+        start..start
     }
 
     fn syntax(&self, language: &str, message: &str, at: Range<usize>) -> Diagnostic {

@@ -49,7 +49,8 @@ fn node(value: Spanned<DeValue<'_>>) -> Node {
                 Ok(number) => Kind::Int(number),
                 Err(_) => match u64::from_str_radix(digits, number.radix()) {
                     Ok(number) => Kind::Uint(number),
-                    Err(_) => Kind::Float(digits.parse().unwrap_or(f64::NAN)),
+                    // Too large for any integer; as a number with rounding it would be another one.
+                    Err(_) => Kind::Float(f64::NAN),
                 },
             }
         }

@@ -113,10 +113,8 @@ impl Checker<'_> {
             ("policy::negative", format!("`{key}` must not be negative"))
         } else if value == 0.0 {
             ("policy::zero", format!("`{key}` must be more than 0"))
-        } else if value.is_finite() {
-            return true;
         } else {
-            ("policy::not-finite", format!("`{key}` must be a number"))
+            return true;
         };
         self.error(
             at,

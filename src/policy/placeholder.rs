@@ -151,7 +151,9 @@ mod tests {
 
     #[test]
     fn a_name_without_a_value_is_an_error() {
-        let error = Placeholders::new().expand("x{home}").unwrap_err();
+        let error = Placeholders::new()
+            .expand("x{home}")
+            .expect_err("there is no value");
         assert_eq!(error.name, "home");
         assert!(error.to_string().starts_with("`{home}`"), "{error}");
     }

@@ -1,0 +1,351 @@
+//! Layers: the file and the flags, each checked by itself, then laid over each other.
+//!
+//! Owns precedence (flag, file, default) and the defaults. A key that both give is the flag's, as
+//! a whole; only variables and headers are joined by name, bindings by tool and role. Suites and
+//! probes are one selection.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{
+    config::{
+        Binding, ConfigFile, Era, Limits, Progress, Reach, ReportSpec, Settings, SetupCall,
+        TargetSpec, Verbosity, check::Checker,
+    },
+    diag::{Diagnostic, Problems, Source},
+    policy::Policy,
+    probe::Severity,
+};
+
+/// How long a call may take.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the first answer may take: launchers download packages first.
+pub const DEFAULT_STARTUP_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What one place says: the file, or the flags.
+#[derive(Debug, Default)]
+pub struct Layer {
+    pub(crate) command: Option<Vec<String>>,
+    pub(crate) url: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) bearer_env: Option<String>,
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) pass_env: Option<Vec<String>>,
+    pub(crate) cwd: Option<String>,
+    pub(crate) roots: Option<Vec<String>>,
+    pub(crate) allowed: Option<PathBuf>,
+    pub(crate) era: Option<Era>,
+    pub(crate) setup: Option<Vec<SetupCall>>,
+    pub(crate) allow_destructive: Option<Vec<String>>,
+    pub(crate) policy: Option<Policy>,
+    pub(crate) suites: Option<Vec<String>>,
+    pub(crate) probes: Option<Vec<String>>,
+    pub(crate) skip: Option<Vec<String>>,
+    pub(crate) probe_dirs: Option<Vec<PathBuf>>,
+    pub(crate) reports: Option<Vec<ReportSpec>>,
+    pub(crate) bindings: Vec<Binding>,
+    pub(crate) jobs: Option<usize>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) startup_timeout: Option<Duration>,
+    pub(crate) seed: Option<u64>,
+    pub(crate) coverage: Option<f64>,
+    pub(crate) severity: Option<Severity>,
+    pub(crate) verbosity: Verbosity,
+    pub(crate) progress: Progress,
+    pub(crate) file: Option<PathBuf>,
+    /// What to say when no layer names a target.
+    no_target: Option<Diagnostic>,
+    pub(crate) found: Vec<Diagnostic>,
+}
+
+impl Layer {
+    /// Reads and checks a config file; its mistakes are kept until the layers are one.
+    #[must_use]
+    pub fn of_file(path: &Path) -> Self {
+        let layer = match Source::read(path) {
+            Ok(source) => Self::of_source(&source, path.parent().unwrap_or(Path::new(""))),
+            Err(unreadable) => Self {
+                found: vec![unreadable],
+                ..Self::default()
+            },
+        };
+        Self {
+            file: Some(path.to_owned()),
+            ..layer
+        }
+    }
+
+    /// Checks the text of a config file whose relative paths are relative to `base`.
+    #[must_use]
+    pub fn of_source(source: &Source, base: &Path) -> Self {
+        let mut found = Vec::new();
+        let mut layer = match source.parse::<ConfigFile>(source.format()) {
+            Ok(file) => {
+                let check = Checker {
+                    source,
+                    base,
+                    found: &mut found,
+                };
+                Self::of_config(&file, check)
+            }
+            Err(problems) => Self {
+                found: problems.into_vec(),
+                ..Self::default()
+            },
+        };
+        found.sort_by_key(|one| one.span().map_or(0, |span| span.start));
+        layer.found.extend(found);
+        layer
+    }
+
+    fn of_config(file: &ConfigFile, mut check: Checker<'_>) -> Self {
+        let check = &mut check;
+        let mut layer = Self {
+            suites: file.suites.as_ref().map(|list| check.list(list, "a suite")),
+            probes: file.probes.as_ref().map(|list| check.list(list, "a probe")),
+            skip: file.skip.as_ref().map(|list| check.list(list, "a probe")),
+            probe_dirs: file
+                .probe_dirs
+                .as_ref()
+                .map(|list| list.iter().map(|at| check.directory(at)).collect()),
+            jobs: file.jobs.as_ref().map(|at| check.jobs(at)),
+            timeout: file.timeout.as_ref().map(|at| check.seconds(at, "timeout")),
+            startup_timeout: file
+                .startup_timeout
+                .as_ref()
+                .map(|at| check.seconds(at, "startup_timeout")),
+            seed: file.seed,
+            policy: file.policy.as_ref().and_then(|at| check.policy(at)),
+            reports: file.report.as_ref().map(|list| check.reports(list)),
+            bindings: file
+                .binding
+                .iter()
+                .flatten()
+                .map(|binding| check.binding(binding))
+                .collect(),
+            ..Self::default()
+        };
+        if let Some(thresholds) = &file.thresholds {
+            layer.coverage = thresholds.coverage.as_ref().map(|at| check.coverage(at));
+            layer.severity = thresholds.severity;
+        }
+        let Some(at) = &file.target else {
+            return layer;
+        };
+        let target = &at.value;
+        layer.command = target.command.as_ref().map(|list| check.command(list));
+        layer.url = target.url.as_ref().map(|at| check.url(at));
+        match (&target.command, &target.url) {
+            (Some(_), Some(url)) => check.error(
+                url,
+                "config::two-targets",
+                "the target has both a command and a URL",
+                "and a command too",
+                "keep the one that is meant",
+            ),
+            (None, None) => {
+                layer.no_target = Some(
+                    no_target("the target has neither a command nor a URL")
+                        .within(check.source)
+                        .label(at.span.clone(), "incomplete"),
+                );
+            }
+            _ => {}
+        }
+        for (name, at) in target.headers.iter().flatten() {
+            layer.headers.push(check.header(name, at));
+            if name.eq_ignore_ascii_case("authorization") && target.bearer_env.is_none() {
+                check.found.push(
+                    Diagnostic::warning("config::secret", "a credential in a committed file")
+                        .within(check.source)
+                        .label(at.span.clone(), "everybody can read it")
+                        .help("name an environment variable with bearer_env instead"),
+                );
+            }
+        }
+        if target.command.is_some()
+            && target.url.is_none()
+            && let Some(at) = target.headers.iter().flatten().map(|(_, at)| at).next()
+        {
+            check.error(
+                at,
+                "config::headers",
+                "headers without a URL",
+                "never sent",
+                "headers are for targets that are attached to by URL",
+            );
+        }
+        for (name, at) in target.env.iter().flatten() {
+            check.variable(name, at);
+            layer.env.insert(name.clone(), check.text(at));
+        }
+        for at in target.pass_env.iter().flatten().chain(&target.bearer_env) {
+            check.variable(&at.value, at);
+        }
+        let list = |list: &Option<Vec<crate::diag::At<String>>>, check: &mut Checker<'_>, what| {
+            list.as_ref().map(|list| check.list(list, what))
+        };
+        layer.bearer_env = target.bearer_env.as_ref().map(|at| at.value.clone());
+        layer.pass_env = list(&target.pass_env, check, "a variable");
+        layer.allow_destructive = list(&target.allow_destructive, check, "a tool");
+        layer.cwd = target.cwd.as_ref().map(|at| check.path(at));
+        layer.roots = target
+            .roots
+            .as_ref()
+            .map(|list| list.iter().map(|at| check.path(at)).collect());
+        layer.allowed = target.allowed.as_ref().map(|at| check.directory(at));
+        layer.era = target.era;
+        layer.setup = target
+            .setup
+            .as_ref()
+            .map(|list| list.iter().map(|call| check.setup(call)).collect());
+        layer
+    }
+
+    /// Lays this layer over another one.
+    #[must_use]
+    pub fn over(mut self, below: Self) -> Self {
+        if self.command.is_none() && self.url.is_none() {
+            self.command = below.command;
+            self.url = below.url;
+        }
+        // A command from the flags makes the headers of the file pointless.
+        if self.url.is_some() {
+            for (name, value) in below.headers {
+                if !self
+                    .headers
+                    .iter()
+                    .any(|(own, _)| own.eq_ignore_ascii_case(&name))
+                {
+                    self.headers.push((name, value));
+                }
+            }
+            self.bearer_env = self.bearer_env.or(below.bearer_env);
+        }
+        for (name, value) in below.env {
+            self.env.entry(name).or_insert(value);
+        }
+        for binding in below.bindings {
+            let told = self
+                .bindings
+                .iter()
+                .any(|own| own.tool == binding.tool && own.role == binding.role);
+            if !told {
+                self.bindings.push(binding);
+            }
+        }
+        if self.suites.is_none() && self.probes.is_none() {
+            self.suites = below.suites;
+            self.probes = below.probes;
+        }
+        let mut found = below.found;
+        found.append(&mut self.found);
+        Self {
+            pass_env: self.pass_env.or(below.pass_env),
+            cwd: self.cwd.or(below.cwd),
+            roots: self.roots.or(below.roots),
+            allowed: self.allowed.or(below.allowed),
+            era: self.era.or(below.era),
+            setup: self.setup.or(below.setup),
+            allow_destructive: self.allow_destructive.or(below.allow_destructive),
+            policy: self.policy.or(below.policy),
+            skip: self.skip.or(below.skip),
+            probe_dirs: self.probe_dirs.or(below.probe_dirs),
+            reports: self.reports.or(below.reports),
+            jobs: self.jobs.or(below.jobs),
+            timeout: self.timeout.or(below.timeout),
+            startup_timeout: self.startup_timeout.or(below.startup_timeout),
+            seed: self.seed.or(below.seed),
+            coverage: self.coverage.or(below.coverage),
+            severity: self.severity.or(below.severity),
+            file: self.file.or(below.file),
+            no_target: self.no_target.or(below.no_target),
+            found,
+            ..self
+        }
+    }
+
+    /// Fills in the defaults.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes of all layers, or that there is no target.
+    pub fn settle(self) -> Result<Settings, Problems> {
+        let reach = match (self.command, self.url) {
+            (_, Some(url)) => Some(Reach::Url {
+                url,
+                headers: self.headers,
+                bearer_env: self.bearer_env,
+            }),
+            (Some(command), None) => Some(Reach::Command(command)),
+            (None, None) => None,
+        };
+        let reach = match (reach, Problems::new(self.found.clone())) {
+            (_, Some(problems)) => return Err(problems),
+            (Some(reach), None) => reach,
+            (None, None) => {
+                let missing = self.no_target.unwrap_or_else(|| match &self.file {
+                    Some(file) => no_target(&format!("{} names no target", file.display())),
+                    None => no_target("there is no target to probe, and no ./watertight.toml"),
+                });
+                return Err(missing.into());
+            }
+        };
+        let probes = self.probes.unwrap_or_default();
+        let suites = self.suites.unwrap_or_else(|| {
+            if probes.is_empty() {
+                vec![String::from("core")]
+            } else {
+                Vec::new()
+            }
+        });
+        let policy = self.policy.unwrap_or_else(Policy::default_policy);
+        let mut warnings = self.found;
+        warnings.extend(policy.warnings().iter().cloned());
+        Ok(Settings {
+            target: TargetSpec {
+                reach,
+                env: self.env.into_iter().collect(),
+                pass_env: self.pass_env.unwrap_or_default(),
+                cwd: self.cwd,
+                roots: self.roots.unwrap_or_default(),
+                allowed: self.allowed,
+                era: self.era.unwrap_or_default(),
+                setup: self.setup.unwrap_or_default(),
+                allow_destructive: self.allow_destructive.unwrap_or_default(),
+            },
+            policy,
+            suites,
+            probes,
+            skip: self.skip.unwrap_or_default(),
+            probe_dirs: self.probe_dirs.unwrap_or_default(),
+            reports: self.reports.unwrap_or_default(),
+            bindings: self.bindings,
+            jobs: self.jobs,
+            timeout: self.timeout.unwrap_or(DEFAULT_TIMEOUT),
+            startup_timeout: self.startup_timeout.unwrap_or(DEFAULT_STARTUP_TIMEOUT),
+            seed: self.seed,
+            thresholds: Limits {
+                coverage: self.coverage.unwrap_or(0.0),
+                severity: self.severity.unwrap_or(Severity::Low),
+            },
+            verbosity: self.verbosity,
+            progress: self.progress,
+            config: self.file,
+            warnings,
+        })
+    }
+}
+
+fn no_target(message: &str) -> Diagnostic {
+    Diagnostic::error("config::no-target", message).help(
+        "name the server's command: watertight run -- npx -y PACKAGE {allowed}\n\
+         or write it into ./watertight.toml:\n\
+         [target]\n\
+         command = [\"npx\", \"-y\", \"PACKAGE\", \"{allowed}\"]",
+    )
+}

@@ -1,0 +1,172 @@
+//! What a run is told to do, once flags, file and defaults are one.
+//!
+//! Texts still hold their placeholders; the testbed knows the values.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde_json::{Map, Value};
+
+use crate::{
+    config::{Binding, Era, ReportFormat, SetupCall},
+    diag::Diagnostic,
+    policy::Policy,
+    probe::Severity,
+};
+
+/// Everything that a run is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The server under test.
+    pub target: TargetSpec,
+    /// The contract under test; placeholders are not replaced yet.
+    pub policy: Policy,
+    /// Names of suites.
+    pub suites: Vec<String>,
+    /// Ids of probes besides.
+    pub probes: Vec<String>,
+    /// Ids of probes that are left out, or their beginnings up to a dot.
+    pub skip: Vec<String>,
+    /// Directories with further probes and suites.
+    pub probe_dirs: Vec<PathBuf>,
+    /// Reports to write, in order.
+    pub reports: Vec<ReportSpec>,
+    /// Tools whose use is told.
+    pub bindings: Vec<Binding>,
+    /// Calls in flight at once; the engine chooses when none.
+    pub jobs: Option<usize>,
+    /// How long a call may take.
+    pub timeout: Duration,
+    /// How long the first answer of the target may take.
+    pub startup_timeout: Duration,
+    /// Seed; a fresh one when none.
+    pub seed: Option<u64>,
+    /// What makes the run fail.
+    pub thresholds: Limits,
+    /// How much is printed.
+    pub verbosity: Verbosity,
+    /// How progress is shown.
+    pub progress: Progress,
+    /// The config file that was read, if any.
+    pub config: Option<PathBuf>,
+    /// What is allowed but probably not meant; shown before the run.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// The server under test.
+#[derive(Debug, Clone)]
+pub struct TargetSpec {
+    /// How it is reached.
+    pub reach: Reach,
+    /// Variables that it gets, in order of name. Only for commands.
+    pub env: Vec<(String, String)>,
+    /// Names of variables of our environment that it gets too. Only for commands.
+    pub pass_env: Vec<String>,
+    /// Working directory. Only for commands.
+    pub cwd: Option<String>,
+    /// Roots that are told to the server: paths, or `file:` URIs.
+    pub roots: Vec<String>,
+    /// An existing directory that takes the place of a new allowed one.
+    pub allowed: Option<PathBuf>,
+    /// Which lifecycle is spoken.
+    pub era: Era,
+    /// Calls made before probing.
+    pub setup: Vec<SetupCall>,
+    /// Destructive tools that may be called.
+    pub allow_destructive: Vec<String>,
+}
+
+/// How the target is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// Launched; speaks over its standard input and output. Program first, never empty.
+    Command(Vec<String>),
+    /// Attached to over streamable HTTP.
+    Url {
+        /// The address, `http` or `https`.
+        url: String,
+        /// Names and values of headers.
+        headers: Vec<(String, String)>,
+        /// Environment variable that holds the bearer token.
+        bearer_env: Option<String>,
+    },
+}
+
+/// A report to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportSpec {
+    /// In which format.
+    pub format: ReportFormat,
+    /// To which file; none is standard output.
+    pub path: Option<String>,
+}
+
+/// What makes a run fail.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Share of the applicable probes that must have been judged, 0 to 1.
+    pub coverage: f64,
+    /// Least severity of a breach that fails the run.
+    pub severity: Severity,
+}
+
+/// How much is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// The summary only.
+    Quiet,
+    /// The report.
+    #[default]
+    Normal,
+    /// Every trial.
+    Verbose,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Progress {
+    /// A bar on a terminal, lines elsewhere.
+    #[default]
+    Auto,
+    /// A bar.
+    Bar,
+    /// One line for each boundary that is done.
+    Lines,
+    /// Not at all.
+    None,
+}
+
+impl TargetSpec {
+    /// Replaces the placeholders in texts of JSON arguments, such as those of setup calls and
+    /// bindings; keys stay.
+    ///
+    /// # Errors
+    ///
+    /// When a placeholder has no value in this run.
+    pub fn expand_arguments(
+        arguments: &Map<String, Value>,
+        placeholders: &crate::policy::Placeholders,
+    ) -> Result<Map<String, Value>, crate::policy::UnknownPlaceholder> {
+        arguments
+            .iter()
+            .map(|(key, value)| Ok((key.clone(), expand_value(value, placeholders)?)))
+            .collect()
+    }
+}
+
+fn expand_value(
+    value: &Value,
+    placeholders: &crate::policy::Placeholders,
+) -> Result<Value, crate::policy::UnknownPlaceholder> {
+    Ok(match value {
+        Value::String(text) => Value::String(placeholders.expand(text)?),
+        Value::Array(items) => Value::Array(
+            items
+                .iter()
+                .map(|item| expand_value(item, placeholders))
+                .collect::<Result<_, _>>()?,
+        ),
+        Value::Object(map) => Value::Object(TargetSpec::expand_arguments(map, placeholders)?),
+        other => other.clone(),
+    })
+}
