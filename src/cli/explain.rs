@@ -44,7 +44,7 @@ fn unknown(id: &str, catalog: &Catalog) -> String {
 
 fn explain(probe: &Probe) -> String {
     let mut out = String::new();
-    line(&mut out, &format!("{}: {}", probe.id, probe.title));
+    paragraph(&mut out, &format!("{}: {}", probe.id, probe.title), 0);
     line(
         &mut out,
         &format!("{}, severity {}", probe.priority, probe.severity),
@@ -84,12 +84,18 @@ fn applies(probe: &Probe) -> String {
 
 fn claim(claim: Claim) -> &'static str {
     match claim {
-        Claim::Outside => "The policy confines the target to its allowed directories, as the default one does,",
-        Claim::DeniedInside => "The policy denies a path inside an allowed directory (`denied_paths`)",
+        Claim::Outside => {
+            "The policy confines the target to its allowed directories, as the default one does,"
+        }
+        Claim::DeniedInside => {
+            "The policy denies a path inside an allowed directory (`denied_paths`)"
+        }
         Claim::DeniedPattern => "The policy denies a pattern of paths (`denied_paths` with `*`)",
         Claim::MaxFileSize => "The policy limits the size of files (`max_file_size_mb`)",
         Claim::ReadOnly => "The policy forbids all writing (`read_only`)",
-        Claim::ProtectedNames => "The policy protects file names from being written (`protected_names`)",
+        Claim::ProtectedNames => {
+            "The policy protects file names from being written (`protected_names`)"
+        }
     }
 }
 
@@ -207,12 +213,14 @@ fn plant_words(plant: &Plant) -> String {
         let members: Vec<String> = archive
             .members
             .iter()
-            .map(|member| match (&member.symlink, &member.hardlink, member.over) {
-                (Some(to), ..) => format!("{} -> {}", member.name.shown(), to.shown()),
-                (_, Some(to), _) => format!("{} => {}", member.name.shown(), to.shown()),
-                (.., Some(over)) => format!("{} of limit {over:+} bytes", member.name.shown()),
-                _ => member.name.shown(),
-            })
+            .map(
+                |member| match (&member.symlink, &member.hardlink, member.over) {
+                    (Some(to), ..) => format!("{} -> {}", member.name.shown(), to.shown()),
+                    (_, Some(to), _) => format!("{} => {}", member.name.shown(), to.shown()),
+                    (.., Some(over)) => format!("{} of limit {over:+} bytes", member.name.shown()),
+                    _ => member.name.shown(),
+                },
+            )
             .collect();
         return format!(
             "{name}: archive {} of {}",
@@ -274,9 +282,18 @@ fn breach(probe: &Probe) -> String {
 
 fn catalogued(probe: &Probe) -> String {
     let references = &probe.references;
-    let mut words: Vec<String> = references.cwe.iter().map(|cwe| format!("CWE-{cwe}")).collect();
+    let mut words: Vec<String> = references
+        .cwe
+        .iter()
+        .map(|cwe| format!("CWE-{cwe}"))
+        .collect();
     words.extend(references.cve.iter().cloned());
-    words.extend(references.owasp.iter().map(|entry| format!("OWASP {entry}")));
+    words.extend(
+        references
+            .owasp
+            .iter()
+            .map(|entry| format!("OWASP {entry}")),
+    );
     let mut text = words.join(", ");
     for spec in &references.spec {
         let _ = write!(text, "\n{spec}");
@@ -297,19 +314,21 @@ fn section(out: &mut String, title: &str, text: &str) {
 
 fn paragraph(out: &mut String, text: &str, indent: usize) {
     let margin = " ".repeat(indent);
-    let options = textwrap::Options::new(WIDTH)
-        .initial_indent(&margin)
-        .subsequent_indent(&margin);
-    line(out, &textwrap::fill(text.trim(), options));
+    line(out, &textwrap::fill(text.trim(), wrapped(&margin, &margin)));
 }
 
 fn item(out: &mut String, indent: usize, text: &str) {
     let (first, rest) = (" ".repeat(indent), " ".repeat(indent + 4));
     let first = format!("{first}- ");
-    let options = textwrap::Options::new(WIDTH)
-        .initial_indent(&first)
-        .subsequent_indent(&rest);
-    line(out, &textwrap::fill(text, options));
+    line(out, &textwrap::fill(text, wrapped(&first, &rest)));
+}
+
+/// The default algorithm lets lines overflow where that looks better; a table of payloads does not.
+fn wrapped<'a>(first: &'a str, rest: &'a str) -> textwrap::Options<'a> {
+    textwrap::Options::new(WIDTH)
+        .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit)
+        .initial_indent(first)
+        .subsequent_indent(rest)
 }
 
 fn line(out: &mut String, text: &str) {

@@ -56,20 +56,29 @@ pub fn run(args: &ListArgs, catalog: &Catalog) -> Result<String, String> {
         })?),
     };
     if let Some(above) = &args.boundary
-        && !catalog.probes().any(|probe| is_below(probe.id.boundary(), above))
+        && !catalog
+            .probes()
+            .any(|probe| is_below(probe.id.boundary(), above))
     {
         let known = catalog.probes().map(|probe| probe.id.boundary());
         let mut known: Vec<&str> = known.collect();
         known.dedup();
-        return Err(format!("no boundary is called `{above}`\n  {}", near(above, known)));
+        return Err(format!(
+            "no boundary is called `{above}`\n  {}",
+            near(above, known)
+        ));
     }
     let probes: Vec<&Probe> = catalog
         .probes()
         .filter(|probe| {
             let boundary = args.boundary.as_ref();
             boundary.is_none_or(|above| is_below(probe.id.boundary(), above))
-                && args.severity.is_none_or(|severity| probe.severity == severity)
-                && args.priority.is_none_or(|priority| probe.priority == priority)
+                && args
+                    .severity
+                    .is_none_or(|severity| probe.severity == severity)
+                && args
+                    .priority
+                    .is_none_or(|priority| probe.priority == priority)
                 && args.role.is_none_or(|role| probe.roles.contains(&role))
                 && suite.is_none_or(|suite| suite.select.selects(probe))
         })
@@ -131,9 +140,20 @@ fn table(probes: &[&Probe]) -> String {
         return String::from("no probe passes all of these filters\n");
     }
     let mut lines = Vec::new();
-    let id_width = probes.iter().map(|probe| probe.id.0.width()).max().unwrap_or(0);
+    let id_width = probes
+        .iter()
+        .map(|probe| probe.id.0.width())
+        .max()
+        .unwrap_or(0);
     let severity_width = "critical".len();
-    lines.push(row("ID", id_width, "P", "SEVERITY", severity_width, "TITLE"));
+    lines.push(row(
+        "ID",
+        id_width,
+        "P",
+        "SEVERITY",
+        severity_width,
+        "TITLE",
+    ));
     for probe in probes {
         let (priority, severity) = (probe.priority.to_string(), probe.severity.to_string());
         lines.push(row(
