@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::probe::{
     Catalog, FileProblems, Priority, Probe, ProbeId, Problem, decode, embedded_suites, is_kebab,
-    near, parse_toml,
+    near, parse_toml, schema_of,
 };
 
 /// A named selection of probes: `suites/<name>.toml`.
@@ -206,6 +206,12 @@ impl Suite {
     pub fn probes<'a>(&'a self, catalog: &'a Catalog) -> impl Iterator<Item = &'a Probe> {
         catalog.probes().filter(|probe| self.select.selects(probe))
     }
+}
+
+/// The JSON Schema of suite files (draft 2020-12), as checked in under `reports/`.
+#[must_use]
+pub fn suite_schema() -> schemars::Schema {
+    schema_of::<Suite>("Watertight suite, version 1")
 }
 
 /// All boundaries of a catalogue, each once.

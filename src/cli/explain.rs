@@ -44,7 +44,7 @@ fn unknown(id: &str, catalog: &Catalog) -> String {
 
 fn explain(probe: &Probe) -> String {
     let mut out = String::new();
-    line(&mut out, &format!("{}: {}", probe.id, probe.title));
+    paragraph(&mut out, &format!("{}: {}", probe.id, probe.title), 0);
     line(
         &mut out,
         &format!("{}, severity {}", probe.priority, probe.severity),
@@ -314,19 +314,21 @@ fn section(out: &mut String, title: &str, text: &str) {
 
 fn paragraph(out: &mut String, text: &str, indent: usize) {
     let margin = " ".repeat(indent);
-    let options = textwrap::Options::new(WIDTH)
-        .initial_indent(&margin)
-        .subsequent_indent(&margin);
-    line(out, &textwrap::fill(text.trim(), options));
+    line(out, &textwrap::fill(text.trim(), wrapped(&margin, &margin)));
 }
 
 fn item(out: &mut String, indent: usize, text: &str) {
     let (first, rest) = (" ".repeat(indent), " ".repeat(indent + 4));
     let first = format!("{first}- ");
-    let options = textwrap::Options::new(WIDTH)
-        .initial_indent(&first)
-        .subsequent_indent(&rest);
-    line(out, &textwrap::fill(text, options));
+    line(out, &textwrap::fill(text, wrapped(&first, &rest)));
+}
+
+/// The default algorithm lets lines overflow where that looks better; a table of payloads does not.
+fn wrapped<'a>(first: &'a str, rest: &'a str) -> textwrap::Options<'a> {
+    textwrap::Options::new(WIDTH)
+        .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit)
+        .initial_indent(first)
+        .subsequent_indent(rest)
 }
 
 fn line(out: &mut String, text: &str) {

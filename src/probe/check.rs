@@ -413,7 +413,11 @@ impl Check<'_> {
 /// The slots that a variant fills, with the key that fills each.
 fn given_slots(variant: &Variant) -> Vec<(Slot, &'static str)> {
     [
-        (Slot::Path, "path", variant.path.is_some()),
+        (
+            Slot::Path,
+            "path",
+            variant.path.is_some() || variant.path_json.is_some(),
+        ),
         (Slot::Paths, "paths", variant.paths.is_some()),
         (Slot::Source, "source", variant.source.is_some()),
         (Slot::Content, "content", variant.content.is_some()),

@@ -184,7 +184,7 @@ impl Text {
                         }
                     }
                     if cut.len() < text.len() {
-                        shown.push_str(&format!("...({} characters)", text.chars().count()));
+                        shown.push_str(&format!("... ({} characters)", text.chars().count()));
                     }
                 }
                 Part::Reference(reference) => {
@@ -211,7 +211,7 @@ impl Text {
 }
 
 /// Characters of one literal that [`Text::shown`] shows.
-const SHOWN_LITERAL: usize = 80;
+const SHOWN_LITERAL: usize = 48;
 
 impl fmt::Display for Spelling {
     /// The word of the file format.
