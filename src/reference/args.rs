@@ -63,6 +63,7 @@ impl ReferenceArgs {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use clap::Parser as _;
 

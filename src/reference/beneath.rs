@@ -21,6 +21,15 @@ const QUIET: OFlags = OFlags::CLOEXEC
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY);
 
+/// The bits that a replaced file hands on: not set-user-id and its like.
+const PERMISSIONS: Mode = Mode::RWXU.union(Mode::RWXG).union(Mode::RWXO);
+
+/// What a new file may be at most; the process's mask takes from it.
+pub(super) const NEW_FILE: Mode = Mode::RUSR
+    .union(Mode::WUSR)
+    .union(Mode::RGRP)
+    .union(Mode::ROTH);
+
 /// A directory opened once, whose canonical path is known.
 #[derive(Debug)]
 pub(super) struct Root {
@@ -89,7 +98,7 @@ pub(super) struct Status {
     /// Whether the file has more than one name.
     pub(super) shared: bool,
     /// Permission bits.
-    pub(super) mode: u32,
+    pub(super) mode: Mode,
 }
 
 impl From<Stat> for Status {
@@ -104,7 +113,7 @@ impl From<Stat> for Status {
             kind,
             size: u64::try_from(stat.st_size).unwrap_or(0),
             shared: stat.st_nlink > 1,
-            mode: stat.st_mode & 0o777,
+            mode: Mode::from_raw_mode(stat.st_mode) & PERMISSIONS,
         }
     }
 }
@@ -229,10 +238,10 @@ impl Directory {
     ///
     /// # Errors
     /// Those of `openat(2)`, `write(2)` and `renameat(2)`; the half-made file is removed.
-    pub(super) fn replace(&self, name: &OsStr, content: &[u8], mode: u32) -> io::Result<()> {
+    pub(super) fn replace(&self, name: &OsStr, content: &[u8], mode: Mode) -> io::Result<()> {
         let temporary = format!(".{:032x}.tmp", fastrand::u128(..));
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | QUIET;
-        let fd = rustix::fs::openat(&self.0, &temporary, flags, Mode::from_raw_mode(mode))?;
+        let fd = rustix::fs::openat(&self.0, &temporary, flags, mode)?;
         File::from(fd)
             .write_all(content)
             .and_then(|()| Ok(rustix::fs::renameat(&self.0, &temporary, &self.0, name)?))

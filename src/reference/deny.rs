@@ -81,9 +81,14 @@ impl DenyRules {
             })
     }
 
-    /// The flawed comparison: the text of a request against the text of the rules.
+    /// A flawed comparison: whether the text is that of a rule.
+    pub(super) fn equals(&self, text: &str) -> bool {
+        self.texts.iter().any(|rule| rule == text)
+    }
+
+    /// A flawed comparison: the text, not resolved, against the rules.
     pub(super) fn matches_text(&self, text: &str) -> bool {
-        self.texts.iter().any(|rule| rule == text) || self.whole.is_match(text)
+        self.equals(text) || self.whole.is_match(text)
     }
 }
 

@@ -178,6 +178,7 @@ impl FromIterator<Flaw> for FlawSet {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use super::*;
 

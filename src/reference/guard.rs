@@ -227,7 +227,7 @@ impl Guard {
         let denied = if self.flaws.has(Flaw::DenyIgnored) {
             false
         } else if self.flaws.has(Flaw::DenyLiteral) {
-            self.deny.matches_text(requested)
+            self.deny.equals(requested)
         } else {
             self.deny.matches(canonical, place.root.path())
         };

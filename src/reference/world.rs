@@ -7,16 +7,16 @@ use std::fs::File;
 use std::io::Read as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::beneath::{EntryKind, status_of};
+use super::beneath::{EntryKind, NEW_FILE, status_of};
 use super::flawed;
 use super::guard::{Guard, Place};
 use super::refusal::Refusal;
 use super::{Flaw, FlawSet, ReferenceError, ReferenceOptions};
 
 /// Most bytes that a call holds in memory where no limit is configured.
-const CEILING: u64 = 64 << 20;
+pub(super) const CEILING: u64 = 64 << 20;
 
-/// How many staged files are kept; the oldest goes first.
+/// How many staged files are kept, of [`CEILING`] bytes together; the oldest goes first.
 const STAGED: usize = 256;
 
 /// Files kept in memory by `stage_file`, by their number.
@@ -70,7 +70,8 @@ impl World {
         let mut staged = self.staged();
         let number = staged.last_key_value().map_or(1, |(last, _)| last + 1);
         staged.insert(number, bytes);
-        if staged.len() > STAGED {
+        let bytes = |staged: &Staged| staged.values().map(Vec::len).sum::<usize>() as u64;
+        while staged.len() > STAGED || (staged.len() > 1 && bytes(&staged) > CEILING) {
             staged.pop_first();
         }
         number
@@ -112,13 +113,23 @@ impl World {
 
     /// Opens and reads a checked file.
     pub(super) fn read_place(&self, place: &Place, extent: Extent) -> Result<Vec<u8>, Refusal> {
+        self.slurp(self.open_place(place)?, extent)
+    }
+
+    /// Opens a checked file that has one name only: another could be outside the roots, or denied.
+    pub(super) fn open_place(&self, place: &Place) -> Result<File, Refusal> {
         // Looked at before it is opened: to open a pipe or a device has effects.
         let (directory, name) = place.in_parent().map_err(|_| Refusal::NotAFile)?;
         let status = directory.status(name)?.ok_or(Refusal::NotFound)?;
         if status.kind != EntryKind::File && !self.has(Flaw::SizeStat) {
             return Err(Refusal::NotAFile);
         }
-        self.slurp(place.open()?, extent)
+        let file = place.open()?;
+        let status = status_of(&file)?;
+        if status.kind == EntryKind::File && status.shared && !self.has(Flaw::HardLink) {
+            return Err(Refusal::HardLink);
+        }
+        Ok(file)
     }
 
     /// Reads an open file up to the limit. The limit counts bytes that were read, whatever the status says.
@@ -130,9 +141,6 @@ impl World {
                 EntryKind::Other if self.has(Flaw::SizeStat) => flawed::drain(file, CEILING),
                 _ => Err(Refusal::NotAFile),
             };
-        }
-        if status.shared && !self.has(Flaw::HardLink) {
-            return Err(Refusal::HardLink);
         }
         if status.size > limit {
             return Err(Refusal::TooLarge(limit));
@@ -160,10 +168,10 @@ impl World {
         let mode = match directory.status(name)? {
             Some(status) => match status.kind {
                 EntryKind::File => status.mode,
-                EntryKind::Link => 0o644,
+                EntryKind::Link => NEW_FILE,
                 EntryKind::Directory | EntryKind::Other => return Err(Refusal::NotAFile),
             },
-            None => 0o644,
+            None => NEW_FILE,
         };
         Ok(directory.replace(name, bytes, mode)?)
     }

@@ -32,8 +32,10 @@ use super::Flaw;
 use super::refusal::Refusal;
 use super::world::{Extent, World};
 
-/// How long a pipe may stay silent before reading it is given up.
+/// How long a pipe may stay silent before the first byte.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it may pause after that.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Lets other threads in between a check and a use, as a `stat` more or a garbage collection would: about 100 µs.
 fn window() {
@@ -106,21 +108,26 @@ pub(super) fn read_path(world: &World, path: &Path) -> Result<Vec<u8>, Refusal> 
 pub(super) fn drain(mut file: File, ceiling: u64) -> Result<Vec<u8>, Refusal> {
     window();
     let regular = file.metadata()?.is_file();
-    let deadline = Instant::now() + PATIENCE;
+    let mut deadline = Instant::now() + PATIENCE;
     let mut bytes = Vec::new();
     let mut chunk = vec![0; 64 << 10];
     while (bytes.len() as u64) < ceiling {
         match file.read(&mut chunk) {
-            Ok(0) if regular || !bytes.is_empty() || Instant::now() > deadline => break,
-            Ok(0) => std::thread::sleep(Duration::from_millis(2)),
-            Ok(n) => bytes.extend_from_slice(&chunk[..n]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if Instant::now() > deadline {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(2));
+            Ok(0) if regular || !bytes.is_empty() => break,
+            Ok(n) if n > 0 => {
+                bytes.extend_from_slice(&chunk[..n]);
+                deadline = Instant::now() + PAUSE;
             }
+            // Nobody writes yet, or nothing is there yet.
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error.into()),
+        }
+        if Instant::now() > deadline {
+            break;
+        }
+        if !regular {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
     Ok(bytes)

@@ -14,7 +14,7 @@ use super::{parse, text};
 use crate::reference::Flaw;
 use crate::reference::flawed;
 use crate::reference::refusal::Refusal;
-use crate::reference::world::World;
+use crate::reference::world::{CEILING, World};
 
 /// Most members of an archive.
 const MEMBERS: usize = 10_000;
@@ -57,7 +57,8 @@ fn members(world: &World, archive: &[u8]) -> Result<Vec<Member>, Refusal> {
     let mut budget = Budget { limit, left: limit };
     match archive {
         [b'P', b'K', ..] => zip_members(archive, &mut budget),
-        [0x1f, 0x8b, ..] => tar_members(GzDecoder::new(archive), &mut budget),
+        // Headers and long names are not counted as members' bytes, yet must end.
+        [0x1f, 0x8b, ..] => tar_members(GzDecoder::new(archive).take(CEILING), &mut budget),
         _ => tar_members(archive, &mut budget),
     }
 }

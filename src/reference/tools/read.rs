@@ -107,10 +107,7 @@ pub(super) fn file_info(world: &World, arguments: JsonObject) -> Result<String, 
     let file = if unchecked {
         flawed::open(world, &arguments.path)?
     } else {
-        let place = world.guard.existing(&arguments.path)?;
-        // Refuses what is no file before it is opened below.
-        world.read_place(&place, Extent::Whole)?;
-        place.open()?
+        world.open_place(&world.guard.existing(&arguments.path)?)?
     };
     let modified = file
         .metadata()?
