@@ -344,9 +344,10 @@ impl Source {
                 vec![home.join(script).display().to_string()],
             ),
             // The console script names the staging directory in its first line; the module does not.
+            // Isolated, or `-m` would import whatever lies in the working directory.
             Self::Pip { module } => (
                 home.join(VENV_PYTHON),
-                vec!["-m".to_owned(), module.clone()],
+                ["-I", "-m", module].map(str::to_owned).to_vec(),
             ),
             Self::Cargo { binary, .. } => (
                 home.join("bin")
