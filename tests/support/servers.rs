@@ -313,27 +313,26 @@ impl Source {
             }
             Self::Cargo {
                 package, version, ..
-            } => run(
-                "cargo",
-                Command::new(runtime)
-                    .args([
-                        "install",
-                        "--quiet",
-                        "--locked",
-                        "--debug",
-                        "--no-track",
-                        package,
-                    ])
-                    .args(["--version", &format!("={version}"), "--root"])
-                    .arg(staging)
-                    // Shared, so that two releases of one server compile their common dependencies once.
-                    .arg("--target-dir")
-                    .arg(store().join("build"))
-                    .env("CARGO_PROFILE_DEV_DEBUG", "false")
-                    .env_remove("RUSTFLAGS")
-                    .env_remove("CARGO_ENCODED_RUSTFLAGS")
-                    .env_remove("CARGO_BUILD_TARGET"),
-            ),
+            } => {
+                // Inside the staging directory, not in the temporary one, which may be a small memory disk.
+                let build = staging.join("build");
+                let built = run(
+                    "cargo",
+                    Command::new(runtime)
+                        .args(["install", "--quiet", "--locked", "--debug", "--no-track"])
+                        .args([package, "--version", &format!("={version}"), "--root"])
+                        .arg(staging)
+                        .arg("--target-dir")
+                        .arg(&build)
+                        .env("CARGO_PROFILE_DEV_DEBUG", "false")
+                        .env_remove("RUSTFLAGS")
+                        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+                        .env_remove("CARGO_BUILD_TARGET"),
+                );
+                // Half a gigabyte that nothing reads again; a leftover costs space and nothing else.
+                let _ = fs::remove_dir_all(&build);
+                built
+            }
         }
         .map(drop)
     }
@@ -345,9 +344,10 @@ impl Source {
                 vec![home.join(script).display().to_string()],
             ),
             // The console script names the staging directory in its first line; the module does not.
+            // Isolated, or `-m` would import whatever lies in the working directory.
             Self::Pip { module } => (
                 home.join(VENV_PYTHON),
-                vec!["-m".to_owned(), module.clone()],
+                ["-I", "-m", module].map(str::to_owned).to_vec(),
             ),
             Self::Cargo { binary, .. } => (
                 home.join("bin")
@@ -380,7 +380,14 @@ fn run(what: &str, command: &mut Command) -> Result<String, Missing> {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
     let stderr = String::from_utf8_lossy(&output.stderr);
-    let last: Vec<&str> = stderr.lines().rev().take(6).collect();
-    let said: Vec<&str> = last.into_iter().rev().collect();
+    // npm and cargo say what went wrong first and how to get help last; pip says it last.
+    let lines: Vec<&str> = stderr
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    let said = match lines.as_slice() {
+        [first, second, third, .., last] => vec![*first, second, third, last],
+        few => few.to_vec(),
+    };
     Err(missing(format!("{}: {}", output.status, said.join(" | "))))
 }
