@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The `watertight` command: parses, calls, exits.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    watertight::cli::main().into()
+}

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::config::Binding;
 pub use crate::config::PathForm;
 use crate::probe::{Role, Slot};
 
@@ -107,6 +108,40 @@ pub struct Unbound {
 }
 
 impl Channel {
+    /// The channel that a user bound by hand, its other arguments expanded. Still to be proven.
+    #[must_use]
+    pub fn given(binding: &Binding, fixed: Map<String, Value>) -> Self {
+        Self {
+            tool: binding.tool.value.clone(),
+            role: binding.role.value,
+            slots: binding
+                .slots
+                .value
+                .iter()
+                .map(|(slot, pointers)| {
+                    (
+                        *slot,
+                        pointers
+                            .value
+                            .iter()
+                            .map(|pointer| pointer.value.clone())
+                            .collect(),
+                    )
+                })
+                .collect(),
+            fixed,
+            form: binding.form.unwrap_or_default(),
+            pattern: PatternForm::default(),
+            extension: binding
+                .extension
+                .as_ref()
+                .map_or_else(plain_text, |extension| extension.value.clone()),
+            score: certain(),
+            proof: Proof::unproven(),
+            destructive: false,
+        }
+    }
+
     /// Stable name: `tool` and the pointers of its main slot, such as `read_file:path`.
     #[must_use]
     pub fn name(&self) -> String {

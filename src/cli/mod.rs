@@ -4,8 +4,121 @@
 
 pub mod explain;
 pub mod list;
+mod print;
 pub mod progress;
+pub mod run;
 mod run_args;
+mod select;
 pub mod style;
 
+use clap::{Parser, Subcommand};
+
 pub use run_args::RunArgs;
+
+use crate::{
+    diag::{Diagnostic, Look},
+    exit::Exit,
+    probe::Catalog,
+    reference::{self, ReferenceArgs},
+};
+use print::{put, shout};
+
+/// Proves which boundaries of a running MCP server hold.
+#[derive(Debug, Parser)]
+#[command(name = "watertight", version, styles = style::HELP, after_help = exit_codes())]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Probe a server and report which boundaries held
+    Run(Box<RunArgs>),
+    /// List the probes
+    List(list::ListArgs),
+    /// Explain a probe: what it asks, how, what a breach means, how to fix it
+    Explain(explain::ExplainArgs),
+    /// Run the reference target, an MCP server that is sound or flawed on purpose
+    Reference(ReferenceArgs),
+}
+
+fn exit_codes() -> String {
+    let mut text = String::from("Exit codes:\n");
+    for (exit, meaning) in Exit::ALL {
+        text.push_str(&format!("  {}  {meaning}\n", exit.code()));
+    }
+    text
+}
+
+/// Parses the command line and does what it says.
+#[must_use]
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no mistakes; clap knows where each is printed.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::BadInput
+            } else {
+                Exit::Held
+            };
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            shout(&format!("error: no asynchronous runtime: {error}\n"));
+            return Exit::HarnessFault;
+        }
+    };
+    runtime.block_on(cli.command.run())
+}
+
+impl Command {
+    async fn run(self) -> Exit {
+        match self {
+            Self::Run(args) => run::run(&args).await,
+            Self::List(args) => told(list::run(&args, Catalog::embedded())),
+            Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),
+            Self::Reference(args) => serve(args).await,
+        }
+    }
+}
+
+fn told(text: Result<String, String>) -> Exit {
+    match text {
+        Ok(text) => {
+            put(&text);
+            Exit::Held
+        }
+        Err(message) => {
+            shout(&Diagnostic::error("cli", message).render(Look::of_stderr()));
+            Exit::BadInput
+        }
+    }
+}
+
+async fn serve(args: ReferenceArgs) -> Exit {
+    if args.list_flaws {
+        for (name, what) in reference::flaws() {
+            put(&format!("{name:28} {what}\n"));
+        }
+        return Exit::Held;
+    }
+    let served = match args.into_parts() {
+        Ok((kind, options)) => reference::serve_stdio(kind, options).await,
+        Err(error) => Err(error),
+    };
+    match served {
+        Ok(()) => Exit::Held,
+        Err(error) => {
+            shout(&format!("error: {error}\n"));
+            Exit::BadInput
+        }
+    }
+}

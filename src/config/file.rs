@@ -162,9 +162,7 @@ pub struct Binding {
 }
 
 /// How a tool wants paths spelled.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PathForm {
     /// `/srv/allowed/a.txt`

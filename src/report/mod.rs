@@ -4,6 +4,7 @@
 //! Knows nothing of how a run is made.
 
 mod account;
+mod assemble;
 mod boundary;
 mod json;
 mod model;
@@ -15,6 +16,7 @@ mod words;
 mod write;
 
 pub use account::*;
+pub use assemble::*;
 pub use boundary::*;
 pub use json::{render as render_json, schema};
 pub use model::*;

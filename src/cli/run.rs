@@ -1,0 +1,472 @@
+//! `watertight run`: the whole way from settings to exit code.
+//!
+//! Owns the order of things and what is printed. Each step is somebody else's.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use serde_json::Value;
+
+use super::{
+    RunArgs,
+    print::{problem, put, shout},
+    progress::{Detail, Progress},
+    select::{Selection, select},
+    style,
+};
+use crate::{
+    channel::Channel,
+    config::{self, Reach, Settings, TargetSpec, Verbosity},
+    diag::{Look, Problems},
+    exit::Exit,
+    policy::{Placeholders, Policy},
+    report::{
+        self, Calibration, Format, Harness, Report, Surroundings, Thresholds, assemble,
+        render_json, write_reports,
+    },
+    run::{self, Event, Order, Setup},
+    session::{Endpoint, Era, HttpEndpoint, Launch, Limits, Options, Transcript, end_all},
+    target::{Base, environment, resolve},
+    testbed::Bed,
+};
+
+/// Calls in flight at once, unless the user says otherwise.
+const JOBS: usize = 16;
+
+/// Runs what the flags and the configuration say.
+pub async fn run(args: &RunArgs) -> Exit {
+    let here = std::env::current_dir().unwrap_or_default();
+    match args.settle(&here) {
+        Ok(settings) => settled(&settings, None).await,
+        Err(problems) => problem(&problems),
+    }
+}
+
+/// Runs with settings that are complete.
+pub async fn settled(settings: &Settings, calibration: Option<Calibration>) -> Exit {
+    for warning in &settings.warnings {
+        shout(&warning.render(Look::of_stderr()));
+    }
+    let progress = Progress::new(match settings.verbosity {
+        Verbosity::Quiet => Detail::Quiet,
+        Verbosity::Normal => Detail::Normal,
+        Verbosity::Verbose => Detail::Verbose,
+    });
+    let made = report(settings, &|event| progress.show(&event), calibration).await;
+    drop(progress);
+    match made {
+        Ok(report) => conclude(settings, &report),
+        Err(failure) => failure.tell(),
+    }
+}
+
+/// Why there is no report.
+#[derive(Debug)]
+pub enum Failure {
+    /// Mistakes in what the user gave.
+    Problems(Problems),
+    /// The target or another input cannot be used; the message says what to do.
+    Input(String),
+    /// The harness failed.
+    Fault(String),
+}
+
+impl Failure {
+    /// Tells it on standard error.
+    pub fn tell(&self) -> Exit {
+        match self {
+            Self::Problems(problems) => problem(problems),
+            Self::Input(message) => {
+                shout(&format!("error: {message}\n"));
+                Exit::BadInput
+            }
+            Self::Fault(message) => {
+                shout(&format!("error: {message}\n"));
+                Exit::HarnessFault
+            }
+        }
+    }
+}
+
+/// Makes the report of a run.
+///
+/// # Errors
+/// When something that the user gave cannot be used, or the harness fails.
+pub async fn report(
+    settings: &Settings,
+    emit: &dyn Fn(Event),
+    calibration: Option<Calibration>,
+) -> Result<Report, Failure> {
+    let Selection { probes, words } = select(settings).map_err(Failure::Problems)?;
+    let bed = match &settings.target.allowed {
+        Some(shared) => Bed::around(shared),
+        None => Bed::create(),
+    }
+    .map_err(|error| Failure::Input(error.to_string()))?;
+    let places = placeholders(&bed);
+    let policy = settings.policy.expand(&places).map_err(Failure::Problems)?;
+    exists(&policy)?;
+    let target = endpoint(&settings.target, &places, &bed)?;
+    let seed = settings.seed.unwrap_or_else(|| fastrand::u64(..));
+    let stop = AtomicBool::new(false);
+    let started = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+    let order = Order {
+        bed: &bed,
+        endpoint: target.endpoint.clone(),
+        options: options(settings, &places)?,
+        setup: setup(settings, &places)?,
+        policy: &policy,
+        probes: probes.clone(),
+        given: given(settings, &places)?,
+        allow_destructive: &settings.target.allow_destructive,
+        allowed_is_argument: target.allowed_is_argument,
+        jobs: settings.jobs.unwrap_or(JOBS),
+        deadline: settings.timeout,
+        seed,
+        stop: &stop,
+        emit,
+        transcript: Transcript::new(),
+    };
+    let ran = to_the_end(order, &stop, emit).await?;
+    let surroundings = Surroundings {
+        harness: Harness {
+            name: String::from("watertight"),
+            version: String::from(env!("CARGO_PKG_VERSION")),
+            run: format!("{:08x}", fastrand::u32(..)),
+            seed,
+            started,
+            took_ms: 0,
+            startup_ms: 0,
+            selection: words,
+            interrupted: false,
+        },
+        probes: &probes,
+        display: run::display(&target.endpoint),
+        transport: target.transport,
+        environment: target.environment,
+        cwd: target.cwd,
+        policy: serde_json::to_value(policy.document()).unwrap_or(Value::Null),
+        policy_path: policy_path(settings),
+        testbed: if settings.target.allowed.is_some() {
+            "remote"
+        } else {
+            "host"
+        },
+        allowed: bed.allowed.display().to_string(),
+        denied: bed.denied.display().to_string(),
+        clean: true,
+        calibration,
+        thresholds: Thresholds {
+            min_severity: settings.thresholds.severity,
+            min_coverage: settings.thresholds.coverage,
+        },
+        notes: target.notes,
+    };
+    let clean = bed.remove();
+    let report = assemble(
+        &ran,
+        Surroundings {
+            clean,
+            ..surroundings
+        },
+    );
+    report.map_err(|error| Failure::Fault(format!("the report does not add up: {error}")))
+}
+
+/// Runs until the plan is done, or the user wants it to end: the first time in order, the second
+/// time at once.
+async fn to_the_end(order: Order<'_>, stop: &AtomicBool, emit: &dyn Fn(Event)) -> Result<run::Ran, Failure> {
+    let running = run::run(order);
+    tokio::pin!(running);
+    let ran = tokio::select! {
+        ran = &mut running => ran,
+        () = interrupted() => {
+            emit(Event::Note(String::from("interrupted: ending the run; once more to end at once")));
+            stop.store(true, Ordering::Relaxed);
+            tokio::select! {
+                ran = &mut running => ran,
+                () = interrupted() => {
+                    end_all();
+                    return Err(Failure::Input(String::from("interrupted")));
+                }
+            }
+        }
+    };
+    ran.map_err(|error| Failure::Input(error.to_string()))
+}
+
+/// Ends when the user presses Ctrl-C or the run is asked to end.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let (Ok(mut terminate), Ok(mut hangup)) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::hangup()),
+        ) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without signal handlers the default action ends us.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn conclude(settings: &Settings, report: &Report) -> Exit {
+    let mut printed = false;
+    let mut files: Vec<(Format, PathBuf)> = Vec::new();
+    for wanted in &settings.reports {
+        let format = match wanted.format {
+            config::ReportFormat::Json => Format::Json,
+            config::ReportFormat::Text => Format::Terminal,
+        };
+        match &wanted.path {
+            Some(path) => files.push((format, PathBuf::from(path))),
+            None => {
+                printed = true;
+                put(&match format {
+                    Format::Json => render_json(report),
+                    Format::Terminal => report::render_terminal(report, &style::look(false)),
+                });
+            }
+        }
+    }
+    if !printed {
+        let verbose = settings.verbosity == Verbosity::Verbose;
+        let page = report::render_terminal(report, &style::look(verbose));
+        if settings.verbosity == Verbosity::Quiet {
+            put(&format!(
+                "{}\n",
+                page.trim_end().lines().last().unwrap_or_default()
+            ));
+        } else {
+            put(&page);
+        }
+    }
+    let failures = write_reports(report, &files);
+    for failure in &failures {
+        shout(&format!("error: {failure}\n"));
+    }
+    let verdict = Exit::ALL
+        .iter()
+        .map(|(exit, _)| *exit)
+        .find(|exit| exit.code() == report.summary.exit_code);
+    match verdict {
+        Some(exit) if failures.is_empty() || exit == Exit::Breached => exit,
+        _ => Exit::HarnessFault,
+    }
+}
+
+/// The values of placeholders in this run.
+pub(super) fn placeholders(bed: &Bed) -> Placeholders {
+    let text = |path: &Path| path.display().to_string();
+    Placeholders::new()
+        .with("allowed", text(&bed.allowed))
+        .with("denied", text(&bed.denied))
+        .with("outside", text(&bed.outside))
+        .with("home", text(&bed.home))
+        .with("tmp", text(&bed.tmp))
+}
+
+/// Allowed paths must exist: a server that starts without its directory shows nothing.
+fn exists(policy: &Policy) -> Result<(), Failure> {
+    let missing: Vec<&str> = policy
+        .allowed_paths()
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.text.as_str())
+        .filter(|path| !Path::new(path).exists())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Input(format!(
+        "the policy allows {}, which does not exist here\n\
+         write `{{allowed}}` in the policy and in the command line for a directory that the run makes itself",
+        missing.join(" and ")
+    )))
+}
+
+/// How the target is reached in this run.
+pub(super) struct Target {
+    pub(super) endpoint: Endpoint,
+    pub(super) transport: &'static str,
+    pub(super) environment: Vec<String>,
+    pub(super) cwd: Option<String>,
+    pub(super) allowed_is_argument: bool,
+    pub(super) notes: Vec<String>,
+}
+
+/// Makes launch or attachment out of the settings.
+pub(super) fn endpoint(
+    spec: &TargetSpec,
+    places: &Placeholders,
+    bed: &Bed,
+) -> Result<Target, Failure> {
+    let expand = |text: &str| {
+        places
+            .expand(text)
+            .map_err(|error| Failure::Input(error.to_string()))
+    };
+    match &spec.reach {
+        Reach::Url {
+            url,
+            headers,
+            bearer_env,
+        } => {
+            let bearer = match bearer_env {
+                None => None,
+                Some(name) => Some(std::env::var(name).map_err(|_| {
+                    Failure::Input(format!(
+                        "the environment variable {name} of --bearer-env is not set, or is no text"
+                    ))
+                })?),
+            };
+            let headers = headers
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), expand(value)?)))
+                .collect::<Result<_, Failure>>()?;
+            let url = expand(url)?;
+            Ok(Target {
+                endpoint: Endpoint::Http(HttpEndpoint {
+                    url,
+                    headers,
+                    bearer,
+                }),
+                transport: "http",
+                environment: Vec::new(),
+                cwd: None,
+                allowed_is_argument: false,
+                notes: Vec::new(),
+            })
+        }
+        Reach::Command(command) => {
+            let here = std::env::current_dir()
+                .map_err(|error| Failure::Input(format!("no working directory: {error}")))?;
+            let words = command
+                .iter()
+                .map(|word| expand(word))
+                .collect::<Result<Vec<_>, _>>()?;
+            let (program, args) = words
+                .split_first()
+                .map_or((String::new(), Vec::new()), |(program, args)| {
+                    (program.clone(), args.to_vec())
+                });
+            let resolved = resolve(&program, &args, std::env::var_os("PATH").as_deref(), &here)
+                .map_err(|error| Failure::Input(error.to_string()))?;
+            let set: BTreeMap<String, String> = spec
+                .env
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), expand(value)?)))
+                .collect::<Result<_, Failure>>()?;
+            let own = std::env::vars_os().collect();
+            let base = Base {
+                home: &bed.home,
+                tmp: &bed.tmp,
+            };
+            let made = environment(&own, base, resolved.launcher, &spec.pass_env, &set);
+            let mut notes: Vec<String> = made
+                .missing
+                .iter()
+                .map(|name| {
+                    format!(
+                        "the environment variable {name} is to be passed on, but is not set here"
+                    )
+                })
+                .collect();
+            notes.extend(resolved.launcher.map(|launcher| launcher.note().to_owned()));
+            let cwd = match &spec.cwd {
+                Some(cwd) => here.join(expand(cwd)?),
+                None => here,
+            };
+            if !cwd.is_dir() {
+                return Err(Failure::Input(format!(
+                    "the working directory {} does not exist",
+                    cwd.display()
+                )));
+            }
+            let allowed_is_argument = command.iter().any(|word| word.contains("{allowed}"))
+                || spec
+                    .env
+                    .iter()
+                    .any(|(_, value)| value.contains("{allowed}"));
+            Ok(Target {
+                environment: made.variables.keys().cloned().collect(),
+                cwd: Some(cwd.display().to_string()),
+                endpoint: Endpoint::Stdio(Launch {
+                    program: resolved.program.display().to_string(),
+                    args,
+                    env: made.variables,
+                    cwd,
+                }),
+                transport: "stdio",
+                allowed_is_argument,
+                notes,
+            })
+        }
+    }
+}
+
+/// How the target is spoken to.
+pub(super) fn options(settings: &Settings, places: &Placeholders) -> Result<Options, Failure> {
+    let roots = settings
+        .target
+        .roots
+        .iter()
+        .map(|root| places.expand(root).map(PathBuf::from))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| Failure::Input(error.to_string()))?;
+    Ok(Options {
+        era: match settings.target.era {
+            config::Era::Auto => Era::Auto,
+            config::Era::Handshake => Era::Handshake,
+            config::Era::Stateless => Era::Stateless,
+        },
+        roots: (!roots.is_empty()).then_some(roots),
+        limits: Limits {
+            startup: settings.startup_timeout,
+            ..Limits::default()
+        },
+        protocol: None,
+    })
+}
+
+/// The calls to make before probing.
+pub(super) fn setup(settings: &Settings, places: &Placeholders) -> Result<Vec<Setup>, Failure> {
+    let call = |call: &config::SetupCall| {
+        let arguments = TargetSpec::expand_arguments(&call.arguments, places)
+            .map_err(|error| Failure::Input(error.to_string()))?;
+        Ok(Setup {
+            tool: call.tool.value.clone(),
+            arguments,
+        })
+    };
+    settings.target.setup.iter().map(call).collect()
+}
+
+/// The channels that the user bound.
+pub(super) fn given(settings: &Settings, places: &Placeholders) -> Result<Vec<Channel>, Failure> {
+    let channel = |binding: &config::Binding| {
+        let fixed = TargetSpec::expand_arguments(&binding.arguments, places)
+            .map_err(|error| Failure::Input(error.to_string()))?;
+        Ok(Channel::given(binding, fixed))
+    };
+    settings.bindings.iter().map(channel).collect()
+}
+
+fn policy_path(settings: &Settings) -> Option<&Path> {
+    let path = Path::new(settings.policy.source().name());
+    path.is_file().then_some(path)
+}

@@ -1,0 +1,151 @@
+//! Which probes a run asks.
+//!
+//! Owns the meaning of `--suite`, `--probe`, `--skip` and `--probes`. An empty selection is a
+//! mistake, never a success.
+
+use std::sync::Arc;
+
+use crate::{
+    config::Settings,
+    diag::{Diagnostic, Problems, Source},
+    probe::{Catalog, FileProblems, Probe, near},
+    reference::flaws,
+    suite::Suite,
+};
+
+/// The suite of a run that names none.
+const DEFAULT_SUITE: &str = "core";
+
+/// The probes of a run.
+pub(super) struct Selection {
+    /// In order of id.
+    pub(super) probes: Vec<Arc<Probe>>,
+    /// As the user wrote it.
+    pub(super) words: Vec<String>,
+}
+
+/// Selects the probes.
+pub(super) fn select(settings: &Settings) -> Result<Selection, Problems> {
+    let catalog = catalog(settings)?;
+    let mut suites: Vec<&str> = settings.suites.iter().map(String::as_str).collect();
+    if suites.is_empty() && settings.probes.is_empty() {
+        suites.push(DEFAULT_SUITE);
+    }
+    let mut found = Vec::new();
+    let mut selected: Vec<&Probe> = Vec::new();
+    for name in &suites {
+        match Suite::find(name) {
+            Some(suite) => selected.extend(suite.probes(&catalog)),
+            None => {
+                let known = Suite::embedded().iter().map(|suite| suite.name.as_str());
+                found.push(
+                    Diagnostic::error("select::suite", format!("no suite is called `{name}`"))
+                        .help(near(name, known)),
+                );
+            }
+        }
+    }
+    for id in &settings.probes {
+        let before = selected.len();
+        selected.extend(catalog.probes().filter(|probe| covers(id, probe)));
+        if selected.len() == before {
+            found.push(unknown("select::probe", id, &catalog));
+        }
+    }
+    for id in &settings.skip {
+        if !catalog.probes().any(|probe| covers(id, probe)) {
+            found.push(unknown("select::skip", id, &catalog));
+        }
+    }
+    selected.retain(|probe| !settings.skip.iter().any(|id| covers(id, probe)));
+    selected.sort_by(|one, other| one.id.cmp(&other.id));
+    selected.dedup_by(|one, other| one.id == other.id);
+    if found.is_empty() && selected.is_empty() {
+        found.push(
+            Diagnostic::error(
+                "select::empty",
+                "no probe is left to ask: everything selected is skipped too",
+            )
+            .help("`watertight list` shows the probes; take something out of `skip`"),
+        );
+    }
+    if let Some(problems) = Problems::new(found) {
+        return Err(problems);
+    }
+    let words = suites
+        .into_iter()
+        .map(|suite| format!("suite {suite}"))
+        .chain(settings.probes.iter().map(|id| format!("probe {id}")))
+        .chain(settings.skip.iter().map(|id| format!("skip {id}")))
+        .collect();
+    Ok(Selection {
+        probes: selected.into_iter().cloned().map(Arc::new).collect(),
+        words,
+    })
+}
+
+/// The embedded probes and those of `--probes`.
+fn catalog(settings: &Settings) -> Result<Catalog, Problems> {
+    let names: Vec<&str> = flaws().iter().map(|(name, _)| *name).collect();
+    let mut catalog = Catalog::embedded().clone();
+    for directory in &settings.probe_dirs {
+        let more = Catalog::load_dir(directory, Some(&names)).map_err(told)?;
+        catalog = catalog.join(&more).map_err(|twice| {
+            let ids: Vec<String> = twice.iter().map(ToString::to_string).collect();
+            Problems::from(
+                Diagnostic::error(
+                    "select::twice",
+                    format!("{} declared twice", ids.join(", ")),
+                )
+                .help(format!(
+                    "give the probe in {} an id of its own",
+                    directory.display()
+                )),
+            )
+        })?;
+    }
+    Ok(catalog)
+}
+
+fn told(files: Vec<FileProblems>) -> Problems {
+    let diagnostics = files
+        .into_iter()
+        .flat_map(|file| {
+            let source = Source::new(file.file.display().to_string(), file.source);
+            file.problems.into_iter().map(move |problem| {
+                let diagnostic =
+                    Diagnostic::error(problem.code, problem.message).at(&source, problem.span);
+                match problem.help {
+                    Some(help) => diagnostic.help(help),
+                    None => diagnostic,
+                }
+            })
+        })
+        .collect();
+    Problems::new(diagnostics).unwrap_or_else(|| {
+        Diagnostic::error("probe::unreadable", "the probes cannot be read").into()
+    })
+}
+
+/// Whether an id of the user names the probe: the whole id, or its beginning up to a dot.
+fn covers(id: &str, probe: &Probe) -> bool {
+    probe
+        .id
+        .0
+        .strip_prefix(id)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+fn unknown(code: &'static str, id: &str, catalog: &Catalog) -> Diagnostic {
+    let close: Vec<&str> = catalog
+        .near(id)
+        .into_iter()
+        .map(|id| id.0.as_str())
+        .collect();
+    let help = if close.is_empty() {
+        String::from("`watertight list` shows them all")
+    } else {
+        format!("did you mean {}?", close.join(" or "))
+    };
+    Diagnostic::error(code, format!("no probe is called `{id}`")).help(help)
+}
