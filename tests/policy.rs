@@ -144,6 +144,28 @@ fn places_are_right_behind_letters_of_several_bytes() {
 }
 
 #[test]
+fn nothing_in_a_file_steers_the_terminal() {
+    let text = "server:\n  name: \u{1b}[31mred\n  nam\u{202e}: 1\n";
+    for name in ["p.yaml", "p.json", "p.toml", "\u{1b}]0;title\u{7}.json"] {
+        let drawn = refuse(name, text).render(Look::PLAIN);
+        assert!(
+            !drawn.contains(['\u{1b}', '\u{7}', '\u{202e}']),
+            "{drawn:?}"
+        );
+    }
+    let colour = Look {
+        colour: true,
+        unicode: true,
+        ..Look::PLAIN
+    };
+    let drawn = refuse("p.toml", "x = 1").render(colour);
+    assert!(
+        drawn.contains("\u{1b}[") && drawn.contains('│'),
+        "{drawn:?}"
+    );
+}
+
+#[test]
 fn one_line_says_it_too() {
     let problems = refuse("p.toml", "server.nam = \"x\"");
     assert_eq!(
@@ -321,6 +343,32 @@ fn protected_names_deny_writing_only() {
 }
 
 #[test]
+fn a_protected_name_above_the_allowed_directory_protects_nothing() {
+    let policy = load(
+        "p.json",
+        r#"{"capabilities":{"filesystem":{"allowed_paths":["/.git/hooks/w","/.git/hooks/w/x"],
+            "protected_names":["hooks", "x/y"]}}}"#,
+    );
+    let writes = |path: &str| policy.decide(Path::new(path), Access::Write).allowed;
+    assert!(writes("/.git/hooks/w/a"));
+    assert!(!writes("/.git/hooks/w/hooks/a"));
+    assert!(
+        !writes("/.git/hooks/w/x/y"),
+        "relative to the outermost directory"
+    );
+}
+
+#[test]
+fn an_allowed_root_directory_claims_nothing_outside() {
+    let policy = load(
+        "p.json",
+        r#"{"capabilities":{"filesystem":{"allowed_paths":["/"]}}}"#,
+    );
+    assert!(!policy.claims(Claim::Outside));
+    assert_eq!(policy.warnings()[0].code(), "policy::everything");
+}
+
+#[test]
 fn read_only_denies_writing() {
     let policy = load(
         "p.yaml",
@@ -408,6 +456,8 @@ fn the_published_schema_is_the_generated_one_and_fits_the_example() {
     assert!(validator.is_valid(&example));
     let unknown = json!({ "capabilities": { "filesystem": { "allowed_path": [] } } });
     assert!(!validator.is_valid(&unknown));
+    let null = json!({ "capabilities": { "filesystem": { "allowed_paths": null } } });
+    assert!(!validator.is_valid(&null));
     let negative = json!({ "capabilities": { "filesystem": { "max_file_size_mb": -1 } } });
     assert!(!validator.is_valid(&negative));
 }

@@ -19,9 +19,7 @@ pub const FILE_NAME: &str = "watertight.toml";
 /// JSON Schema of `watertight.toml`.
 #[must_use]
 pub fn schema() -> schemars::Schema {
-    let mut schema = schemars::schema_for!(ConfigFile);
-    schema.insert("title".into(), "watertight.toml, version 1".into());
-    schema
+    crate::diag::schema_of::<ConfigFile>("watertight.toml, version 1")
 }
 
 /// The word by which a value such as a role is written in files.

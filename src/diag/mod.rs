@@ -10,6 +10,7 @@ mod json;
 mod look;
 mod nearest;
 mod read;
+mod schema;
 mod source;
 mod toml;
 mod tree;
@@ -21,6 +22,7 @@ pub use at::At;
 pub use look::Look;
 pub use nearest::nearest;
 pub use read::word_of;
+pub use schema::schema_of;
 pub use source::{Format, Source};
 
 /// One mistake, or one doubtful thing, in what the user wrote.

@@ -8,7 +8,8 @@
 //! - A pattern stands for every path that it matches, so its length is that of the longest
 //!   prefix of the path that it matches.
 //! - With an allow-list, a path that no rule covers is denied; without one it is allowed.
-//! - `read_only` and `protected_names` deny writing only, and only where reading is allowed.
+//! - `read_only` and `protected_names` deny writing only, and only where reading is allowed. A
+//!   name is protected below the outermost allowed directory, not in the path that leads there.
 
 use std::path::{Path, PathBuf};
 
@@ -201,10 +202,17 @@ impl Filesystem {
         if self.read_only {
             return denied(RuleKind::ReadOnly, "read_only", self.read_only_at.as_ref());
         }
+        let below = self
+            .allowed
+            .iter()
+            .flatten()
+            .filter_map(|entry| path.strip_prefix(&entry.text).ok())
+            .max_by_key(|rest| length(rest))
+            .unwrap_or(path);
         let protecting = self
             .protected
             .iter()
-            .find(|(_, glob)| path.ancestors().any(|prefix| glob.is_match(prefix)));
+            .find(|(_, glob)| below.ancestors().any(|prefix| glob.is_match(prefix)));
         match protecting {
             Some((entry, _)) => denied(
                 RuleKind::ProtectedName,
@@ -253,6 +261,14 @@ impl Filesystem {
             }
         };
         Decision { allowed, rule }
+    }
+
+    /// Whether something is outside of the allow-list.
+    pub(super) fn confines(&self) -> bool {
+        let root = |entry: &Entry| Path::new(&entry.text).parent().is_none();
+        self.allowed
+            .as_ref()
+            .is_some_and(|allowed| !allowed.iter().any(root))
     }
 
     /// Denied entries that take something away from what is allowed.

@@ -17,7 +17,7 @@ pub use filesystem::{Access, Decision, DeniedInside, Entry, Location, Rule, Rule
 pub use placeholder::*;
 
 use crate::{
-    diag::{At, Diagnostic, Problems, Source},
+    diag::{At, Diagnostic, Problems, Source, schema_of},
     policy::filesystem::Filesystem,
     probe::Claim,
 };
@@ -155,7 +155,7 @@ impl Policy {
             return false;
         };
         match claim {
-            Claim::Outside => filesystem.allowed.is_some(),
+            Claim::Outside => filesystem.confines(),
             Claim::DeniedInside => self.denied_inside().iter().any(|denied| !denied.pattern),
             Claim::DeniedPattern => self.denied_inside().iter().any(|denied| denied.pattern),
             Claim::MaxFileSize => filesystem.max_file_bytes.is_some(),
@@ -224,6 +224,11 @@ impl Document {
                 .iter_mut()
                 .flat_map(|process| &mut process.read_only_paths),
         );
+        plain.extend(
+            self.execution
+                .iter_mut()
+                .flat_map(|execution| &mut execution.allowed_commands),
+        );
         plain
             .into_iter()
             .map(|at| (at, false))
@@ -238,7 +243,5 @@ impl Document {
 /// JSON Schema of policy files.
 #[must_use]
 pub fn schema() -> schemars::Schema {
-    let mut schema = schemars::schema_for!(Document);
-    schema.insert("title".into(), "Watertight policy, version 1".into());
-    schema
+    schema_of::<Document>("Watertight policy, version 1")
 }
