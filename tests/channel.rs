@@ -256,12 +256,16 @@ fn relative_paths_only() {
 
 #[test]
 fn paths_rooted_at_the_allowed_directory() {
-    let server = Server::new().tool("read_file", "Read a file", file_schema(), |args, root| {
-        match get(args, "path").strip_prefix('/') {
-            Some(path) => answer(fs::read_to_string(root.join(path))),
-            None => Answer::Failed("must start with a slash".into()),
-        }
-    });
+    let server =
+        Server::new().tool(
+            "read_file",
+            "Read a file",
+            file_schema(),
+            |args, root| match get(args, "path").strip_prefix('/') {
+                Some(path) => answer(fs::read_to_string(root.join(path))),
+                None => Answer::Failed("must start with a slash".into()),
+            },
+        );
     assert_eq!(
         proven(&server.discover(), Role::FileRead).form,
         PathForm::Rooted
@@ -431,7 +435,10 @@ fn a_schema_with_lying_types() {
     let server = Server::new().tool(
         "read_multiple_documents",
         "Reads documents",
-        object(&["paths"], json!({ "paths": { "type": "array", "items": { "type": "string" } } })),
+        object(
+            &["paths"],
+            json!({ "paths": { "type": "array", "items": { "type": "string" } } }),
+        ),
         |args, root| {
             if args.get("verbose").is_none() {
                 return Answer::Failed("'verbose' is a required property".into());
@@ -581,7 +588,11 @@ fn identifiers_that_become_file_names() {
         "get_note",
         "Get a note by its id",
         object(&["id"], json!({ "id": text("Identifier of the note") })),
-        |args, root| answer(fs::read_to_string(root.join(format!("{}.md", get(args, "id"))))),
+        |args, root| {
+            answer(fs::read_to_string(
+                root.join(format!("{}.md", get(args, "id"))),
+            ))
+        },
     );
     let discovery = server.discover();
     let channel = proven(&discovery, Role::IdentRead);
@@ -860,9 +871,10 @@ fn archives_patches_and_repositories() {
             "List git branches",
             object(&["repo_path"], json!({ "repo_path": { "type": "string" } })),
             |args, root| {
-                answer(inside(root, get(args, "repo_path")).and_then(|dir| {
-                    names(&dir.join(".git/refs/heads"))
-                }))
+                answer(
+                    inside(root, get(args, "repo_path"))
+                        .and_then(|dir| names(&dir.join(".git/refs/heads"))),
+                )
             },
         )
         .tool(
@@ -910,7 +922,13 @@ fn archives_patches_and_repositories() {
         .channels
         .iter()
         .filter(|channel| channel.proof.proven())
-        .map(|channel| (channel.tool.as_str(), channel.role, channel.extension.as_str()))
+        .map(|channel| {
+            (
+                channel.tool.as_str(),
+                channel.role,
+                channel.extension.as_str(),
+            )
+        })
         .collect();
     assert_eq!(
         found,
@@ -930,14 +948,19 @@ fn resources_are_read_by_uri() {
     let mut server = Server::new();
     server.handlers.insert(
         "resources/read".into(),
-        Box::new(|params, root| match get(params, "uri").strip_prefix("file://") {
-            Some(path) => answer(read(root, path)),
-            None => Answer::Refused(-32002, "not found".into()),
-        }),
+        Box::new(
+            |params, root| match get(params, "uri").strip_prefix("file://") {
+                Some(path) => answer(read(root, path)),
+                None => Answer::Refused(-32002, "not found".into()),
+            },
+        ),
     );
     let discovery = server.discover_with(&[], |ground| ground.resources = true);
     let channel = proven(&discovery, Role::ResourceRead);
-    assert_eq!((channel.tool.as_str(), channel.form), ("resources/read", PathForm::Uri));
+    assert_eq!(
+        (channel.tool.as_str(), channel.form),
+        ("resources/read", PathForm::Uri)
+    );
     assert_eq!(server.discover().channels, []);
 }
 
@@ -1003,13 +1026,18 @@ fn a_success_for_nothing_proves_nothing() {
     // Says the last file's content when asked for one that is not there.
     let last = Mutex::new(String::new());
     let server = Server::new()
-        .tool("read_file", "Read a file", file_schema(), move |args, root| {
-            let mut last = last.lock().unwrap();
-            if let Ok(text) = read(root, get(args, "path")) {
-                *last = text;
-            }
-            Answer::Text(last.clone())
-        })
+        .tool(
+            "read_file",
+            "Read a file",
+            file_schema(),
+            move |args, root| {
+                let mut last = last.lock().unwrap();
+                if let Ok(text) = read(root, get(args, "path")) {
+                    *last = text;
+                }
+                Answer::Text(last.clone())
+            },
+        )
         .tool(
             "copy_file",
             "Copies a file",
@@ -1064,17 +1092,27 @@ fn destructive_tools_are_not_called() {
     let allowed = [String::from("delete_file")];
     let server = Server::new()
         .tool("delete_file", "Deletes a file", file_schema(), delete)
-        .tool("wipe", "Reads a file", file_schema(), |_, _| panic!("called"))
-        .tool("open_document", "Reads a file", file_schema(), |args, root| {
-            answer(read(root, get(args, "path")))
+        .tool("wipe", "Reads a file", file_schema(), |_, _| {
+            panic!("called")
         })
+        .tool(
+            "open_document",
+            "Reads a file",
+            file_schema(),
+            |args, root| answer(read(root, get(args, "path"))),
+        )
         .annotated(json!({ "destructiveHint": false }));
     let discovery = server.discover();
     let skipped: Vec<_> = discovery
         .unbound
         .iter()
         .filter(|unbound| unbound.parameter.is_none())
-        .map(|unbound| (unbound.tool.as_str(), unbound.why.contains("--allow-destructive")))
+        .map(|unbound| {
+            (
+                unbound.tool.as_str(),
+                unbound.why.contains("--allow-destructive"),
+            )
+        })
         .collect();
     assert_eq!(skipped, [("delete_file", true), ("wipe", true)]);
     proven(&discovery, Role::FileRead);
@@ -1112,7 +1150,12 @@ fn a_given_binding_is_proven_as_it_is() {
         ..given
     };
     let discovery = server.discover_with(&[absent], |_| {});
-    assert!(discovery.unbound.iter().any(|unbound| unbound.tool == "gone"));
+    assert!(
+        discovery
+            .unbound
+            .iter()
+            .any(|unbound| unbound.tool == "gone")
+    );
 }
 
 #[test]
@@ -1220,7 +1263,10 @@ fn lock_server() -> Server {
             ),
             |args, root| {
                 let args = &args["params"];
-                if Path::new(get(args, "project_dir")).join(get(args, "path")).starts_with("/") {
+                if Path::new(get(args, "project_dir"))
+                    .join(get(args, "path"))
+                    .starts_with("/")
+                {
                     return Answer::Failed("relative paths only".into());
                 }
                 answer(
@@ -1284,7 +1330,10 @@ fn arguments_are_built_for_attacks() {
     let root = Path::new("/srv/allowed");
     let arguments = channel.arguments(
         &BTreeMap::from([
-            (Slot::Path, SlotValue::Text("/srv/allowed/../x/s.txt".into())),
+            (
+                Slot::Path,
+                SlotValue::Text("/srv/allowed/../x/s.txt".into()),
+            ),
             (Slot::Content, SlotValue::Json(json!(null))),
         ]),
         root,
