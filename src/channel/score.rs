@@ -122,7 +122,11 @@ pub(super) fn forms(tool: &Tool) -> Vec<Form> {
         .into_iter()
         .map(Leaf::guess)
         .collect();
-        for name in ["paths", "files"] {
+        let several = tool.name.ends_with('s')
+            || words(&tool.name)
+                .iter()
+                .any(|word| words::SEVERAL.has(word));
+        for name in ["paths", "files"].into_iter().filter(|_| several) {
             let mut leaf = Leaf::guess(name);
             leaf.pointer.push_str("/-");
             leaf.chain.push((leaf.pointer.clone(), false));

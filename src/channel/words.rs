@@ -456,6 +456,9 @@ pub(super) const ACTIONS: Words =
 pub(super) const CREDENTIALS: Words =
     Words("password passwd passphrase secret otp credential apikey token");
 
+/// Words that say that a tool takes several things at once.
+pub(super) const SEVERAL: Words = Words("multiple many batch bulk multi several");
+
 /// Words that name a directory.
 pub(super) const DIRECTORIES: Words = Words(
     "dir directory folder root cwd workspace repo repository project base parent \
