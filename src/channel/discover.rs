@@ -221,13 +221,18 @@ impl<C: Caller> Lab<'_, C> {
         } else {
             ROLES_PER_TOOL
         };
-        for candidate in candidates.iter().take(limit) {
+        let mut tried = 0;
+        for candidate in &candidates {
+            if tried == limit {
+                break;
+            }
             if let Some(why) = self.pointless(candidate, &found, allowed) {
                 if let Some(why) = why {
                     found.dropped.push((candidate.role, why));
                 }
                 continue;
             }
+            tried += 1;
             let mut channel = self.prove(order, tool, candidate).await;
             channel.destructive = danger.is_some();
             match &channel.proof {
@@ -237,12 +242,27 @@ impl<C: Caller> Lab<'_, C> {
                 _ => found.channels.push(channel),
             }
         }
-        // A likely but failing role says little once the tool has shown what it is for.
-        if let Some(proven) = found.channels.iter().find(|c| c.proof.proven()).cloned() {
-            found.channels.retain(|channel| {
-                channel.proof.proven() || channel.score >= proven.score || channel.score >= 1.0
-            });
-        }
+        // Of roles that all failed only the likeliest are attacked; none, once the tool has shown
+        // what it is for.
+        let best = found
+            .channels
+            .iter()
+            .map(|channel| {
+                if channel.proof.proven() {
+                    1.0
+                } else {
+                    channel.score
+                }
+            })
+            .fold(0.0, f32::max);
+        let given: Vec<Role> = given
+            .iter()
+            .filter(|channel| channel.tool == tool.name)
+            .map(|channel| channel.role)
+            .collect();
+        found.channels.retain(|channel| {
+            channel.proof.proven() || channel.score >= best || given.contains(&channel.role)
+        });
         found
     }
 
@@ -270,14 +290,24 @@ impl<C: Caller> Lab<'_, C> {
                 "deletes; name the tool in --allow-destructive to try it",
             )));
         }
-        let proven: Vec<Role> = found
+        let proven: Vec<&Channel> = found
             .channels
             .iter()
             .filter(|channel| channel.proof.proven())
-            .map(|channel| channel.role)
             .collect();
+        // A choice does one thing: `list` that lists directories need not be tried on archives.
+        if let Some((pointer, value)) = &candidate.choice
+            && proven.iter().any(|channel| {
+                serde_json::Value::Object(channel.fixed.clone()).pointer(&single(pointer))
+                    == Some(value)
+            })
+        {
+            return Some(None);
+        }
         // What writes given text makes no output of its own.
-        if candidate.role == Role::FileSave && proven.contains(&Role::FileWrite) {
+        if candidate.role == Role::FileSave
+            && proven.iter().any(|channel| channel.role == Role::FileWrite)
+        {
             return Some(None);
         }
         if !proven.is_empty() && candidate.score < BIND && candidate.choice.is_none() {
@@ -331,9 +361,7 @@ fn account(tool: &Tool, found: &Found, unbound: &mut Vec<Unbound>) {
             continue;
         }
         listed.push(&leaf.pointer);
-        let credential = words(&leaf.name)
-            .iter()
-            .any(|word| CREDENTIALS.contains(&word.as_str()));
+        let credential = words(&leaf.name).iter().any(|word| CREDENTIALS.has(word));
         let chosen = found.channels.iter().any(|channel| {
             serde_json::Value::Object(channel.fixed.clone())
                 .pointer(&place)

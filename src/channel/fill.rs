@@ -157,7 +157,7 @@ fn pathlike(leaf: &Leaf) -> bool {
     ];
     words(&leaf.name)
         .iter()
-        .any(|word| PLACES.contains(&word.as_str()) || words::DIRECTORIES.contains(&word.as_str()))
+        .any(|word| PLACES.contains(&word.as_str()) || words::DIRECTORIES.has(word))
 }
 
 fn text(leaf: &Leaf, role: Role) -> String {
@@ -177,7 +177,7 @@ fn text(leaf: &Leaf, role: Role) -> String {
             "revision", "rev", "ref", "commit", "sha", "branch", "target", "base", "head",
         ]) {
         "HEAD"
-    } else if has(words::DIRECTORIES) {
+    } else if name.iter().any(|word| words::DIRECTORIES.has(word)) {
         ALLOWED
     } else if pathlike(leaf) {
         return format!("{ALLOWED}/{SIDE_FILE}");

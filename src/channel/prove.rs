@@ -459,15 +459,19 @@ fn extensions(tool: &Tool, role: Role) -> Vec<&'static str> {
     match role {
         Role::ArchiveExtract | Role::ArchiveRead => return vec![".zip", ".tar", ".tar.gz"],
         Role::IdentRead => return vec![".md", ".txt", ".json"],
-        Role::FileRead
-        | Role::FileReadMany
-        | Role::FileInfo
-        | Role::FileWrite
-        | Role::FileEdit
-        | Role::FileSave
-        | Role::ResourceRead => {}
-        _ => return vec![".txt"],
+        Role::DirList
+        | Role::DirCreate
+        | Role::FileSearch
+        | Role::RepoRead
+        | Role::RepoCreate
+        | Role::FileDelete => return vec![".txt"],
+        _ => {}
     }
+    // Only what looks into files, or makes them, cares for their type.
+    let others = match role {
+        Role::FileRead | Role::FileReadMany | Role::FileWrite | Role::FileSave => OTHERS,
+        _ => &OTHERS[..1],
+    };
     let named: Vec<&'static str> = words(&tool.name)
         .iter()
         .filter_map(|word| extension(word))
@@ -485,7 +489,7 @@ fn extensions(tool: &Tool, role: Role) -> Vec<&'static str> {
         .chain(unknown_name.then_some(".txt"))
         .chain([".txt"])
         .chain(described)
-        .chain(OTHERS.iter().copied())
+        .chain(others.iter().copied())
     {
         if !found.contains(&extension) {
             found.push(extension);

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     flatten::{Form, Kind, Leaf, flatten},
-    words::{self, Meaning, TRADES, Trade, meaning, words},
+    words::{self, Meaning, TRADES, Trade, Words, meaning, words},
 };
 use crate::{
     channel::RESOURCES_READ,
@@ -32,7 +32,6 @@ const TOOL_VERB: f32 = 0.12;
 const SIBLING: f32 = 0.15;
 const TOOL_DESCRIPTION: f32 = 0.10;
 const CONTRADICTION: f32 = -0.40;
-const RIVAL: f32 = -0.25;
 
 /// A tool that may drive a role, with the ways to fill the role's slots, best first.
 #[derive(Debug, Clone)]
@@ -123,7 +122,11 @@ pub(super) fn forms(tool: &Tool) -> Vec<Form> {
         .into_iter()
         .map(Leaf::guess)
         .collect();
-        for name in ["paths", "files"] {
+        let several = tool.name.ends_with('s')
+            || words(&tool.name)
+                .iter()
+                .any(|word| words::SEVERAL.has(word));
+        for name in ["paths", "files"].into_iter().filter(|_| several) {
             let mut leaf = Leaf::guess(name);
             leaf.pointer.push_str("/-");
             leaf.chain.push((leaf.pointer.clone(), false));
@@ -145,23 +148,22 @@ pub(super) fn destructive(tool: &Tool) -> Option<String> {
         .get("destructiveHint")
         .and_then(Value::as_bool)
         == Some(true);
-    let known = name.iter().any(|word| {
-        words::WRITING.contains(&word.as_str()) || words::HARMLESS_FIRST.contains(&word.as_str())
-    });
+    let known = name
+        .iter()
+        .any(|word| words::WRITING.has(word) || words::HARMLESS_FIRST.has(word));
     let chosen = forms(tool)
         .iter()
         .flat_map(|form| &form.leaves)
-        .any(|leaf| words::ACTIONS.contains(&joined(&leaf.name).as_str()));
+        .any(|leaf| words::ACTIONS.has(&joined(&leaf.name)));
     (hinted && !known && !chosen).then(|| String::from("its annotation says destructiveHint"))
 }
 
 fn destructive_verb(name: &[String]) -> Option<&String> {
     let first = name.first()?;
-    if words::HARMLESS_FIRST.contains(&first.as_str()) {
+    if words::HARMLESS_FIRST.has(first) {
         return None;
     }
-    name.iter()
-        .find(|word| words::DESTRUCTIVE.contains(&word.as_str()))
+    name.iter().find(|word| words::DESTRUCTIVE.has(word))
 }
 
 /// Name without separators: `file_path` and `filePath` are `filepath`.
@@ -196,11 +198,11 @@ fn choices(tool: &Tool, form: &Form, trade: &Trade) -> Vec<(String, Value)> {
     let mut ranked: Vec<(f32, String)> = offered
         .into_iter()
         .filter_map(|choice| {
-            let words = words(&choice);
-            if destructive_verb(&words).is_some() && trade.role != Role::FileDelete {
+            let chosen = words(&choice);
+            if destructive_verb(&chosen).is_some() && trade.role != Role::FileDelete {
                 return None;
             }
-            let fit = fit(trade, &words);
+            let fit = fit(trade, &chosen, &words(&tool.name));
             (fit > 0.0).then_some((fit, choice))
         })
         .collect();
@@ -213,11 +215,9 @@ fn choices(tool: &Tool, form: &Form, trade: &Trade) -> Vec<(String, Value)> {
 
 /// The parameter that chooses what the tool does, if it has one.
 fn action_leaf<'f>(tool: &Tool, form: &'f Form) -> Option<&'f Leaf> {
-    let verbs_in_name = words(&tool.name).iter().any(|word| {
-        TRADES
-            .iter()
-            .any(|trade| trade.strong.contains(&word.as_str()))
-    });
+    let verbs_in_name = words(&tool.name)
+        .iter()
+        .any(|word| TRADES.iter().any(|trade| trade.strong.has(word)));
     form.leaves.iter().find(|leaf| {
         if leaf.in_array() || leaf.guessed || (verbs_in_name && !leaf.required()) {
             return false;
@@ -232,42 +232,50 @@ fn action_leaf<'f>(tool: &Tool, form: &'f Form) -> Option<&'f Leaf> {
             .iter()
             .filter(|text| {
                 let words = words(text);
-                TRADES.iter().any(|trade| fit(trade, &words) > 0.0)
+                TRADES.iter().any(|trade| fit(trade, &words, &[]) > 0.0)
             })
             .count();
-        let named = words::ACTIONS.contains(&joined(&leaf.name).as_str());
+        let named = words::ACTIONS.has(&joined(&leaf.name));
         let described = texts.is_empty()
             && leaf.takes_text()
             && !verbs_in_name
             && words(&leaf.description)
                 .iter()
-                .filter(|word| {
-                    TRADES
-                        .iter()
-                        .any(|trade| trade.strong.contains(&word.as_str()))
-                })
+                .filter(|word| TRADES.iter().any(|trade| trade.strong.has(word)))
                 .count()
                 >= 2;
         (named && (known > 0 || described)) || known >= 3
     })
 }
 
-/// How well the words of a name fit a role: 0 for not at all.
-fn fit(trade: &Trade, name: &[String]) -> f32 {
-    let has = |list: &[&str]| name.iter().any(|word| list.contains(&word.as_str()));
-    if has(trade.against) {
+/// How well the words of a choice fit a role, with the name of its tool for nouns: 0 for not at all.
+fn fit(trade: &Trade, choice: &[String], tool: &[String]) -> f32 {
+    let noun = any_of(choice, trade.nouns) || any_of(tool, trade.nouns);
+    let strong = any_of(choice, trade.strong);
+    let verb = any_of(choice, trade.verbs);
+    if any_of(choice, trade.against) || rival(trade, choice, strong || (verb && noun)) {
         return 0.0;
     }
-    let noun = has(trade.nouns);
-    if has(trade.strong) {
-        return if noun { TOOL_NAME + 0.02 } else { TOOL_NAME };
-    }
-    match (has(trade.verbs), noun) {
-        (true, true) => TOOL_NAME,
-        // A choice such as `get` of a tool that does one thing needs no noun.
-        (true, false) if !trade.needs_noun || name.len() == 1 => TOOL_VERB,
+    match (strong, verb, noun) {
+        (true, _, true) => TOOL_NAME + 0.02,
+        (true, _, false) => TOOL_NAME,
+        (_, true, true) => TOOL_NAME - 0.02,
+        (_, true, false) if !trade.needs_noun => TOOL_VERB,
         _ => 0.0,
     }
+}
+
+fn any_of(words: &[String], list: Words) -> bool {
+    words.iter().any(|word| list.has(word))
+}
+
+/// Whether a word says another role and nothing says this one as clearly.
+fn rival(trade: &Trade, name: &[String], clear: bool) -> bool {
+    let clear = clear && (trade.needs_noun || any_of(name, trade.strong));
+    !clear
+        && TRADES
+            .iter()
+            .any(|other| other.role != trade.role && any_of(name, other.strong))
 }
 
 /// What the tool's own words say on a role.
@@ -275,43 +283,36 @@ fn affinity(tool: &Tool, trade: &Trade, choice: Option<&(String, Value)>, form: 
     let name = words(&tool.name);
     let about: Vec<String> = words(&tool.description).into_iter().take(60).collect();
     let opening = &about[..about.len().min(14)];
-    let has =
-        |text: &[String], list: &[&str]| text.iter().any(|word| list.contains(&word.as_str()));
     let mut sum = 0.0;
-    let described = has(opening, trade.verbs) || has(opening, trade.strong);
-    if described && has(&about, trade.nouns) {
+    let described = any_of(opening, trade.verbs) || any_of(opening, trade.strong);
+    if described && any_of(&about, trade.nouns) {
         sum += TOOL_DESCRIPTION;
     }
     if let Some((_, Value::String(choice))) = choice {
-        return sum + fit(trade, &words(choice));
+        return sum + fit(trade, &words(choice), &name);
     }
-    let noun = has(&name, trade.nouns)
+    let noun = any_of(&name, trade.nouns)
         || (trade.needs_noun
-            && (has(opening, trade.nouns)
+            && (any_of(opening, trade.nouns)
                 || form
                     .leaves
                     .iter()
-                    .any(|leaf| has(&words(&leaf.name), trade.nouns))));
-    let strong = has(&name, trade.strong);
-    let verb = has(&name, trade.verbs);
-    let rival = !strong
-        && TRADES
-            .iter()
-            .any(|other| other.role != trade.role && has(&name, other.strong));
+                    .any(|leaf| any_of(&words(&leaf.name), trade.nouns))));
+    let strong = any_of(&name, trade.strong);
+    let verb = any_of(&name, trade.verbs);
+    let rival = rival(trade, &name, strong || (verb && noun));
     sum += match (strong || verb, noun) {
         (true, true) => TOOL_NAME,
         (true, false) if strong || !trade.needs_noun => TOOL_VERB,
         _ => 0.0,
     };
-    if rival {
-        sum += RIVAL;
-    }
     let any_verb = TRADES
         .iter()
-        .any(|other| has(&name, other.strong) || has(&name, other.verbs));
-    if has(&name, trade.against)
+        .any(|other| any_of(&name, other.strong) || any_of(&name, other.verbs));
+    if any_of(&name, trade.against)
+        || rival
         || (any_verb && !verb && !strong)
-        || (trade.needs_noun && !noun)
+        || (trade.needs_noun && !noun && !strong)
         || (!any_verb && !described)
     {
         sum += CONTRADICTION;
@@ -413,7 +414,7 @@ fn ranked<'f>(role: Role, slot: Slot, leaves: &[&'f Leaf]) -> Vec<(f32, &'f Leaf
         .filter(|leaf| {
             !words(&leaf.name)
                 .iter()
-                .any(|word| words::CREDENTIALS.contains(&word.as_str()))
+                .any(|word| words::CREDENTIALS.has(word))
         })
         .map(|leaf| {
             let mut score = leaf_score(leaf, wanted);
@@ -446,7 +447,7 @@ fn two_paths(role: Role) -> bool {
 fn is_dir(leaf: &Leaf) -> bool {
     words(&leaf.name)
         .iter()
-        .any(|word| words::DIRECTORIES.contains(&word.as_str()))
+        .any(|word| words::DIRECTORIES.has(word))
 }
 
 /// How likely a leaf means what a slot needs, by its own words alone.
@@ -455,33 +456,27 @@ pub(super) fn leaf_score(leaf: &Leaf, wanted: &Meaning) -> f32 {
     let whole = name.concat();
     let last = name.last().map_or("", String::as_str);
     let mut sum: f32 = 0.0;
-    if wanted.names.contains(&whole.as_str()) {
+    if wanted.names.has(&whole) {
         sum += NAME;
-    } else if wanted.names.contains(&last) {
+    } else if wanted.names.has(last) {
         sum += NAME - 0.02;
-    } else if wanted.weak.contains(&whole.as_str())
-        || wanted.weak.contains(&last)
-        || name
-            .iter()
-            .any(|word| wanted.names.contains(&word.as_str()))
+    } else if wanted.weak.has(&whole)
+        || wanted.weak.has(last)
+        || name.iter().any(|word| wanted.names.has(word))
     {
         sum += WEAK_NAME;
     }
-    if !wanted.names.contains(&whole.as_str())
-        && name
-            .iter()
-            .any(|word| wanted.against.contains(&word.as_str()))
-    {
+    if !wanted.names.has(&whole) && name.iter().any(|word| wanted.against.has(word)) {
         sum += CONTRADICTION;
     }
     if leaf
         .format
         .as_deref()
-        .is_some_and(|format| wanted.formats.contains(&format))
+        .is_some_and(|format| wanted.formats.has(format))
     {
         sum += FORMAT;
     }
-    if wanted.formats.contains(&"path")
+    if wanted.formats.has("path")
         && leaf
             .default
             .iter()
@@ -494,7 +489,7 @@ pub(super) fn leaf_score(leaf: &Leaf, wanted: &Meaning) -> f32 {
     if words(&leaf.description)
         .iter()
         .take(30)
-        .any(|word| wanted.phrases.contains(&word.as_str()))
+        .any(|word| wanted.phrases.has(word))
     {
         sum += DESCRIPTION;
     }
@@ -542,9 +537,7 @@ fn bindings(role: Role, slots: &[(Slot, Vec<(f32, &Leaf)>)], usable: &[&Leaf]) -
             leaf.takes_text()
                 && leaf.choices.is_empty()
                 && !is_dir(leaf)
-                && name
-                    .last()
-                    .is_some_and(|last| words::FILES.contains(&last.as_str()))
+                && name.last().is_some_and(|last| words::FILES.has(last))
         });
         if let (Some(folder), Some(file)) = (folder, file) {
             let mut slots = best.clone();

@@ -40,487 +40,167 @@ fn singular(word: &mut String) {
     }
 }
 
+/// Words with spaces between them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Words(&'static str);
+
+impl Words {
+    pub(super) fn has(self, word: &str) -> bool {
+        self.0.split_whitespace().any(|known| known == word)
+    }
+}
+
 /// How a slot's parameter is usually called and described.
 pub(super) struct Meaning {
     /// Names that say it.
-    pub(super) names: &'static [&'static str],
+    pub(super) names: Words,
     /// Names that may say it.
-    pub(super) weak: &'static [&'static str],
+    pub(super) weak: Words,
     /// Words in a name that contradict it.
-    pub(super) against: &'static [&'static str],
+    pub(super) against: Words,
     /// Values of `format`.
-    pub(super) formats: &'static [&'static str],
+    pub(super) formats: Words,
     /// Words of a description.
-    pub(super) phrases: &'static [&'static str],
+    pub(super) phrases: Words,
 }
 
-const NOT_A_PLACE: &[&str] = &[
-    "content",
-    "text",
-    "body",
-    "data",
-    "encoding",
-    "type",
-    "size",
-    "line",
-    "count",
-    "pattern",
-    "glob",
-    "query",
-    "regex",
-    "format",
-    "mode",
-    "limit",
-    "offset",
-    "number",
-    "max",
-    "min",
-    "depth",
-    "message",
-    "version",
-    "hash",
-    "extension",
-    "exclude",
-    "include",
-    "language",
-    "command",
-    "description",
-    "comment",
-    "sheet",
-    "cell",
-    "range",
-    "column",
-    "row",
-    "table",
-    "author",
-    "tag",
-];
+const NOT_A_PLACE: Words = Words(
+    "content text body data encoding type size line count pattern glob query regex \
+         format mode limit offset number max min depth message version hash extension \
+         exclude include language command description comment sheet cell range column row \
+         table author tag",
+);
 
-const FILE_PHRASES: &[&str] = &[
-    "path",
-    "file",
-    "filename",
-    "document",
-    "uri",
-    "location",
-    "directory",
-    "folder",
-];
+const FILE_PHRASES: Words = Words("path file filename document uri location directory folder");
 
 const READ_PATH: Meaning = Meaning {
-    names: &[
-        "path",
-        "filepath",
-        "file",
-        "filename",
-        "pathname",
-        "fullpath",
-        "abspath",
-        "src",
-        "source",
-        "input",
-        "target",
-        "location",
-        "document",
-        "doc",
-        "inputfile",
-        "inputpath",
-    ],
-    weak: &[
-        "uri",
-        "url",
-        "name",
-        "resource",
-        "href",
-        "note",
-        "page",
-        "title",
-        "archive",
-        "zip",
-        "image",
-        "notebook",
-        "key",
-        "attachment",
-        "link",
-        "dir",
-        "directory",
-        "folder",
-        "root",
-        "project",
-        "repo",
-        "media",
-    ],
+    names: Words(
+        "path filepath file filename pathname fullpath abspath src source input target \
+         location document doc inputfile inputpath",
+    ),
+    weak: Words(
+        "uri url name resource href note page title archive zip image notebook key \
+         attachment link dir directory folder root project repo media",
+    ),
     against: NOT_A_PLACE,
-    formats: &[
-        "path",
-        "file-path",
-        "filepath",
-        "file",
-        "uri",
-        "uri-reference",
-    ],
+    formats: Words("path file-path filepath file uri uri-reference"),
     phrases: FILE_PHRASES,
 };
 
 const DIR_PATH: Meaning = Meaning {
-    names: &[
-        "path",
-        "dir",
-        "directory",
-        "folder",
-        "dirname",
-        "root",
-        "location",
-        "dirpath",
-        "directorypath",
-        "folderpath",
-        "rootpath",
-        "repopath",
-        "repo",
-        "repository",
-        "project",
-        "projectpath",
-        "workspace",
-        "cwd",
-        "workdir",
-        "workingdirectory",
-        "base",
-        "basepath",
-        "repositorypath",
-    ],
-    weak: &[
-        "target", "source", "src", "input", "uri", "name", "filepath", "url", "file", "vault",
-        "prefix", "parent",
-    ],
+    names: Words(
+        "path dir directory folder dirname root location dirpath directorypath folderpath \
+         rootpath repopath repo repository project projectpath workspace cwd workdir \
+         workingdirectory base basepath repositorypath",
+    ),
+    weak: Words("target source src input uri name filepath url file vault prefix parent"),
     against: NOT_A_PLACE,
-    formats: &["path", "directory-path", "directory", "uri"],
-    phrases: &[
-        "path",
-        "directory",
-        "folder",
-        "root",
-        "repository",
-        "location",
-    ],
+    formats: Words("path directory-path directory uri"),
+    phrases: Words("path directory folder root repository location"),
 };
 
 const DESTINATION: Meaning = Meaning {
-    names: &[
-        "destination",
-        "dest",
-        "dst",
-        "to",
-        "target",
-        "output",
-        "out",
-        "saveto",
-        "newpath",
-        "topath",
-        "targetpath",
-        "destinationpath",
-        "destpath",
-        "outputpath",
-        "outputfile",
-        "newname",
-        "into",
-        "targetdir",
-        "outputdir",
-        "destdir",
-        "extractto",
-        "newfilename",
-    ],
-    weak: &[
-        "path",
-        "file",
-        "filename",
-        "filepath",
-        "new",
-        "name",
-        "dir",
-        "directory",
-        "folder",
-        "download",
-        "location",
-        "uri",
-    ],
-    against: &[
-        "content",
-        "text",
-        "body",
-        "data",
-        "encoding",
-        "type",
-        "size",
-        "source",
-        "src",
-        "from",
-        "old",
-        "pattern",
-        "mode",
-        "format",
-        "overwrite",
-        "limit",
-        "original",
-    ],
-    formats: &["path", "file-path", "directory-path", "uri"],
-    phrases: &[
-        "destination",
-        "target",
-        "new",
-        "output",
-        "where",
-        "save",
-        "into",
-    ],
+    names: Words(
+        "destination dest dst to target output out saveto newpath topath targetpath \
+         destinationpath destpath outputpath outputfile newname into targetdir outputdir \
+         destdir extractto newfilename",
+    ),
+    weak: Words("path file filename filepath new name dir directory folder download location uri"),
+    against: Words(
+        "content text body data encoding type size source src from old pattern mode \
+         format overwrite limit original",
+    ),
+    formats: Words("path file-path directory-path uri"),
+    phrases: Words("destination target new output where save into"),
 };
 
 const SOURCE: Meaning = Meaning {
-    names: &[
-        "source",
-        "src",
-        "from",
-        "oldpath",
-        "sourcepath",
-        "frompath",
-        "old",
-        "original",
-        "origin",
-        "input",
-        "sourcefile",
-        "archive",
-        "archivepath",
-        "zipfile",
-        "zippath",
-        "srcpath",
-        "oldname",
-        "inputpath",
-        "inputfile",
-    ],
-    weak: &[
-        "path", "file", "filename", "filepath", "zip", "name", "uri", "tar",
-    ],
-    against: &[
-        "content",
-        "text",
-        "body",
-        "data",
-        "encoding",
-        "type",
-        "size",
-        "destination",
-        "dest",
-        "dst",
-        "to",
-        "new",
-        "output",
-        "pattern",
-        "mode",
-        "format",
-        "limit",
-        "target",
-    ],
-    formats: &["path", "file-path", "uri"],
-    phrases: &[
-        "source", "from", "existing", "original", "archive", "current",
-    ],
+    names: Words(
+        "source src from oldpath sourcepath frompath old original origin input sourcefile \
+         archive archivepath zipfile zippath srcpath oldname inputpath inputfile",
+    ),
+    weak: Words("path file filename filepath zip name uri tar"),
+    against: Words(
+        "content text body data encoding type size destination dest dst to new output \
+         pattern mode format limit target",
+    ),
+    formats: Words("path file-path uri"),
+    phrases: Words("source from existing original archive current"),
 };
 
 const CONTENT: Meaning = Meaning {
-    names: &[
-        "content",
-        "text",
-        "body",
-        "data",
-        "filecontent",
-        "filetext",
-        "newcontent",
-        "markdown",
-        "payload",
-        "code",
-        "string",
-        "value",
-    ],
-    weak: &[
-        "message", "source", "input", "note", "html", "json", "csv", "line",
-    ],
-    against: &[
-        "path", "file", "name", "type", "encoding", "old", "find", "search", "format", "mode",
-        "pattern", "number",
-    ],
-    formats: &["textarea", "markdown", "text"],
-    phrases: &["content", "text", "write", "data", "body"],
+    names: Words(
+        "content text body data filecontent filetext newcontent markdown payload code \
+         string value",
+    ),
+    weak: Words("message source input note html json csv line"),
+    against: Words("path file name type encoding old find search format mode pattern number"),
+    formats: Words("textarea markdown text"),
+    phrases: Words("content text write data body"),
 };
 
 const REPLACEMENT: Meaning = Meaning {
-    names: &[
-        "newtext",
-        "newstring",
-        "newstr",
-        "replacement",
-        "replace",
-        "replacewith",
-        "new",
-        "newcontent",
-        "after",
-        "newvalue",
-        "newcode",
-        "with",
-        "updated",
-        "replacetext",
-        "replacementtext",
-    ],
-    weak: &["content", "text", "to", "value", "insert", "string"],
-    against: &[
-        "path", "file", "name", "type", "encoding", "old", "find", "search", "format", "mode",
-        "pattern", "original", "before", "number", "line", "all", "count",
-    ],
-    formats: &[],
-    phrases: &["replace", "replacement", "new", "with"],
+    names: Words(
+        "newtext newstring newstr replacement replace replacewith new newcontent after \
+         newvalue newcode with updated replacetext replacementtext",
+    ),
+    weak: Words("content text to value insert string"),
+    against: Words(
+        "path file name type encoding old find search format mode pattern original before \
+         number line all count",
+    ),
+    formats: Words(""),
+    phrases: Words("replace replacement new with"),
 };
 
 const FIND: Meaning = Meaning {
-    names: &[
-        "oldtext",
-        "oldstring",
-        "oldstr",
-        "find",
-        "search",
-        "searchtext",
-        "old",
-        "original",
-        "before",
-        "oldcontent",
-        "oldvalue",
-        "oldcode",
-        "pattern",
-        "findtext",
-        "searchstring",
-        "match",
-        "originaltext",
-    ],
-    weak: &["target", "from", "text", "query", "anchor", "string"],
-    against: &[
-        "path",
-        "file",
-        "name",
-        "type",
-        "encoding",
-        "new",
-        "replace",
-        "replacement",
-        "format",
-        "mode",
-        "after",
-        "number",
-        "with",
-    ],
-    formats: &[],
-    phrases: &["replaced", "search", "match", "find", "existing", "old"],
+    names: Words(
+        "oldtext oldstring oldstr find search searchtext old original before oldcontent \
+         oldvalue oldcode pattern findtext searchstring match originaltext",
+    ),
+    weak: Words("target from text query anchor string"),
+    against: Words(
+        "path file name type encoding new replace replacement format mode after number \
+         with",
+    ),
+    formats: Words(""),
+    phrases: Words("replaced search match find existing old"),
 };
 
 const PATTERN: Meaning = Meaning {
-    names: &[
-        "pattern",
-        "query",
-        "glob",
-        "search",
-        "regex",
-        "keyword",
-        "term",
-        "searchpattern",
-        "searchterm",
-        "searchtext",
-        "text",
-        "needle",
-        "find",
-        "q",
-        "searchquery",
-        "globpattern",
-    ],
-    weak: &[
-        "name",
-        "filename",
-        "string",
-        "filter",
-        "content",
-        "match",
-        "expression",
-        "substring",
-    ],
-    against: &[
-        "exclude",
-        "ignore",
-        "include",
-        "path",
-        "dir",
-        "directory",
-        "folder",
-        "root",
-        "limit",
-        "max",
-        "type",
-        "case",
-        "depth",
-        "file",
-    ],
-    formats: &["regex", "glob"],
-    phrases: &["pattern", "search", "find", "match", "glob", "query"],
+    names: Words(
+        "pattern query glob search regex keyword term searchpattern searchterm searchtext \
+         text needle find q searchquery globpattern",
+    ),
+    weak: Words("name filename string filter content match expression substring"),
+    against: Words(
+        "exclude ignore include path dir directory folder root limit max type case depth \
+         file",
+    ),
+    formats: Words("regex glob"),
+    phrases: Words("pattern search find match glob query"),
 };
 
 const IDENT: Meaning = Meaning {
-    names: &[
-        "id",
-        "name",
-        "key",
-        "slug",
-        "title",
-        "noteid",
-        "docid",
-        "documentid",
-        "identifier",
-        "notename",
-        "topic",
-        "template",
-        "permalink",
-        "language",
-        "lang",
-    ],
-    weak: &[
-        "ref", "tag", "version", "note", "document", "page", "entry", "resource", "branch",
-    ],
-    against: &[
-        "path",
-        "file",
-        "dir",
-        "directory",
-        "folder",
-        "content",
-        "text",
-        "user",
-        "session",
-        "token",
-        "type",
-        "format",
-        "query",
-        "pattern",
-    ],
-    formats: &[],
-    phrases: &["identifier", "name", "title", "id", "slug"],
+    names: Words(
+        "id name key slug title noteid docid documentid identifier notename topic \
+         template permalink language lang",
+    ),
+    weak: Words("ref tag version note document page entry resource branch"),
+    against: Words(
+        "path file dir directory folder content text user session token type format query \
+         pattern",
+    ),
+    formats: Words(""),
+    phrases: Words("identifier name title id slug"),
 };
 
 const DIFF: Meaning = Meaning {
-    names: &[
-        "patch",
-        "diff",
-        "unifieddiff",
-        "patchtext",
-        "patchcontent",
-        "diffcontent",
-    ],
-    weak: &["content", "text", "input"],
-    against: &["path", "file", "name", "mode", "format", "context", "line"],
-    formats: &[],
-    phrases: &["patch", "diff", "unified"],
+    names: Words("patch diff unifieddiff patchtext patchcontent diffcontent"),
+    weak: Words("content text input"),
+    against: Words("path file name mode format context line"),
+    formats: Words(""),
+    phrases: Words("patch diff unified"),
 };
 
 /// What the parameter of a slot is called in tools of a role.
@@ -547,448 +227,247 @@ pub(super) fn meaning(role: Role, slot: Slot) -> &'static Meaning {
 pub(super) struct Trade {
     pub(super) role: Role,
     /// Words that alone say the role.
-    pub(super) strong: &'static [&'static str],
-    pub(super) verbs: &'static [&'static str],
-    pub(super) nouns: &'static [&'static str],
+    pub(super) strong: Words,
+    pub(super) verbs: Words,
+    pub(super) nouns: Words,
     /// Words in the tool's name that contradict it.
-    pub(super) against: &'static [&'static str],
+    pub(super) against: Words,
     /// Whether verbs alone are too common to say anything.
     pub(super) needs_noun: bool,
     /// Whether its proof changes the disk.
     pub(super) writes: bool,
 }
 
-const READING: &[&str] = &[
-    "read",
-    "get",
-    "open",
-    "view",
-    "show",
-    "cat",
-    "load",
-    "fetch",
-    "display",
-    "head",
-    "tail",
-    "print",
-    "convert",
-    "parse",
-    "summarize",
-    "analyze",
-    "import",
-    "preview",
-    "retrieve",
-    "access",
-    "see",
-];
+const READING: Words = Words(
+    "read get open view show cat load fetch display head tail print convert parse \
+         summarize analyze import preview retrieve access see",
+);
 
 /// The table. Order is the order of trying among equals.
 pub(super) const TRADES: &[Trade] = &[
     Trade {
         role: Role::FileRead,
-        strong: &["cat", "head", "tail", "read"],
+        strong: Words("cat head tail read"),
         verbs: READING,
-        nouns: &[
-            "file", "document", "doc", "content", "text", "note", "page", "line", "media", "pdf",
-            "markdown", "image", "source", "notebook", "csv", "json", "data",
-        ],
-        against: &[
-            "directory",
-            "folder",
-            "dir",
-            "tree",
-            "info",
-            "metadata",
-            "size",
-            "hash",
-            "search",
-            "find",
-            "list",
-            "multiple",
-            "many",
-            "batch",
-            "archive",
-            "zip",
-            "exist",
-            "stat",
-            "write",
-        ],
+        nouns: Words(
+            "file document doc content text note page line media pdf markdown image source \
+         notebook csv json data",
+        ),
+        against: Words(
+            "directory folder dir tree info metadata size hash search find list multiple many \
+         batch archive zip exist stat write",
+        ),
         needs_noun: false,
         writes: false,
     },
     Trade {
         role: Role::FileReadMany,
-        strong: &["multiple", "many", "batch", "bulk", "multi"],
+        strong: Words("multiple many batch bulk multi read"),
         verbs: READING,
-        nouns: &["file", "document", "doc", "content", "note"],
-        against: &["write", "edit", "delete", "zip", "search", "stat", "info"],
+        nouns: Words("file document doc content note"),
+        against: Words("write edit delete zip search stat info"),
         needs_noun: false,
         writes: false,
     },
     Trade {
         role: Role::FileInfo,
-        strong: &[
-            "stat",
-            "info",
-            "metadata",
-            "details",
-            "size",
-            "hash",
-            "checksum",
-            "digest",
-            "property",
-            "attribute",
-            "properties",
-            "information",
-        ],
-        verbs: &["get", "describe", "show", "check", "inspect", "read"],
-        nouns: &["file", "path"],
-        against: &["content", "write", "search", "tree", "directory", "text"],
+        strong: Words(
+            "stat info metadata details size hash checksum digest property attribute \
+         properties information",
+        ),
+        verbs: Words("get describe show check inspect"),
+        nouns: Words("file path"),
+        against: Words("content write search tree directory text"),
         needs_noun: false,
         writes: false,
     },
     Trade {
         role: Role::DirList,
-        strong: &["ls", "tree", "listing", "readdir", "list"],
-        verbs: &[
-            "list", "browse", "index", "scan", "walk", "show", "get", "explore", "view", "read",
-        ],
-        nouns: &[
-            "directory",
-            "dir",
-            "folder",
-            "tree",
-            "file",
-            "entry",
-            "children",
-            "structure",
-            "content",
-        ],
-        against: &[
-            "search", "write", "text", "create", "info", "allowed", "size",
-        ],
+        strong: Words("ls tree listing readdir list"),
+        verbs: Words("list browse index scan walk show get explore view read"),
+        nouns: Words("directory dir folder tree entry children structure"),
+        against: Words("search write text create info allowed archive zip tar branch commit tag"),
         needs_noun: true,
         writes: false,
     },
     Trade {
         role: Role::FileSearch,
-        strong: &["search", "grep", "find", "glob", "ripgrep", "rg", "locate"],
-        verbs: &[
-            "search", "find", "query", "locate", "match", "lookup", "filter", "list",
-        ],
-        nouns: &[
-            "file",
-            "content",
-            "text",
-            "code",
-            "directory",
-            "pattern",
-            "document",
-            "note",
-        ],
-        against: &["write", "replace", "delete", "edit"],
+        strong: Words("search grep find glob ripgrep rg locate"),
+        verbs: Words("search find query locate match lookup filter list"),
+        nouns: Words("file content text code directory pattern document note"),
+        against: Words("write replace delete edit"),
         needs_noun: false,
         writes: false,
     },
     Trade {
         role: Role::FileWrite,
-        strong: &["write"],
-        verbs: &[
-            "write",
-            "create",
-            "save",
-            "put",
-            "append",
-            "add",
-            "new",
-            "set",
-            "update",
-            "store",
-            "overwrite",
-            "upload",
-            "generate",
-            "make",
-            "insert",
-        ],
-        nouns: &["file", "document", "doc", "note", "content", "text", "page"],
-        against: &["read", "directory", "folder", "search", "edit", "replace"],
+        strong: Words("write"),
+        verbs: Words(
+            "write create save put append add new set update store overwrite upload generate \
+         make insert",
+        ),
+        nouns: Words("file document doc note content text page"),
+        against: Words("read directory folder search edit replace"),
         needs_noun: false,
         writes: true,
     },
     Trade {
         role: Role::FileEdit,
-        strong: &["edit", "replace", "substitute", "str_replace", "sed"],
-        verbs: &[
-            "edit", "replace", "modify", "update", "change", "refactor", "insert", "patch",
-        ],
-        nouns: &[
-            "file", "text", "content", "document", "string", "block", "note",
-        ],
-        against: &["read", "directory", "list"],
+        strong: Words("edit replace substitute str_replace sed"),
+        verbs: Words("edit replace modify update change refactor insert patch"),
+        nouns: Words("file text content document string block note"),
+        against: Words("read directory list"),
         needs_noun: false,
         writes: true,
     },
     Trade {
         role: Role::FileMove,
-        strong: &["move", "rename", "mv", "relocate"],
-        verbs: &["move", "rename"],
-        nouns: &["file", "directory", "path", "note", "item"],
-        against: &["copy", "read"],
+        strong: Words("move rename mv relocate"),
+        verbs: Words("move rename"),
+        nouns: Words("file directory path note item"),
+        against: Words("copy read"),
         needs_noun: false,
         writes: true,
     },
     Trade {
         role: Role::FileCopy,
-        strong: &["copy", "cp", "duplicate", "clone"],
-        verbs: &["copy", "duplicate"],
-        nouns: &["file", "directory", "path", "item"],
-        against: &["move", "read", "repo", "repository", "git"],
+        strong: Words("copy cp duplicate clone"),
+        verbs: Words("copy duplicate"),
+        nouns: Words("file directory path item"),
+        against: Words("move read repo repository git"),
         needs_noun: false,
         writes: true,
     },
     Trade {
         role: Role::DirCreate,
-        strong: &["mkdir"],
-        verbs: &["create", "make", "new", "add", "ensure"],
-        nouns: &["directory", "dir", "folder"],
-        against: &["file", "list", "read"],
+        strong: Words("mkdir"),
+        verbs: Words("create make new add ensure"),
+        nouns: Words("directory dir folder"),
+        against: Words("file list read"),
         needs_noun: true,
         writes: true,
     },
     Trade {
         role: Role::ArchiveExtract,
-        strong: &[
-            "unzip",
-            "unpack",
-            "untar",
-            "decompress",
-            "uncompress",
-            "extract",
-        ],
-        verbs: &["extract", "expand", "open"],
-        nouns: &["archive", "zip", "tar", "file"],
-        against: &["read", "list", "text"],
+        strong: Words("unzip unpack untar decompress uncompress extract"),
+        verbs: Words("extract expand open"),
+        nouns: Words("archive zip tar file"),
+        against: Words("read list text"),
         needs_noun: false,
         writes: true,
     },
     Trade {
         role: Role::ArchiveRead,
-        strong: &[],
-        verbs: &["list", "read", "show", "inspect", "open", "view", "get"],
-        nouns: &["archive", "zip", "tar", "tarball"],
-        against: &["extract", "create", "write", "unzip"],
+        strong: Words(""),
+        verbs: Words("list read show inspect open view get"),
+        nouns: Words("archive zip tar tarball"),
+        against: Words("extract create write unzip"),
         needs_noun: true,
         writes: false,
     },
     Trade {
         role: Role::RepoRead,
-        strong: &[],
-        verbs: &[
-            "log", "status", "diff", "show", "blame", "history", "commit", "branch", "list", "get",
-            "read", "search",
-        ],
-        nouns: &["git", "repo", "repository", "commit", "branch", "vcs"],
-        against: &[
-            "init", "add", "reset", "checkout", "create", "clone", "push", "stash",
-        ],
+        strong: Words(""),
+        verbs: Words("log status diff show blame history commit branch list get read search"),
+        nouns: Words("git repo repository commit branch vcs"),
+        against: Words("init add reset checkout create clone push stash"),
         needs_noun: true,
         writes: false,
     },
     Trade {
         role: Role::RepoCreate,
-        strong: &[],
-        verbs: &[
-            "init",
-            "create",
-            "new",
-            "scaffold",
-            "initialize",
-            "setup",
-            "generate",
-        ],
-        nouns: &[
-            "repo",
-            "repository",
-            "project",
-            "workspace",
-            "git",
-            "vault",
-            "app",
-        ],
-        against: &["branch", "commit", "file", "tag", "issue"],
+        strong: Words(""),
+        verbs: Words("init create new scaffold initialize setup generate"),
+        nouns: Words("repo repository project workspace git vault app"),
+        against: Words("branch commit file tag issue"),
         needs_noun: true,
         writes: true,
     },
     Trade {
         role: Role::FilePatch,
-        strong: &["patch", "diff"],
-        verbs: &["apply", "patch"],
-        nouns: &["patch", "diff", "file"],
-        against: &["show", "get", "read", "log"],
+        strong: Words("patch diff"),
+        verbs: Words("apply patch"),
+        nouns: Words("patch diff file"),
+        against: Words("show get read log"),
         needs_noun: false,
         writes: true,
     },
     Trade {
         role: Role::FileSave,
-        strong: &["export", "screenshot", "save", "dump"],
-        verbs: &[
-            "save", "export", "convert", "create", "render", "generate", "download", "zip",
-            "compress", "archive", "pack", "build", "capture", "record", "plot", "draw", "write",
-            "new", "touch",
-        ],
-        nouns: &[
-            "file",
-            "image",
-            "chart",
-            "report",
-            "pdf",
-            "workbook",
-            "document",
-            "diagram",
-            "screenshot",
-            "presentation",
-            "archive",
-            "sheet",
-        ],
-        against: &[
-            "directory",
-            "folder",
-            "dir",
-            "read",
-            "get",
-            "list",
-            "repo",
-            "repository",
-            "unzip",
-            "extract",
-            "markdown",
-        ],
+        strong: Words("export screenshot save dump"),
+        verbs: Words(
+            "save export convert create render generate download zip compress archive pack \
+         build capture record plot draw write new touch",
+        ),
+        nouns: Words(
+            "file image chart report pdf workbook document diagram screenshot presentation \
+         archive sheet",
+        ),
+        against: Words("directory folder dir read get list repo repository unzip extract markdown"),
         needs_noun: false,
         writes: true,
     },
     Trade {
         role: Role::IdentRead,
-        strong: &[],
+        strong: Words(""),
         verbs: READING,
-        nouns: &[
-            "note", "document", "doc", "entry", "page", "template", "memory", "article", "record",
-            "resource", "item", "prompt", "standard", "guide",
-        ],
-        against: &["directory", "folder", "search", "list", "write", "create"],
+        nouns: Words(
+            "note document doc entry page template memory article record resource item prompt \
+         standard guide",
+        ),
+        against: Words("directory folder search list write create"),
         needs_noun: true,
         writes: false,
     },
     Trade {
         role: Role::FileDelete,
-        strong: &["delete", "remove", "rm", "unlink", "erase", "trash"],
-        verbs: &["delete", "remove"],
-        nouns: &["file", "document", "note", "path"],
-        against: &["directory", "folder"],
+        strong: Words("delete remove rm unlink erase trash"),
+        verbs: Words("delete remove"),
+        nouns: Words("file document note path"),
+        against: Words("directory folder"),
         needs_noun: false,
         writes: true,
     },
 ];
 
 /// Verbs whose tools are not called unless the user names them.
-pub(super) const DESTRUCTIVE: &[&str] = &[
-    "delete",
-    "drop",
-    "purge",
-    "format",
-    "kill",
-    "reboot",
-    "send",
-    "email",
-    "post",
-    "publish",
-    "pay",
-    "transfer",
-    "deploy",
-    "merge",
-    "push",
-    "revoke",
-    "grant",
-    "rotate",
-    "remove",
-    "rm",
-    "unlink",
-    "trash",
-    "erase",
-    "destroy",
-    "shutdown",
-    "restart",
-    "uninstall",
-    "truncate",
-    "wipe",
-    "reset",
-    "terminate",
-    "stop",
-    "clear",
-];
+pub(super) const DESTRUCTIVE: Words = Words(
+    "delete drop purge format kill reboot send email post publish pay transfer deploy \
+         merge push revoke grant rotate remove rm unlink trash erase destroy shutdown \
+         restart uninstall truncate wipe reset terminate stop clear",
+);
 
 /// First words after which a destructive verb is a noun: `get_post`, `list_emails`.
-pub(super) const HARMLESS_FIRST: &[&str] = &[
-    "get", "list", "read", "search", "find", "show", "view", "count", "describe", "fetch", "check",
-];
+pub(super) const HARMLESS_FIRST: Words =
+    Words("get list read search find show view count describe fetch check");
 
 /// Verbs of tools whose effects stay in the files they are pointed at, so that a
 /// `destructiveHint` on them (the specification's default) says nothing more.
-pub(super) const WRITING: &[&str] = &[
-    "write", "edit", "move", "rename", "create", "copy", "save", "append", "update", "modify",
-    "replace", "insert", "patch", "apply", "extract", "unzip", "zip", "make", "mkdir", "init",
-    "add", "export", "convert", "generate", "store", "put", "set", "new",
-];
+pub(super) const WRITING: Words = Words(
+    "write edit move rename create copy save append update modify replace insert \
+         patch apply extract unzip zip make mkdir init add export convert generate store \
+         put set new",
+);
 
 /// Parameters that choose what a tool does.
-pub(super) const ACTIONS: &[&str] = &[
-    "action",
-    "operation",
-    "command",
-    "op",
-    "cmd",
-    "method",
-    "mode",
-    "task",
-    "function",
-    "verb",
-    "subcommand",
-];
+pub(super) const ACTIONS: Words =
+    Words("action operation command op cmd method mode task function verb subcommand");
 
 /// Parameters that take secrets: never driven.
-pub(super) const CREDENTIALS: &[&str] = &[
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "otp",
-    "credential",
-    "apikey",
-    "token",
-];
+pub(super) const CREDENTIALS: Words =
+    Words("password passwd passphrase secret otp credential apikey token");
+
+/// Words that say that a tool takes several things at once.
+pub(super) const SEVERAL: Words = Words("multiple many batch bulk multi several");
 
 /// Words that name a directory.
-pub(super) const DIRECTORIES: &[&str] = &[
-    "dir",
-    "directory",
-    "folder",
-    "root",
-    "cwd",
-    "workspace",
-    "repo",
-    "repository",
-    "project",
-    "base",
-    "parent",
-    "vault",
-    "workdir",
-    "dirname",
-    "drive",
-];
+pub(super) const DIRECTORIES: Words = Words(
+    "dir directory folder root cwd workspace repo repository project base parent \
+         vault workdir dirname drive",
+);
 
 /// Words that name a file.
-pub(super) const FILES: &[&str] = &[
-    "file", "filename", "filepath", "name", "document", "doc", "note", "page",
-];
+pub(super) const FILES: Words = Words("file filename filepath name document doc note page");
 
 /// Words in a tool's name or description, and the extension of the files it takes.
 pub(super) const EXTENSIONS: &[(&str, &str)] = &[
