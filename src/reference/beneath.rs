@@ -296,3 +296,52 @@ impl Directory {
         Ok(rustix::fs::unlinkat(&self.0, name, AtFlags::empty())?)
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn both_ways_of_opening_refuse_links_and_parents() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("root");
+        std::fs::create_dir_all(path.join("a/b")).unwrap();
+        std::fs::write(path.join("a/b/file"), "x").unwrap();
+        std::fs::write(base.path().join("secret"), "x").unwrap();
+        symlink("b", path.join("a/link")).unwrap();
+        symlink("b/file", path.join("a/leaf")).unwrap();
+        let root = Root::open(&path).unwrap();
+        for (relative, opens) in [
+            ("a/b/file", true),
+            ("", true),
+            ("a/link/file", false),
+            ("a/leaf", false),
+            ("../secret", false),
+            ("/etc", false),
+            ("a/none", false),
+        ] {
+            let relative = Path::new(relative);
+            let kernel = root.directory.open_at(relative, OFlags::RDONLY);
+            let walk = root.directory.walk_to(relative, OFlags::RDONLY);
+            assert_eq!(kernel.is_ok(), opens, "{relative:?}");
+            assert_eq!(walk.is_ok(), opens, "{relative:?}");
+        }
+    }
+
+    #[test]
+    fn a_move_does_not_replace() {
+        let base = tempfile::tempdir().unwrap();
+        for name in ["a", "b"] {
+            std::fs::write(base.path().join(name), name).unwrap();
+        }
+        let root = Root::open(base.path()).unwrap();
+        let directory = &root.directory;
+        let moved = directory.move_to(OsStr::new("a"), directory, OsStr::new("b"));
+        assert_eq!(moved.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        let moved = directory.move_to(OsStr::new("a"), directory, OsStr::new("c"));
+        assert!(moved.is_ok() && base.path().join("c").exists());
+    }
+}

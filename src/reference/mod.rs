@@ -4,9 +4,9 @@
 //! It is the calibration of the harness: on the sound server every probe must report `held`, and on each of its flaws
 //! `breached`. Besides it there are servers that do nothing useful, on which no probe may ever report `held`.
 //!
-//! How the sound server decides: a request is resolved to a canonical path and checked ([`guard`]), then that very path
-//! is opened beneath a descriptor of the root with links forbidden ([`beneath`]), so a swap between the two is refused.
-//! Where a flaw is switched on, the tool asks [`flawed`] first, which has the defective checks and opens by path.
+//! How the sound server decides: a request is resolved to a canonical path and checked (`guard`), then that very path
+//! is opened beneath a descriptor of the root with links forbidden (`beneath`), so a swap between the two is refused.
+//! Where a flaw is switched on, the tool asks `flawed` first, which has the defective checks and opens by path.
 //!
 //! Must not know probes, sessions or anything else of the harness.
 //!

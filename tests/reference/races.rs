@@ -105,6 +105,53 @@ async fn swaps_never_win_against_the_sound_server() {
     }
 }
 
+/// Every other tool against a parent directory that is swapped for a link.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_tool_of_the_sound_server_loses_a_race() {
+    let file = "room/s.txt";
+    let edits = json!([{"oldText": "harmless", "newText": "harmless"}]);
+    for (tool, arguments) in [
+        ("file_info", json!({"path": file})),
+        ("render", json!({"path": file})),
+        ("list_directory", json!({"path": "room", "recursive": true})),
+        ("search_files", json!({"path": "room", "pattern": "S"})),
+        (
+            "copy_file",
+            json!({"source": file, "destination": "copied"}),
+        ),
+        (
+            "copy_file",
+            json!({"source": "ok.txt", "destination": "room/made"}),
+        ),
+        ("edit_file", json!({"path": file, "edits": edits})),
+        ("create_directory", json!({"path": "room/made"})),
+        ("create_project", json!({"path": "room/made"})),
+        ("delete_file", json!({"path": "room/s.txt"})),
+        (
+            "extract_archive",
+            json!({"archive": "good.tar", "destination": "room"}),
+        ),
+        (
+            "move_file",
+            json!({"source": "room/s.txt", "destination": "moved"}),
+        ),
+    ] {
+        let bench = Bench::new();
+        let before = bench.forbidden_tree();
+        let client = Client::start(Kind::Sound, bench.options(&[])).await;
+        let swapper = plant(&bench, false);
+        for _ in 0..TRIES / 6 {
+            let got = client.call(tool, arguments.clone()).await;
+            let leaked = got.text.contains(SECRET) || got.text.contains("deep");
+            assert!(!leaked, "{tool}: {got:?}");
+        }
+        drop(swapper);
+        assert_eq!(bench.forbidden_tree(), before, "{tool}");
+        let copied = fs::read_to_string(bench.root.join("copied")).unwrap_or_default();
+        assert!(!copied.contains(SECRET), "{tool}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn swaps_win_against_the_flawed_servers() {
     for (flaw, leaf) in [(Flaw::RaceLeaf, true), (Flaw::RaceParent, false)] {

@@ -35,7 +35,9 @@ use super::world::{Extent, World};
 /// How long a pipe may stay silent before the first byte.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long it may pause after that.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(50);
+/// How long a file must not grow to be taken for complete.
+const GROWTH: Duration = Duration::from_millis(2);
 
 /// Lets other threads in between a check and a use, as a `stat` more or a garbage collection would: about 100 µs.
 fn window() {
@@ -104,30 +106,27 @@ pub(super) fn read_path(world: &World, path: &Path) -> Result<Vec<u8>, Refusal> 
     world.slurp(open_path(path)?, Extent::Whole)
 }
 
-/// [`Flaw::SizeStat`]: reads to the end, be it a growing file or a pipe; gives a writer some time to come.
+/// [`Flaw::SizeStat`]: reads until nothing more comes, be it from a growing file or from a pipe.
 pub(super) fn drain(mut file: File, ceiling: u64) -> Result<Vec<u8>, Refusal> {
-    window();
-    let regular = file.metadata()?.is_file();
-    let mut deadline = Instant::now() + PATIENCE;
+    let (patience, pause) = match file.metadata()?.is_file() {
+        true => (GROWTH, GROWTH),
+        false => (PATIENCE, PAUSE),
+    };
+    let mut deadline = Instant::now() + patience;
     let mut bytes = Vec::new();
     let mut chunk = vec![0; 64 << 10];
-    while (bytes.len() as u64) < ceiling {
+    while (bytes.len() as u64) < ceiling && Instant::now() < deadline {
         match file.read(&mut chunk) {
-            Ok(0) if regular || !bytes.is_empty() => break,
-            Ok(n) if n > 0 => {
+            // The end of what is there yet.
+            Ok(0) => std::thread::sleep(GROWTH / 10),
+            Ok(n) => {
                 bytes.extend_from_slice(&chunk[..n]);
-                deadline = Instant::now() + PAUSE;
+                deadline = Instant::now() + pause;
             }
-            // Nobody writes yet, or nothing is there yet.
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                std::thread::sleep(GROWTH / 10);
+            }
             Err(error) => return Err(error.into()),
-        }
-        if Instant::now() > deadline {
-            break;
-        }
-        if !regular {
-            std::thread::sleep(Duration::from_millis(1));
         }
     }
     Ok(bytes)

@@ -28,7 +28,7 @@ enum Effect {
     Reads,
     /// Creates or replaces.
     Writes,
-    /// Removes, or writes over what was there without any way back.
+    /// Removes without putting anything in place; a client should ask before.
     Destroys,
 }
 
@@ -99,14 +99,14 @@ tools! {
     "render" Reads render::render(Render) "Render a text document; a line `@include PATH` is replaced by that file's content"
     "read_archive" Reads archive::read_archive(ReadArchive) "Show the names and the text of the members of a zip, tar or tar.gz archive"
     "git_log" Reads repo::git_log(GitLog) "Show the commit messages of a git repository"
-    "write_file" Destroys write::write_file(WriteFile) "Create a file, or replace its content"
-    "edit_file" Destroys write::edit_file(EditFile) "Replace texts in a file; answers with the difference"
+    "write_file" Writes write::write_file(WriteFile) "Create a file, or replace its content"
+    "edit_file" Writes write::edit_file(EditFile) "Replace texts in a file; answers with the difference"
     "export_report" Writes write::export_report(ExportReport) "Save a short report with a title to a file"
     "create_directory" Writes write::create_directory(CreateDirectory) "Create a directory and its missing parents"
     "create_project" Writes write::create_project(CreateProject) "Create a project: a new directory with a README"
     "delete_file" Destroys write::delete_file(DeleteFile) "Delete a file"
     "copy_file" Writes copy::copy_file(CopyFile) "Copy a file, or a directory with what is in it"
     "move_file" Writes copy::move_file(MoveFile) "Move or rename a file; the new name must not be taken"
-    "apply_patch" Destroys patch::apply_patch(ApplyPatch) "Apply a unified diff whose paths are relative to the first allowed directory"
+    "apply_patch" Writes patch::apply_patch(ApplyPatch) "Apply a unified diff whose paths are relative to the first allowed directory"
     "extract_archive" Writes archive::extract_archive(ExtractArchive) "Extract a zip, tar or tar.gz archive into a directory"
 }
