@@ -351,10 +351,8 @@ impl Board {
     }
 
     fn request(&self, method: &str, frame: &Frame<'_>, text: &str) -> Option<ServerJsonRpcMessage> {
-        if frame.id.is_none() {
-            // Kept in the transcript; the typed client would spawn an unordered task for each.
-            return None;
-        }
+        // Notifications are in the transcript; the typed client would spawn a task for each.
+        frame.id?;
         match method {
             "initialize" | "server/discover" => {
                 self.note(NoiseKind::NotJsonRpc, text.as_bytes());

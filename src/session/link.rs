@@ -195,6 +195,8 @@ impl Link {
     pub(super) async fn end(&self, grace: Duration) -> Ending {
         self.tree.look();
         locked(&self.outgoing).take();
+        // Nobody listens to it any more, and a target must not stand still on a full channel.
+        locked(&self.incoming).take();
         let mut killed = Vec::new();
         // A target that does not even read what was sent will not see the end of its input.
         let reads = *locked(&self.backlog) == 0;
@@ -244,10 +246,16 @@ impl Link {
 
     async fn gone(&self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
+        let mut exit = self.exit.clone();
+        // Looking at all processes is dear, so the launched one is waited for first.
+        let ended = exit.wait_for(Option::is_some);
+        if self.exit().is_none() && tokio::time::timeout_at(until.into(), ended).await.is_err() {
+            return false;
+        }
         let mut pause = Duration::from_millis(1);
         loop {
             let living = self.tree.living();
-            if self.exit().is_some() && living.is_empty() {
+            if living.is_empty() {
                 return true;
             }
             if Instant::now() >= until {
@@ -449,7 +457,9 @@ pub(super) struct LinkTransport {
 impl Drop for LinkTransport {
     // So that another lifecycle can be tried on the same process.
     fn drop(&mut self) {
-        if let Some(incoming) = self.incoming.take() {
+        if let Some(incoming) = self.incoming.take()
+            && locked(&self.link.outgoing).is_some()
+        {
             *locked(&self.link.incoming) = Some(incoming);
         }
     }

@@ -17,7 +17,7 @@ use std::{
 use rmcp::{
     ClientLifecycleMode, ClientServiceExt, RoleClient,
     model::ProtocolVersion,
-    service::{ClientCacheConfig, ClientInitializeError, RunningService},
+    service::{ClientCacheConfig, RunningService},
     transport::{StreamableHttpClientTransport, Transport},
 };
 use serde_json::Value;
@@ -54,7 +54,7 @@ struct Greeting<'a> {
 
 enum Unanswered {
     Timeout,
-    Failed(ClientInitializeError),
+    Failed(String),
 }
 
 impl Greeting<'_> {
@@ -106,7 +106,10 @@ impl Greeting<'_> {
                     .await;
                 Ok(running)
             }
-            Ok(Err(error)) => Err(Unanswered::Failed(error)),
+            Ok(Err(error)) => Err(Unanswered::Failed(printable(
+                error.to_string().as_bytes(),
+                SHOWN,
+            ))),
             Err(_) => Err(Unanswered::Timeout),
         })
     }
@@ -296,7 +299,7 @@ async fn stdio_error(
         },
         (None, Unanswered::Failed(error)) => OpenError::Other {
             target: format!("`{program}`"),
-            why: printable(error.to_string().as_bytes(), SHOWN),
+            why: error.clone(),
         },
     }
 }
@@ -367,10 +370,9 @@ fn http_error(
         },
         (None, Unanswered::Failed(error)) => OpenError::Other {
             target: url,
-            why: board.dead().map_or_else(
-                || printable(error.to_string().as_bytes(), SHOWN),
-                |why| why.to_string(),
-            ),
+            why: board
+                .dead()
+                .map_or_else(|| error.clone(), |why| why.to_string()),
         },
     }
 }

@@ -42,12 +42,12 @@ pub struct Environment {
     pub missing: Vec<String>,
     /// Names left out because their value is not UTF-8.
     pub unreadable: Vec<String>,
-    /// Names set so that a launcher finds the user's caches.
+    /// Names set so that a launcher finds the user's caches, and a shim its program.
     pub caches: Vec<String>,
 }
 
 /// Composes the environment of a target from ours (`own`): the kept list; home and temporary
-/// directory of the testbed; the caches that `launcher` needs; what the user passes on by name
+/// directory of the testbed; the caches that `launcher` needs, and what shims in `PATH` need; what the user passes on by name
 /// (`pass`); what the user sets (`set`). Later ones win.
 #[must_use]
 pub fn environment(
@@ -84,14 +84,13 @@ pub fn environment(
         }
     }
     made.missing = missing;
-    if let Some(launcher) = launcher {
-        for (name, directory) in caches(own, launcher) {
-            if let Some(directory) = directory.to_str() {
-                variables
-                    .entry(name.to_owned())
-                    .or_insert_with(|| directory.to_owned());
-                made.caches.push(name.to_owned());
-            }
+    let fetched = launcher.map(|launcher| caches(own, launcher));
+    for (name, directory) in fetched.into_iter().flatten().chain(shims(own)) {
+        if let Some(directory) = directory.to_str() {
+            variables
+                .entry(name.to_owned())
+                .or_insert_with(|| directory.to_owned());
+            made.caches.push(name.to_owned());
         }
     }
     variables.extend(set.clone());
@@ -140,26 +139,50 @@ fn caches(own: &BTreeMap<OsString, OsString>, launcher: Launcher) -> Vec<(&'stat
             ("XDG_RUNTIME_DIR", var("XDG_RUNTIME_DIR")),
         ],
     };
-    let mut found: Vec<_> = wanted
+    wanted
         .into_iter()
         .filter_map(|(name, usual)| {
             let directory = var(name).or_else(|| usual.filter(|usual| usual.is_dir()))?;
             Some((name, directory))
         })
+        .collect()
+}
+
+/// Version managers put shims into `PATH`; a shim looks for the real program below the home, which
+/// the target does not have. Only those whose shims are in `PATH` are named.
+fn shims(own: &BTreeMap<OsString, OsString>) -> Vec<(&'static str, PathBuf)> {
+    let var = |name: &str| own.get(std::ffi::OsStr::new(name));
+    let Some(home) = var("HOME").map(PathBuf::from) else {
+        return Vec::new();
+    };
+    let path: Vec<PathBuf> = var("PATH")
+        .map(std::env::split_paths)
+        .into_iter()
+        .flatten()
         .collect();
-    // Version managers put shims into PATH which look for their tools below the home.
-    for (name, usual) in [
-        ("PYENV_ROOT", ".pyenv"),
-        ("VOLTA_HOME", ".volta"),
-        ("ASDF_DATA_DIR", ".asdf"),
-        ("MISE_DATA_DIR", ".local/share/mise"),
-        ("RUSTUP_HOME", ".rustup"),
-    ] {
-        if let Some(directory) = var(name).or_else(|| below(usual).filter(|usual| usual.is_dir())) {
-            found.push((name, directory));
-        }
-    }
-    found
+    // (variable, the usual place, where its shims are)
+    [
+        ("PYENV_ROOT", ".pyenv", ".pyenv/shims"),
+        ("VOLTA_HOME", ".volta", ".volta/bin"),
+        ("ASDF_DATA_DIR", ".asdf", ".asdf/shims"),
+        (
+            "MISE_DATA_DIR",
+            ".local/share/mise",
+            ".local/share/mise/shims",
+        ),
+        ("RUSTUP_HOME", ".rustup", ".cargo/bin"),
+    ]
+    .into_iter()
+    .filter_map(|(name, usual, shims)| {
+        let set = var(name).map(PathBuf::from);
+        let in_path = path.iter().any(|directory| {
+            *directory == home.join(shims)
+                || set.as_ref().is_some_and(|set| directory.starts_with(set))
+        });
+        let place = set.unwrap_or_else(|| home.join(usual));
+        (in_path && place.is_dir()).then_some((name, place))
+    })
+    .collect()
 }
 
 #[cfg(test)]
@@ -173,14 +196,12 @@ mod tests {
             .collect()
     }
 
-    const BASE: Base<'_> = Base {
-        home: match Path::new("") {
-            path => path,
-        },
-        tmp: match Path::new("") {
-            path => path,
-        },
-    };
+    fn base() -> Base<'static> {
+        Base {
+            home: Path::new("/bed/home"),
+            tmp: Path::new("/bed/tmp"),
+        }
+    }
 
     #[test]
     fn only_the_list_and_what_was_named_gets_through() {
@@ -194,10 +215,7 @@ mod tests {
         ]);
         let made = environment(
             &own,
-            Base {
-                home: Path::new("/bed/home"),
-                tmp: Path::new("/bed/tmp"),
-            },
+            base(),
             None,
             &["API_KEY".into(), "ABSENT".into()],
             &BTreeMap::from([("MODE".into(), "test".into())]),
@@ -229,7 +247,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| ((*name).into(), (*value).into()))
                 .collect();
-            let made = environment(&own(pairs), BASE, Some(Launcher::Npm), &[], &set);
+            let made = environment(&own(pairs), base(), Some(Launcher::Npm), &[], &set);
             made.variables.get("npm_config_cache").cloned()
         };
         let usual = home.path().join(".npm").display().to_string();
@@ -243,7 +261,23 @@ mod tests {
             npm(&[("HOME", &root)], &[("npm_config_cache", "/mine")]),
             Some("/mine".into())
         );
-        let none = environment(&own(&[("HOME", &root)]), BASE, None, &[], &BTreeMap::new());
+        std::fs::create_dir_all(home.path().join(".volta/bin")).expect("a directory");
+        let path = home.path().join(".volta/bin").display().to_string();
+        let shim = environment(
+            &own(&[("HOME", &root), ("PATH", &path)]),
+            base(),
+            None,
+            &[],
+            &BTreeMap::new(),
+        );
+        assert_eq!(shim.caches, ["VOLTA_HOME"]);
+        let none = environment(
+            &own(&[("HOME", &root)]),
+            base(),
+            None,
+            &[],
+            &BTreeMap::new(),
+        );
         assert_eq!(none.caches, [""; 0]);
     }
 }

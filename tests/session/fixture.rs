@@ -1,5 +1,11 @@
 //! Servers to converse with, good and bad: this very test binary, run again with a variable set.
 
+#![expect(
+    clippy::exit,
+    clippy::print_stderr,
+    reason = "this module is a program of its own"
+)]
+
 use std::{
     io::{BufRead, Write},
     process::Command,

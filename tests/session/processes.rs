@@ -134,6 +134,7 @@ async fn a_dropped_session_leaves_nothing() {
 
 /// In a process of its own, because it ends the sessions of all tests in this one.
 #[test]
+#[expect(clippy::print_stdout, reason = "the outer process reads it")]
 fn ending_all_at_once_needs_no_runtime() {
     const MARK: &str = "WATERTIGHT_TEST_END_ALL";
     if std::env::var_os(MARK).is_none() {
