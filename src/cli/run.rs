@@ -181,7 +181,11 @@ pub async fn report(
 
 /// Runs until the plan is done, or the user wants it to end: the first time in order, the second
 /// time at once.
-async fn to_the_end(order: Order<'_>, stop: &AtomicBool, emit: &dyn Fn(Event)) -> Result<run::Ran, Failure> {
+async fn to_the_end(
+    order: Order<'_>,
+    stop: &AtomicBool,
+    emit: &dyn Fn(Event),
+) -> Result<run::Ran, Failure> {
     let running = run::run(order);
     tokio::pin!(running);
     let ran = tokio::select! {

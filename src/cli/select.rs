@@ -113,12 +113,10 @@ fn told(files: Vec<FileProblems>) -> Problems {
         .flat_map(|file| {
             let source = Source::new(file.file.display().to_string(), file.source);
             file.problems.into_iter().map(move |problem| {
-                let diagnostic =
-                    Diagnostic::error(problem.code, problem.message).at(&source, problem.span);
-                match problem.help {
-                    Some(help) => diagnostic.help(help),
-                    None => diagnostic,
-                }
+                Diagnostic::error(problem.code, problem.message)
+                    .within(&source)
+                    .label(problem.span, "here")
+                    .help(problem.help)
             })
         })
         .collect();
