@@ -139,12 +139,13 @@ async fn no_tool_of_the_sound_server_loses_a_race() {
         let bench = Bench::new();
         let before = bench.forbidden_tree();
         let client = Client::start(Kind::Sound, bench.options(&[])).await;
-        let _swapper = plant(&bench, false);
+        let swapper = plant(&bench, false);
         for _ in 0..TRIES / 6 {
             let got = client.call(tool, arguments.clone()).await;
             let leaked = got.text.contains(SECRET) || got.text.contains("deep");
             assert!(!leaked, "{tool}: {got:?}");
         }
+        drop(swapper);
         assert_eq!(bench.forbidden_tree(), before, "{tool}");
         let copied = fs::read_to_string(bench.root.join("copied")).unwrap_or_default();
         assert!(!copied.contains(SECRET), "{tool}");
