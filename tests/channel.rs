@@ -1,5 +1,7 @@
 //! Channels are found on servers of every shape, and never believed without proof.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -216,7 +218,7 @@ fn nothing_proven(discovery: &Discovery) {
     assert!(proven.is_empty(), "{proven:#?}");
 }
 
-fn slot<'c>(channel: &'c Channel, slot: Slot) -> Vec<&'c str> {
+fn slot(channel: &Channel, slot: Slot) -> Vec<&str> {
     channel.slots[&slot].iter().map(String::as_str).collect()
 }
 
@@ -408,6 +410,18 @@ fn a_schema_that_says_nothing() {
                 ),
             }
         })
+        .tool("edit_file", "Make edits to a file", json!({}), |args, root| {
+            let Some(edits) = args["edits"].as_array() else {
+                return Answer::Text("nothing to do".into());
+            };
+            answer(read(root, get(args, "path")).and_then(|content| {
+                let (old, new) = (get(&edits[0], "oldText"), get(&edits[0], "newText"));
+                if !content.contains(old) {
+                    return Err(std::io::Error::other("no match"));
+                }
+                fs::write(get(args, "path"), content.replace(old, new)).map(|()| "edited")
+            }))
+        })
         .tool("write_file", "Write a file", json!({ "type": "object" }), |args, root| {
             match (args.get("target_file"), args.get("content")) {
                 (Some(path), Some(content)) => answer(
@@ -424,6 +438,8 @@ fn a_schema_that_says_nothing() {
         slot(proven(&discovery, Role::FileRead), Slot::Path),
         ["/path"]
     );
+    let edit = proven(&discovery, Role::FileEdit);
+    assert_eq!(slot(edit, Slot::Find), ["/edits/0/oldText"]);
     let write = proven(&discovery, Role::FileWrite);
     assert_eq!(slot(write, Slot::Path), ["/target_file"]);
     assert_eq!(slot(write, Slot::Content), ["/content"]);

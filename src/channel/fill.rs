@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     arguments::{ALLOWED, put},
     flatten::{Kind, Leaf},
+    repair::quoted,
     score::{Binding, Candidate, joined, single},
     words::{self, words},
 };
@@ -171,6 +172,12 @@ fn text(leaf: &Leaf, role: Role) -> String {
         Some("email") => return String::from("a@example.com"),
         Some("uuid") => return String::from("00000000-0000-4000-8000-000000000000"),
         _ => {}
+    }
+    // Choices that stand in the description instead of an enum.
+    if let [first, _, ..] = quoted(&leaf.description).as_slice()
+        && !first.contains(['.', '/'])
+    {
+        return first.clone();
     }
     let text = if git
         && has(&[

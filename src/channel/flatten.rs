@@ -353,6 +353,7 @@ fn leaf(schema: &Map<String, Value>, pointer: &str, name: &str, chain: &[(String
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use serde_json::json;

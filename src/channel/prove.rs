@@ -32,6 +32,8 @@ use crate::{
 /// First calls that a likely candidate is worth, and an unlikely one.
 const LIKELY_TRIES: usize = 16;
 const UNLIKELY_TRIES: usize = 5;
+/// The same for one whose parameters are guesses.
+const GUESSED_TRIES: usize = 8;
 
 /// One target and the ground on which experiments with it are made.
 pub(super) struct Lab<'a, C> {
@@ -74,8 +76,9 @@ impl<C: Caller> Lab<'_, C> {
             channel.proof = unproven("no parameter fits");
             return channel;
         };
+        let guessed = candidate.form.leaves.iter().all(|leaf| leaf.guessed);
         let tries = if candidate.score >= BIND {
-            LIKELY_TRIES
+            if guessed { GUESSED_TRIES } else { LIKELY_TRIES }
         } else {
             UNLIKELY_TRIES
         };

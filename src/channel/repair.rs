@@ -247,7 +247,7 @@ fn dotted(field: &str) -> Vec<String> {
 }
 
 /// Identifiers in quotes of any kind.
-fn quoted(line: &str) -> Vec<String> {
+pub(super) fn quoted(line: &str) -> Vec<String> {
     let mut found = Vec::new();
     for quote in ['`', '\'', '"'] {
         let parts: Vec<&str> = line.split(quote).collect();
@@ -435,7 +435,7 @@ fn unknown(channel: &mut Channel, path: &[String], known: &[String]) -> Option<S
     let slot = channel
         .slots
         .iter()
-        .find(|(_, pointers)| pointers.iter().any(|slot| *slot == place))
+        .find(|(_, pointers)| pointers.contains(&place))
         .map(|(slot, _)| *slot)?;
     let best = known
         .iter()

@@ -133,6 +133,17 @@ pub(super) fn forms(tool: &Tool) -> Vec<Form> {
             leaves.push(leaf);
         }
         forms = vec![Form { leaves }];
+        // Edits often come as a list of pairs, which no single name can stand for.
+        if trade(Role::FileEdit).is_some_and(|trade| any_of(&words(&tool.name), trade.strong)) {
+            let mut leaves = vec![Leaf::guess("path")];
+            for name in ["oldText", "newText"] {
+                let mut leaf = Leaf::guess(name);
+                leaf.pointer = format!("/edits/-/{name}");
+                leaf.chain = vec![(leaf.pointer.clone(), false)];
+                leaves.push(leaf);
+            }
+            forms.push(Form { leaves });
+        }
     }
     forms
 }

@@ -21,7 +21,7 @@ pub(super) fn words(name: &str) -> Vec<String> {
     }
     words.push(word);
     words.retain(|word| !word.is_empty());
-    words.iter_mut().for_each(|word| singular(word));
+    words.iter_mut().for_each(singular);
     words
 }
 
@@ -307,7 +307,7 @@ pub(super) const TRADES: &[Trade] = &[
          make insert",
         ),
         nouns: Words("file document doc note content text page"),
-        against: Words("read directory folder search edit replace"),
+        against: Words("read directory folder search edit replace branch commit"),
         needs_noun: false,
         writes: true,
     },
@@ -368,7 +368,7 @@ pub(super) const TRADES: &[Trade] = &[
     Trade {
         role: Role::RepoRead,
         strong: Words(""),
-        verbs: Words("log status diff show blame history commit branch list get read search"),
+        verbs: Words("log status diff show blame history branch list get read search"),
         nouns: Words("git repo repository commit branch vcs"),
         against: Words("init add reset checkout create clone push stash"),
         needs_noun: true,
@@ -403,7 +403,9 @@ pub(super) const TRADES: &[Trade] = &[
             "file image chart report pdf workbook document diagram screenshot presentation \
          archive sheet",
         ),
-        against: Words("directory folder dir read get list repo repository unzip extract markdown"),
+        against: Words(
+            "directory folder dir read get list repo repository unzip extract markdown branch commit tag issue",
+        ),
         needs_noun: false,
         writes: true,
     },

@@ -133,10 +133,10 @@ pub fn fifo(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::mknodat(CWD, path, FileType::Fifo, mode, 0)?)
 }
 
-/// Makes a git repository with one commit whose message is `message`, and returns the id of that
-/// commit. Its one tracked file,
-/// `notes.txt`, is changed in the working tree: a line with the message was added, so that status
-/// and diff have something to tell.
+/// Makes a git repository with one commit whose message is `message`, and returns the id of
+/// that commit. A line with the message was
+/// added to its one tracked file, `notes.txt`, and staged, and another one was added after that: so
+/// every kind of diff has something to tell.
 ///
 /// # Errors
 ///
@@ -171,8 +171,10 @@ pub fn repo(dir: &Path, message: &str) -> io::Result<String> {
         "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n",
     )?;
     fs::write(git.join("description"), "notes\n")?;
-    fs::write(git.join("index"), index(blob, notes.len() as u32))?;
-    fs::write(dir.join("notes.txt"), format!("notes\n{message}\n"))?;
+    let staged = format!("notes\n{message}\n");
+    let staged_blob = object(&git, "blob", staged.as_bytes())?;
+    fs::write(git.join("index"), index(staged_blob, staged.len() as u32))?;
+    fs::write(dir.join("notes.txt"), format!("{staged}{message}\n"))?;
     Ok(HEXLOWER.encode(&commit))
 }
 
@@ -214,6 +216,7 @@ fn index(blob: [u8; 20], size: u32) -> Vec<u8> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use std::io::Read;
@@ -307,13 +310,15 @@ mod tests {
             .output()
         {
             assert!(output.status.success(), "{output:?}");
-            let diff = std::process::Command::new("git")
-                .args(["-c", "safe.directory=*", "-C"])
-                .arg(dir.path())
-                .arg("diff")
-                .output()
-                .unwrap();
-            assert!(String::from_utf8_lossy(&diff.stdout).contains("+a message"));
+            for staged in [&["diff"][..], &["diff", "--staged"]] {
+                let diff = std::process::Command::new("git")
+                    .args(["-c", "safe.directory=*", "-C"])
+                    .arg(dir.path())
+                    .args(staged)
+                    .output()
+                    .unwrap();
+                assert!(String::from_utf8_lossy(&diff.stdout).contains("+a message"));
+            }
         }
     }
 }
