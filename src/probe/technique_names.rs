@@ -36,3 +36,13 @@ pub const TECHNIQUES: &[(&str, &str)] = &[
 pub fn is_technique(name: &str) -> bool {
     TECHNIQUES.iter().any(|(known, _)| *known == name)
 }
+
+/// The plants that a technique works on, by name.
+#[must_use]
+pub fn technique_plants(name: &str) -> &'static [&'static str] {
+    match name {
+        "race.swap" => &["steady", "swap"],
+        "fd.inherit" | "differ.removed" | "feed.fifo" | "grow.file" => &["secret"],
+        _ => &[],
+    }
+}
