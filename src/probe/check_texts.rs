@@ -126,7 +126,7 @@ impl Texts<'_> {
                 help: "write `claim = \"max-file-size\"`, or remove `over`".into(),
             });
         }
-        scope.insert(plant.name.clone(), known);
+        scope.entry(plant.name.clone()).or_insert(known);
     }
 
     fn variant(&mut self, variant: &Variant, scope: &Scope) {
