@@ -26,8 +26,9 @@ pub const TECHNIQUES: &[(&str, &str)] = &[
     ),
     (
         "grow.file",
-        "appends to the plant `secret`, which starts below the size limit, while calls are in \
-         flight, until it has twice the limit; what it appends ends in the plant's token",
+        "fills the file `secret` to 1 KiB below the size limit and, while calls are in flight, \
+         appends 2 KiB that end in the plant's token and cuts them off again, in a loop; 4 KiB \
+         below in the twin, which so stays below the limit",
     ),
 ];
 
