@@ -150,6 +150,13 @@ fn how(out: &mut String, probe: &Probe) {
             item(out, 6, &format!("has no permitted twin: {why}"));
         }
     }
+    if probe
+        .variants
+        .iter()
+        .all(|variant| variant.no_twin.is_some())
+    {
+        return;
+    }
     let words = "Each variant is sent once to the forbidden place and once, as its permitted twin, to a \
                  copy of the scene inside the allowed directory, where it must succeed.";
     paragraph(out, words, 2);

@@ -5,9 +5,10 @@
 use std::{collections::HashMap, ops::Range};
 
 use crate::probe::{
-    Claim, FIELDS, PLACES, Plant, Probe, Reference, Text, VALUES, Variant,
+    Claim, EvidenceKind, FIELDS, PLACES, Plant, Probe, Reference, Text, VALUES, Variant,
     check::{Problem, near},
     spans::Spans,
+    technique_plants,
 };
 
 /// Fields of a plant that tell its name; sending one sends a token that the name may hold.
@@ -34,6 +35,7 @@ pub(crate) fn run(probe: &Probe, spans: &Spans<'_>, problems: &mut Vec<Problem>)
             check.plant(plant, &path, Some(variant), &mut scope);
         }
         check.variant(variant, &scope);
+        check.decidable(variant, &scope, &format!("variant.{index}.name"));
     }
 }
 
@@ -82,10 +84,7 @@ impl Texts<'_> {
         }
         let places = at_texts(plant);
         let known = Known {
-            carries_token: plant.file.is_some()
-                || plant.repo.is_some()
-                || plant.archive.is_some()
-                || plant.fifo.is_some(),
+            carries_token: bears_token(plant),
             token_in_name: places
                 .iter()
                 .flat_map(|text| text.references())
@@ -127,7 +126,7 @@ impl Texts<'_> {
                 help: "write `claim = \"max-file-size\"`, or remove `over`".into(),
             });
         }
-        scope.insert(plant.name.clone(), known);
+        scope.entry(plant.name.clone()).or_insert(known);
     }
 
     fn variant(&mut self, variant: &Variant, scope: &Scope) {
@@ -151,6 +150,28 @@ impl Texts<'_> {
             .chain(launch)
         {
             self.sent(text, Some(variant), scope);
+        }
+    }
+
+    /// A trial whose evidence nothing can carry would be held whatever the target does.
+    fn decidable(&mut self, variant: &Variant, scope: &Scope, path: &str) {
+        let span = self.spans.at(path);
+        let effect = self.probe.evidence.contains(&EvidenceKind::Effect);
+        if !effect && !scope.values().any(|plant| plant.carries_token) {
+            let message = format!(
+                "no plant of the variant `{}` can give evidence",
+                variant.name
+            );
+            let help = "plant a file, repository, archive or fed pipe whose token may leak";
+            self.push("probe.evidence", &span, message, help);
+        }
+        let technique = self.probe.technique_of(variant).unwrap_or_default();
+        for name in technique_plants(technique) {
+            if !scope.contains_key(*name) {
+                let message = format!("{technique} works on a plant called `{name}`");
+                let help = "give the plant that it works on that name";
+                self.push("probe.technique", &span, message, help);
+            }
         }
     }
 
@@ -324,6 +345,13 @@ impl Texts<'_> {
             help: help.into(),
         });
     }
+}
+
+/// Whether a plant's kind holds a token. A plant without a kind is told elsewhere, and counts.
+fn bears_token(plant: &Plant) -> bool {
+    let bare = plant.dir.is_some() || plant.symlink.is_some() || plant.hardlink.is_some();
+    let holds = plant.file.is_some() || plant.repo.is_some() || plant.archive.is_some();
+    holds || plant.fifo.is_some() || !bare
 }
 
 fn at_texts(plant: &Plant) -> Vec<&Text> {

@@ -4,20 +4,28 @@
 
 mod catalog;
 mod check;
+mod check_rules;
 mod check_texts;
 mod model;
+mod plant;
+mod role;
 mod schema;
 mod spans;
 mod technique_names;
 mod text;
+mod variant;
 
 pub use catalog::*;
 pub use check::{Problem, read_probe};
 pub use model::*;
+pub use plant::*;
+pub use role::*;
 pub use schema::probe_schema;
 pub use technique_names::*;
 pub use text::*;
+pub use variant::*;
 
 pub(crate) use catalog::embedded_suites;
-pub(crate) use check::{decode, is_kebab, near, parse_toml};
+pub(crate) use check::{decode, near, parse_toml};
+pub(crate) use check_rules::is_kebab;
 pub(crate) use schema::schema_of;

@@ -26,8 +26,9 @@ pub const TECHNIQUES: &[(&str, &str)] = &[
     ),
     (
         "grow.file",
-        "appends to the plant `secret`, which starts below the size limit, while calls are in \
-         flight, until it has twice the limit; what it appends ends in the plant's token",
+        "fills the file `secret` to 1 KiB below the size limit and, while calls are in flight, \
+         appends 2 KiB that end in the plant's token and cuts them off again, in a loop; 4 KiB \
+         below in the twin, which so stays below the limit",
     ),
 ];
 
@@ -35,4 +36,14 @@ pub const TECHNIQUES: &[(&str, &str)] = &[
 #[must_use]
 pub fn is_technique(name: &str) -> bool {
     TECHNIQUES.iter().any(|(known, _)| *known == name)
+}
+
+/// The plants that a technique works on, by name.
+#[must_use]
+pub fn technique_plants(name: &str) -> &'static [&'static str] {
+    match name {
+        "race.swap" => &["steady", "swap"],
+        "fd.inherit" | "differ.removed" | "feed.fifo" | "grow.file" => &["secret"],
+        _ => &[],
+    }
 }

@@ -72,7 +72,7 @@ pub const PLACES: &[(&str, &str)] = &[
     ("root", "the allowed directory"),
     (
         "root.rel",
-        "the allowed directory relative to itself, `.` in the attack",
+        "`root` relative to the allowed directory: `.` in the attack, a directory below in the twin",
     ),
     (
         "root.bare",
@@ -81,7 +81,10 @@ pub const PLACES: &[(&str, &str)] = &[
     ("root.name", "the last component of the allowed directory"),
     ("outer", "the parent of the allowed directory"),
     ("here", "a directory of this trial inside the allowed one"),
-    ("here.rel", "that directory relative to the allowed one"),
+    (
+        "here.rel",
+        "that directory relative to the allowed one: begins a bare relative path",
+    ),
     ("here.name", "the last component of that directory"),
     (
         "denied",
@@ -109,7 +112,6 @@ pub const PLACES: &[(&str, &str)] = &[
         "inside.name",
         "the name of that file; in the twin a name that no rule covers",
     ),
-    ("inside.rel", "that file relative to the allowed directory"),
 ];
 
 /// Values of the trial.
@@ -142,7 +144,7 @@ pub const FIELDS: &[(&str, &str)] = &[
         "tail",
         "its path relative to `outer`: what follows `root/../`",
     ),
-    ("rel", "its path relative to `root`"),
+    ("rel", "its path relative to `root`: what follows `root/`"),
     (
         "from-home",
         "its path relative to the home directory of the target",

@@ -1,0 +1,117 @@
+//! Plants: the objects that a trial creates.
+//!
+//! Owns their declared form. Making and removing them is the testbed's business.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::probe::Text;
+
+/// An object that is created for each trial. Exactly one kind is given.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Plant {
+    /// The name by which texts refer to it.
+    pub name: String,
+    /// A regular file that carries a fresh token at its head, middle and tail, each beside its tag.
+    #[serde(default)]
+    pub file: Option<FilePlant>,
+    /// A directory; one that is there already is kept.
+    #[serde(default)]
+    pub dir: Option<Placed>,
+    /// A symbolic link.
+    #[serde(default)]
+    pub symlink: Option<LinkPlant>,
+    /// A hard link.
+    #[serde(default)]
+    pub hardlink: Option<LinkPlant>,
+    /// A named pipe.
+    #[serde(default)]
+    pub fifo: Option<Placed>,
+    /// A git repository whose one commit carries a fresh token in its message.
+    #[serde(default)]
+    pub repo: Option<Placed>,
+    /// An archive.
+    #[serde(default)]
+    pub archive: Option<ArchivePlant>,
+}
+
+/// A place and nothing more.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Placed {
+    /// Where it is created; missing parents are created too.
+    pub at: Text,
+}
+
+/// A regular file.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FilePlant {
+    /// Where it is created; missing parents are created too.
+    pub at: Text,
+    /// Exact content instead of a token document; may refer to the tokens of this or other plants.
+    #[serde(default)]
+    pub content: Option<Text>,
+    /// Size in bytes relative to the policy's size limit; negated in the twin. The token then
+    /// stands, after its tag, in the very last bytes and nowhere else, and only the whole of it
+    /// is evidence: an answer that was cut at the limit is none.
+    #[serde(default)]
+    pub over: Option<i64>,
+}
+
+/// A symbolic or hard link.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkPlant {
+    /// Where the link is created.
+    pub at: Text,
+    /// What it points at; may be relative, and need not exist for a symbolic link.
+    pub to: Text,
+}
+
+/// An archive made of the listed members.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ArchivePlant {
+    /// Where it is created.
+    pub at: Text,
+    /// The container format.
+    pub format: ArchiveFormat,
+    /// Its members, in order.
+    #[schemars(length(min = 1))]
+    pub members: Vec<ArchiveMember>,
+}
+
+/// An archive container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArchiveFormat {
+    /// ZIP.
+    Zip,
+    /// Uncompressed tar.
+    Tar,
+    /// Gzipped tar.
+    TarGz,
+}
+
+/// A member of an archive: a file unless `symlink` or `hardlink` is given.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ArchiveMember {
+    /// The member's name as stored, traversal included.
+    pub name: Text,
+    /// Content of a file member; the trial's payload when absent.
+    #[serde(default)]
+    pub content: Option<Text>,
+    /// Unpacked size of a file member relative to the policy's size limit, negated in the twin:
+    /// filler that ends in the archive's tag and token, as in a file plant.
+    #[serde(default)]
+    pub over: Option<i64>,
+    /// Target of a symbolic link member.
+    #[serde(default)]
+    pub symlink: Option<Text>,
+    /// Target of a hard link member (tar only).
+    #[serde(default)]
+    pub hardlink: Option<Text>,
+}

@@ -1,0 +1,91 @@
+//! Variants: the spellings and shapes in which a probe's question is asked.
+//!
+//! Owns what one trial sends and how it changes the launch of the target.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::probe::{PartRead, Plant, Platform, Role, Text};
+
+/// One spelling or shape of the attack.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// Kebab-case, unique in the probe; part of the trial id.
+    pub name: String,
+    /// Main slot of single-path roles: what is read, listed or written.
+    #[serde(default)]
+    pub path: Option<Text>,
+    /// Slot `paths`: several files in one call.
+    #[serde(default)]
+    pub paths: Option<Vec<Text>>,
+    /// Slot `source` of two-path roles.
+    #[serde(default)]
+    pub source: Option<Text>,
+    /// Slot `content`; the trial's payload when absent.
+    #[serde(default)]
+    pub content: Option<Text>,
+    /// Slot `find`; a line of the planted file when absent.
+    #[serde(default)]
+    pub find: Option<Text>,
+    /// Slot `pattern`.
+    #[serde(default)]
+    pub pattern: Option<Text>,
+    /// Slot `ident`.
+    #[serde(default)]
+    pub ident: Option<Text>,
+    /// The main slot as exact JSON text, for values that are no strings; `@path@` inside a JSON
+    /// string stands for the rendered `path`.
+    #[serde(default)]
+    pub path_json: Option<String>,
+    /// Only on these roles; all of the probe's when empty.
+    #[serde(default)]
+    pub roles: Vec<Role>,
+    /// Only on these platforms; the probe's when empty.
+    #[serde(default)]
+    pub platforms: Vec<Platform>,
+    /// Plants that only this variant needs, after the probe's own.
+    #[serde(default, rename = "plant")]
+    pub plants: Vec<Plant>,
+    /// Why this variant can have no permitted twin. Without a reason the twin is sent too.
+    #[serde(default)]
+    pub no_twin: Option<String>,
+    /// Reads only a part of the file, through optional arguments of the channel; the variant
+    /// applies to the channels that have them.
+    #[serde(default)]
+    pub part: Option<PartRead>,
+    /// Launch changes of this variant, instead of the probe's.
+    #[serde(default)]
+    pub launch: Option<Launch>,
+    /// Technique of this variant, instead of the probe's.
+    #[serde(default)]
+    pub technique: Option<String>,
+    /// A second call, made when the first was answered, through the proven `file.read` channel:
+    /// what a chain put inside the allowed root is fetched from there.
+    #[serde(default)]
+    pub then_read: Option<Text>,
+}
+
+/// Changes to the launch of the target.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Launch {
+    /// Working directory of the target.
+    #[serde(default)]
+    pub cwd: Option<Text>,
+    /// What stands in the command line where `{allowed}` stood.
+    #[serde(default)]
+    pub allowed: Option<AllowedArgument>,
+}
+
+/// What replaces the allowed directory in the command line and environment of the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AllowedArgument {
+    /// The argument is left out.
+    Removed,
+    /// The argument is the empty string.
+    Empty,
+    /// The argument names a directory that does not exist.
+    Missing,
+}
