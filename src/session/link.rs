@@ -428,7 +428,8 @@ async fn attend(
     let verdict = async {
         let output_ended = tokio::select! {
             _ = exit.wait_for(Option::is_some) => false,
-            Ok(_) = output_end.wait_for(|end| *end) => true,
+            // Fails when the reader is gone without a word, which is an end of the output too.
+            _ = output_end.wait_for(|end| *end) => true,
         };
         if output_ended {
             let _known = tokio::time::timeout(LAST_WORDS, exit.wait_for(Option::is_some)).await;
