@@ -61,7 +61,7 @@ pub enum OpenError {
     },
     /// The program ended before it had answered.
     #[error(
-        "`{program}` ended before it answered `initialize` ({status}){}{stderr}\nfix: run the command by hand; it must keep running and read its standard input",
+        "`{program}` ended before it answered the first request ({status}){}{stderr}\nfix: run the command by hand; it must keep running and read its standard input",
         first_line(stdout)
     )]
     Exited {
@@ -88,7 +88,7 @@ pub enum OpenError {
     },
     /// The program said nothing at all.
     #[error(
-        "`{program}` runs but did not answer `initialize` within {} s{stderr}\nfix: check that it is an MCP server in stdio mode and does not wait for input (a password, a prompt, a download); a slow start needs a longer start-up time",
+        "`{program}` runs but did not answer the first request within {} s{stderr}\nfix: check that it is an MCP server in stdio mode and does not wait for input (a password, a prompt, a download); a slow start needs a longer start-up time",
         .waited.as_secs()
     )]
     Silent {
@@ -195,7 +195,7 @@ pub enum OpenError {
     },
     /// The HTTP server did not answer in time.
     #[error(
-        "{url} did not answer `initialize` within {} s\nfix: check that it is the MCP endpoint and that the server is not stuck",
+        "{url} did not answer the first request within {} s\nfix: check that it is the MCP endpoint and that the server is not stuck",
         .waited.as_secs()
     )]
     SilentEndpoint {

@@ -23,6 +23,7 @@ mod noise;
 mod open;
 mod options;
 mod processes;
+mod pumps;
 mod reaper;
 mod show;
 mod transcript;

@@ -57,7 +57,23 @@ enum Unanswered {
     Failed(String),
 }
 
-impl Greeting<'_> {
+impl<'a> Greeting<'a> {
+    fn new(options: &'a Options, began: Instant) -> Self {
+        // A revision that is asked for by name decides the lifecycle that it has.
+        let stateless = options
+            .protocol
+            .as_deref()
+            .is_some_and(|asked| asked >= ProtocolVersion::V_2026_07_28.as_str());
+        Greeting {
+            options,
+            era: match options.era {
+                Era::Auto if stateless => Era::Stateless,
+                era => era,
+            },
+            until: began + options.limits.startup,
+        }
+    }
+
     fn method(&self) -> &'static str {
         match self.era {
             Era::Stateless => "server/discover",
@@ -199,11 +215,7 @@ pub(super) async fn stdio(
     transcript: Transcript,
 ) -> Result<Opened, OpenError> {
     let began = Instant::now();
-    let mut greeting = Greeting {
-        options,
-        era: options.era,
-        until: began + options.limits.startup,
-    };
+    let mut greeting = Greeting::new(options, began);
     let spawn = || -> Result<(Arc<Board>, Arc<Link>), OpenError> {
         let board = Arc::new(Board::new(
             transcript.clone(),
@@ -310,11 +322,7 @@ pub(super) async fn http(
     transcript: Transcript,
 ) -> Result<Opened, OpenError> {
     let began = Instant::now();
-    let mut greeting = Greeting {
-        options,
-        era: options.era,
-        until: began + options.limits.startup,
-    };
+    let mut greeting = Greeting::new(options, began);
     let mut first_error = None;
     loop {
         let board = Arc::new(Board::new(

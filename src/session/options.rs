@@ -85,7 +85,7 @@ pub enum Endpoint {
 /// A command to launch. The child gets exactly this environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
-    /// The program; [`crate::target::resolve`] makes it absolute.
+    /// The program. A bare name is looked up in the `PATH` of `env`.
     pub program: String,
     /// Its arguments.
     pub args: Vec<String>,

@@ -199,7 +199,6 @@ impl Tree {
         // Children that the host process made by ordinary means share its process group; targets
         // start in a group of their own, so theirs never do.
         if orphan.group == table.own_group
-            || orphan.start < self.start
             || others.iter().any(|other| {
                 orphan.pid == other.root
                     || orphan.group == other.root
@@ -209,9 +208,10 @@ impl Tree {
             return false;
         }
         let environment = processes::environment(orphan.pid);
-        if self.marked(&environment) {
+        if orphan.start >= self.start && self.marked(&environment) {
             return !others.iter().any(|other| other.marked(&environment));
         }
+        // Also what an earlier session could not be told to be the origin of.
         CLAIM.load(Ordering::Relaxed) && others.is_empty()
     }
 

@@ -189,6 +189,9 @@ fn call(message: &Value, id: &Value) {
                 .stdin(std::process::Stdio::null())
                 .stdout(std::process::Stdio::null())
                 .stderr(std::process::Stdio::null());
+            if arguments["wipe"] == true {
+                command.env_clear().env("PATH", "/usr/bin:/bin");
+            }
             let started = command.status().is_ok_and(|status| status.success());
             say(&json!({ "jsonrpc": "2.0", "id": id,
                 "result": { "content": [], "started": started } }));

@@ -471,6 +471,35 @@ async fn the_stateless_era_is_found_and_spoken() {
 }
 
 #[tokio::test]
+async fn a_revision_asked_for_by_name_decides_the_lifecycle() {
+    for (asked, era) in [
+        ("2026-07-28", Era::Stateless),
+        ("2025-03-26", Era::Handshake),
+    ] {
+        let mut options = options();
+        options.protocol = Some(asked.into());
+        let transcript = Transcript::new();
+        let name = if era == Era::Stateless {
+            "stateless"
+        } else {
+            "good"
+        };
+        let session = Session::open(&Endpoint::Stdio(server(name)), &options, transcript.clone())
+            .await
+            .expect("a session");
+        assert_eq!(session.info().era, era);
+        let first = transcript
+            .get(0)
+            .expect("readable")
+            .filter(|record| record.entry.direction == Direction::Sent)
+            .expect("we speak first");
+        let first = String::from_utf8_lossy(&first.entry.bytes).into_owned();
+        assert!(first.contains(asked), "{first}");
+        session.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_handshake_with_missing_members_is_mended_and_reported() {
     let session = open("sparse").await;
     assert_eq!(session.info().protocol, "2026-07-28");

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use serde_json::json;
-use watertight::session::{Endpoint, Session, Transcript, end_all};
+use watertight::session::{Endpoint, Session, Transcript, claim_orphans, end_all};
 
 use super::{LONG, SHORT, call, launch, open, options, server};
 
@@ -18,9 +18,10 @@ fn exists(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }
 
-async fn daemon(session: &Session, directory: &Path) -> u32 {
+async fn daemon(session: &Session, directory: &Path, wipe: bool) -> u32 {
     let file = directory.join("pid");
-    let exchange = call(session, "daemon", json!({ "pid_file": file }), LONG).await;
+    let arguments = json!({ "pid_file": file, "wipe": wipe });
+    let exchange = call(session, "daemon", arguments, LONG).await;
     assert!(exchange.outcome.answered(), "{:?}", exchange.outcome);
     for _ in 0..1000 {
         if let Some(pid) = std::fs::read_to_string(&file)
@@ -44,7 +45,7 @@ async fn daemons_in_sessions_of_their_own_are_ended_and_buried() {
     let session = Session::open(&Endpoint::Stdio(target), &options(), Transcript::new())
         .await
         .expect("a session");
-    let pid = daemon(&session, directory.path()).await;
+    let pid = daemon(&session, directory.path(), false).await;
     assert!(lives(pid));
     let ending = session.close().await;
     assert!(ending.killed.contains(&pid), "{ending:?}");
@@ -64,7 +65,7 @@ async fn a_session_leaves_the_daemons_of_another_alone() {
         let session = Session::open(&Endpoint::Stdio(target), &options(), Transcript::new())
             .await
             .expect("a session");
-        let pid = daemon(&session, directory.path()).await;
+        let pid = daemon(&session, directory.path(), false).await;
         sessions.push((session, pid));
     }
     let (second, second_pid) = sessions.pop().expect("two");
@@ -74,6 +75,28 @@ async fn a_session_leaves_the_daemons_of_another_alone() {
     assert!(lives(second_pid));
     second.close().await;
     assert!(!exists(second_pid));
+}
+
+#[tokio::test]
+async fn a_daemon_of_either_of_two_sessions_goes_with_the_last() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut target = server("good");
+    target
+        .env
+        .insert("HOME".into(), directory.path().display().to_string());
+    let endpoint = Endpoint::Stdio(target);
+    let open = async || {
+        Session::open(&endpoint, &options(), Transcript::new())
+            .await
+            .expect("a session")
+    };
+    let (first, second) = (open().await, open().await);
+    let pid = daemon(&first, directory.path(), false).await;
+    second.close().await;
+    let lived = lives(pid);
+    first.close().await;
+    assert!(!exists(pid));
+    assert!(lived, "the first session was still using it");
 }
 
 #[tokio::test]
@@ -165,9 +188,11 @@ fn ending_all_at_once_needs_no_runtime() {
         let session = Session::open(&Endpoint::Stdio(target), &options(), Transcript::new())
             .await
             .expect("a session");
-        let pid = daemon(&session, directory.path()).await;
+        let pid = daemon(&session, directory.path(), true).await;
         (session, pid)
     });
+    // The daemon has wiped its environment and left group and session: only this finds it.
+    claim_orphans();
     let ended = end_all();
     assert!(ended.contains(&pid), "{ended:?}");
     assert!(ended.contains(&session.pid().expect("a process")));
