@@ -122,6 +122,7 @@ pub fn document(token: &Token, tag: &str, extension: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use crate::canary::Mint;

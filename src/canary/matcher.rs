@@ -19,7 +19,7 @@
 //! alarm once in a hundred gigabytes, and 16 are proof. Any 12 neighbours also hold the whole slot
 //! or at least 9 random characters, so the head that tokens of a run share never counts alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::regions::{Class, either, regions, span};
 use super::token::{ALPHABET, LEN};
@@ -100,6 +100,7 @@ struct Posting {
 
 /// The armed tokens, by 8-grams.
 pub(super) struct Index {
+    slots: HashSet<Slot>,
     tokens: Vec<(Slot, [u8; LEN])>,
     postings: Vec<Posting>,
     heads: HashMap<u64, u32>,
@@ -110,6 +111,7 @@ pub(super) struct Index {
 impl Index {
     pub(super) fn new() -> Self {
         Self {
+            slots: HashSet::new(),
             tokens: Vec::new(),
             postings: Vec::new(),
             heads: HashMap::new(),
@@ -121,7 +123,11 @@ impl Index {
         self.tokens.is_empty()
     }
 
+    /// Adds a token unless one of its slot is there.
     pub(super) fn insert(&mut self, token: &Token) {
+        if !self.slots.insert(token.slot()) {
+            return;
+        }
         let mut text = [0; LEN];
         text.copy_from_slice(token.as_str().as_bytes());
         let number = self.tokens.len() as u32;

@@ -1,6 +1,7 @@
 //! Decoders of base 32, 58, 64 and 85. A run of the alphabet may start with foreign characters, so
 //! every alignment is tried.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use data_encoding::{Encoding, Specification};
@@ -21,6 +22,7 @@ const BASE85_CHARS: &[u8] =
 const Z85_CHARS: &[u8] =
     b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
 
+static WORD: Class = either(span(b'!', b'~'), LINE_ENDS);
 static BASE64_RUN: Class = either(either(ALPHANUMERIC, class(b"+/-_")), LINE_ENDS);
 static BASE32_UPPER: Class = either(class(BASE32_CHARS), LINE_ENDS);
 static BASE32_LOWER: Class = either(either(span(b'a', b'z'), span(b'2', b'7')), LINE_ENDS);
@@ -36,6 +38,8 @@ const BASE58_MIN: usize = 21;
 const BASE85_MIN: usize = 20;
 /// Longest run of base 64 characters that is also read in base 85.
 const BASE85_PLAIN_MAX: usize = 1024;
+/// Largest text without blanks in which base 85, which almost any text is, is looked for.
+const JOINED_MAX: usize = 4096;
 /// Base 58 is no positional code: its cost grows with the square of the length.
 const BASE58_MAX: usize = 2048;
 
@@ -108,26 +112,36 @@ fn encoding(chars: &[u8], from: &str, to: &str) -> Encoding {
 
 /// Queues what every run of a base's alphabet in `layer` may stand for.
 pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) {
-    let bytes: &[u8] = &layer.bytes;
+    // All alphabets at once, since most text holds no run of any.
+    for word in regions(&layer.bytes, &WORD, BASE85_MIN) {
+        expand_word(layer, queue, word);
+    }
+}
+
+fn expand_word(layer: &Layer<'_>, queue: &mut Queue<'_>, word: Range<usize>) {
+    let bytes = &layer.bytes[word.clone()];
+    let within = |run: &Range<usize>| word.start + run.start;
     // Words that lost their blanks look like one long run of base 32 or 64.
     let is_joined = layer.is_after(Decoder::Whitespace);
     for run in regions(bytes, &BASE64_RUN, BASE64_MIN) {
-        if !is_joined || is_mixed(&bytes[run.clone()]) {
-            push_aligned(layer, queue, Decoder::Base64, &BASE64, run, 4);
+        let text = &bytes[run.clone()];
+        if !is_joined || is_mixed(text) {
+            push_aligned(layer, queue, Decoder::Base64, text, within(&run));
         }
     }
     for class in [&BASE32_UPPER, &BASE32_LOWER] {
         for run in regions(bytes, class, BASE32_MIN) {
-            if !is_joined || is_digital(&bytes[run.clone()]) {
-                push_aligned(layer, queue, Decoder::Base32, &BASE32, run, 8);
+            let text = &bytes[run.clone()];
+            if !is_joined || is_digital(text) {
+                push_aligned(layer, queue, Decoder::Base32, text, within(&run));
             }
         }
     }
     for run in regions(bytes, &BASE58_RUN, BASE58_MIN) {
-        let word = &bytes[run.clone()];
-        let cost = word.len() * word.len() / 64;
-        if word.len() <= BASE58_MAX && is_mixed(word) && queue.pay(cost) {
-            queue.push_plausible(layer, Decoder::Base58, run.start, base58_decoded(word));
+        let text = &bytes[run.clone()];
+        let cost = text.len() * text.len() / 64;
+        if text.len() <= BASE58_MAX && is_mixed(text) && queue.pay(cost) {
+            queue.push_plausible(layer, Decoder::Base58, within(&run), base58_decoded(text));
         }
     }
     for base in &BASE85S {
@@ -135,12 +149,13 @@ pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) {
             let text = &bytes[run.clone()];
             // A long run without one other character is base 64, and without blanks is prose.
             let is_plain = || text.iter().all(|byte| BASE64_RUN[usize::from(*byte)]);
-            if text.len() > BASE85_PLAIN_MAX && (is_joined || is_plain()) {
+            let is_long = text.len() > BASE85_PLAIN_MAX;
+            if is_joined && layer.bytes.len() > JOINED_MAX || is_long && is_plain() {
                 continue;
             }
             for start in 0..5 {
                 let decoded = base85_decoded(&text[start..], &base.values);
-                queue.push_plausible(layer, base.decoder, run.start + start, decoded);
+                queue.push_plausible(layer, base.decoder, within(&run) + start, decoded);
             }
         }
     }
@@ -163,11 +178,14 @@ fn push_aligned(
     layer: &Layer<'_>,
     queue: &mut Queue<'_>,
     decoder: Decoder,
-    encoding: &Encoding,
-    run: std::ops::Range<usize>,
-    alignments: usize,
+    text: &[u8],
+    at: usize,
 ) {
-    let chars = layer.bytes[run.clone()].iter().copied();
+    let (encoding, alignments) = match decoder {
+        Decoder::Base32 => (&*BASE32, 8),
+        _ => (&*BASE64, 4),
+    };
+    let chars = text.iter().copied();
     let unwrapped: Vec<u8> = chars.filter(|byte| !byte.is_ascii_whitespace()).collect();
     for start in 0..alignments {
         let Some(text) = unwrapped.get(start..) else {
@@ -179,7 +197,7 @@ fn push_aligned(
             Err(error) => &text[..error.position],
         };
         if let Ok(decoded) = encoding.decode(text) {
-            queue.push_plausible(layer, decoder, run.start + start, decoded);
+            queue.push_plausible(layer, decoder, at + start, decoded);
         }
     }
 }
