@@ -138,7 +138,12 @@ fn replace(value: &mut Value, path: &str) {
 
 /// All paths that a variant names, rendered, for liveness and for the write witness.
 pub(super) fn paths(variant: &Variant, scene: &Scene) -> Vec<String> {
-    let single = [&variant.path, &variant.source, &variant.ident, &variant.then_read];
+    let single = [
+        &variant.path,
+        &variant.source,
+        &variant.ident,
+        &variant.then_read,
+    ];
     let many = variant.paths.iter().flatten();
     single
         .into_iter()

@@ -419,7 +419,12 @@ impl Scene {
                 let mut bytes = if binary {
                     packed(&self.extension, planted.token.as_str())?
                 } else {
-                    document(&planted.token, &planted.tag, self.extension.trim_start_matches('.')).into_bytes()
+                    document(
+                        &planted.token,
+                        &planted.tag,
+                        self.extension.trim_start_matches('.'),
+                    )
+                    .into_bytes()
                 };
                 if self.odd_sizes && !binary {
                     let size = fastrand::usize(21_000..98_000) | 1;
