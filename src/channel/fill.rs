@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::{
     arguments::{ALLOWED, put},
+    complaint::quoted,
     flatten::{Kind, Leaf},
-    repair::quoted,
     score::{Binding, Candidate, joined, single},
     words::{self, words},
 };

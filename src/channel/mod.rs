@@ -4,7 +4,9 @@
 //! Knows nothing of probes or verdicts.
 
 mod arguments;
+mod attempts;
 mod bench;
+mod complaint;
 mod discover;
 mod evidence;
 mod fill;
