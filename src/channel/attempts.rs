@@ -3,7 +3,8 @@
 //! Owns which are tried and in which order. Knows nothing of how one is judged.
 
 use super::{
-    score::{Binding, Candidate, single},
+    score::Candidate,
+    slots::{Binding, single},
     words::{EXTENSIONS, words},
 };
 use crate::{

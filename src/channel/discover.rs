@@ -20,9 +20,9 @@ use super::{
     flatten::{Kind, Leaf},
     prove::Lab,
     score::{
-        BIND, Candidate, candidates, destructive, forms, resource_candidate, resource_tool, single,
-        writes,
+        BIND, Candidate, candidates, destructive, forms, resource_candidate, resource_tool, writes,
     },
+    slots::single,
     words::{CREDENTIALS, words},
 };
 use crate::{

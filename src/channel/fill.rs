@@ -9,7 +9,8 @@ use super::{
     arguments::{ALLOWED, put},
     complaint::quoted,
     flatten::{Kind, Leaf},
-    score::{Binding, Candidate, joined, single},
+    score::{Candidate, joined},
+    slots::{Binding, single},
     words::{self, words},
 };
 use crate::{

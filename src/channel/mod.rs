@@ -16,6 +16,7 @@ mod model;
 mod prove;
 mod repair;
 mod score;
+mod slots;
 mod words;
 
 pub use arguments::{ALLOWED, RESOURCES_READ, SlotValue, Spelled, Values};

@@ -21,7 +21,8 @@ use super::{
     evidence::Evidence,
     fill::{SIDE_FILE, draft, needs_side_file},
     repair::{ROUNDS, repair},
-    score::{BIND, Binding, Candidate},
+    score::{BIND, Candidate},
+    slots::Binding,
 };
 use crate::{
     channel::{Channel, PathForm, Proof, Values},

@@ -10,7 +10,8 @@ use super::{
     complaint::{Defect, defects, dotted},
     fill::value_for,
     flatten::{Form, Kind, Leaf},
-    score::{joined, leaf_score, single},
+    score::joined,
+    slots::{leaf_score, single},
     words::meaning,
 };
 use crate::channel::Channel;
