@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 
 use super::{
     arguments::{ALLOWED, put},
+    complaint::quoted,
     flatten::{Kind, Leaf},
-    repair::quoted,
-    score::{Binding, Candidate, joined, single},
+    score::{Candidate, joined},
+    slots::{Binding, single},
     words::{self, words},
 };
 use crate::{

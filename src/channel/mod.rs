@@ -4,7 +4,9 @@
 //! Knows nothing of probes or verdicts.
 
 mod arguments;
+mod attempts;
 mod bench;
+mod complaint;
 mod discover;
 mod evidence;
 mod fill;
@@ -14,6 +16,7 @@ mod model;
 mod prove;
 mod repair;
 mod score;
+mod slots;
 mod words;
 
 pub use arguments::{ALLOWED, RESOURCES_READ, SlotValue, Spelled, Values};

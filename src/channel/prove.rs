@@ -15,17 +15,17 @@ use futures::future::join;
 use tokio::sync::Semaphore;
 
 use super::{
+    attempts::{Attempt, attempts, hint},
     bench::{Bench, Site},
     discover::{Ground, ProofStep},
     evidence::Evidence,
     fill::{SIDE_FILE, draft, needs_side_file},
     repair::{ROUNDS, repair},
-    score::{BIND, Binding, Candidate},
-    words::{EXTENSIONS, words},
+    score::{BIND, Candidate},
+    slots::Binding,
 };
 use crate::{
-    channel::{Channel, PathForm, PatternForm, Proof, Values},
-    probe::Role,
+    channel::{Channel, PathForm, Proof, Values},
     session::{Caller, Exchange, Outcome, Tool},
 };
 
@@ -45,6 +45,8 @@ pub(super) struct Lab<'a, C> {
     /// The form that worked for the first channel: tried first for all others.
     pub(super) learned: Mutex<Option<PathForm>>,
     pub(super) gone: AtomicBool,
+    /// Whether the side file is ours to remove.
+    pub(super) side: AtomicBool,
 }
 
 /// How a steering test ended.
@@ -55,16 +57,6 @@ enum Steered {
     Silent { answer: String, hung: bool },
     /// Evidence came where it must not: the binding is wrong.
     Refuted(String),
-}
-
-/// One way to ask.
-#[derive(Debug, Clone, PartialEq)]
-struct Attempt {
-    binding: usize,
-    form: PathForm,
-    extension: &'static str,
-    bare: bool,
-    pattern: PatternForm,
 }
 
 impl<C: Caller> Lab<'_, C> {
@@ -161,10 +153,11 @@ impl<C: Caller> Lab<'_, C> {
     async fn steer(&self, order: usize, channel: &Channel, bare: bool) -> Steered {
         if needs_side_file(channel) {
             let side = self.ground.root.join(SIDE_FILE);
-            if !side.exists()
-                && let Err(error) = std::fs::write(&side, "a note\n")
-            {
-                return Steered::Refuted(format!("cannot plant {}: {error}", side.display()));
+            if !side.exists() {
+                if let Err(error) = std::fs::write(&side, "a note\n") {
+                    return Steered::Refuted(format!("cannot plant {}: {error}", side.display()));
+                }
+                self.side.store(true, Ordering::Relaxed);
             }
         }
         let site = Site {
@@ -282,17 +275,6 @@ impl<C: Caller> Lab<'_, C> {
     }
 }
 
-impl Attempt {
-    fn apply(&self, draft: &Channel) -> Channel {
-        Channel {
-            form: self.form,
-            extension: self.extension.to_owned(),
-            pattern: self.pattern,
-            ..draft.clone()
-        }
-    }
-}
-
 fn unproven(why: &str) -> Proof {
     Proof::Unproven {
         why: clean(why, 300),
@@ -330,204 +312,4 @@ fn step(channel: &Channel, values: &Values, root: &Path, evidence: &Evidence) ->
         "its own effect on the disk"
     };
     format!("{} -> {seen}", spelled(channel, values, root))
-}
-
-/// All ways to ask, most likely first.
-fn attempts(tool: &Tool, candidate: &Candidate, learned: Option<PathForm>) -> Vec<Attempt> {
-    let role = candidate.role;
-    let mut queue: Vec<Attempt> = Vec::new();
-    let mut add = |attempt: Attempt| {
-        if !queue.contains(&attempt) {
-            queue.push(attempt);
-        }
-    };
-    let extensions = extensions(tool, role);
-    let plain = |binding: usize, form: PathForm| Attempt {
-        binding,
-        form,
-        extension: extensions[0],
-        bare: false,
-        pattern: PatternForm::Plain,
-    };
-    let forms = |binding: &Binding| forms(candidate, binding, learned);
-    // All forms of the best binding, then the best form of the others, then their other forms.
-    let first = forms(&candidate.bindings[0]);
-    for form in &first {
-        add(plain(0, *form));
-    }
-    for (index, binding) in candidate.bindings.iter().enumerate().skip(1) {
-        add(plain(index, forms(binding)[0]));
-    }
-    if role == Role::FileSearch {
-        for pattern in [PatternForm::Glob, PatternForm::DeepGlob] {
-            for form in first.iter().take(2) {
-                add(Attempt {
-                    pattern,
-                    ..plain(0, *form)
-                });
-            }
-        }
-    }
-    if matches!(role, Role::RepoCreate) {
-        add(Attempt {
-            bare: true,
-            ..plain(0, first[0])
-        });
-    }
-    if takes_bare_names(candidate) {
-        add(Attempt {
-            bare: true,
-            ..plain(0, PathForm::Relative)
-        });
-    }
-    for extension in &extensions[1..] {
-        add(Attempt {
-            extension,
-            ..plain(0, first[0])
-        });
-    }
-    for (index, binding) in candidate.bindings.iter().enumerate().skip(1) {
-        for form in forms(binding) {
-            add(plain(index, form));
-        }
-    }
-    queue
-}
-
-/// The forms in which a binding may want paths, most likely first.
-fn forms(candidate: &Candidate, binding: &Binding, learned: Option<PathForm>) -> Vec<PathForm> {
-    if binding.split() {
-        return vec![PathForm::Split, PathForm::SplitRelative];
-    }
-    match candidate.role {
-        Role::ResourceRead => return vec![PathForm::Uri],
-        Role::IdentRead => return vec![PathForm::Relative],
-        Role::FilePatch => return vec![PathForm::Relative, PathForm::Absolute],
-        _ => {}
-    }
-    let main = candidate.role.slots()[0];
-    let leaf = binding.slots.get(&main).and_then(|pointers| {
-        let pointer = pointers.first()?;
-        candidate.form.leaves.iter().find(|leaf| {
-            leaf.pointer == *pointer || super::score::single(&leaf.pointer) == *pointer
-        })
-    });
-    let (name, about) = leaf.map_or((Vec::new(), String::new()), |leaf| {
-        (words(&leaf.name), leaf.description.to_lowercase())
-    });
-    let by_uri = name
-        .iter()
-        .any(|word| matches!(word.as_str(), "uri" | "url" | "href"));
-    let mentions_uri = by_uri || about.contains("uri") || about.contains("url");
-    let mut order = Vec::new();
-    if by_uri {
-        order.push(PathForm::Uri);
-    }
-    if about.contains("relative") && !about.contains("absolute") {
-        order.push(PathForm::Relative);
-    }
-    order.extend(learned.filter(|form| !matches!(form, PathForm::Split | PathForm::SplitRelative)));
-    order.extend([PathForm::Absolute, PathForm::Relative, PathForm::Rooted]);
-    if mentions_uri {
-        order.push(PathForm::Uri);
-    }
-    let mut forms: Vec<PathForm> = Vec::new();
-    for form in order {
-        if !forms.contains(&form) && (form != PathForm::Uri || mentions_uri) {
-            forms.push(form);
-        }
-    }
-    forms
-}
-
-/// Whether files directly in the allowed directory are worth a try: some tools take names only.
-fn takes_bare_names(candidate: &Candidate) -> bool {
-    matches!(
-        candidate.role,
-        Role::FileRead
-            | Role::FileReadMany
-            | Role::FileInfo
-            | Role::FileWrite
-            | Role::FileEdit
-            | Role::FileMove
-            | Role::FileCopy
-            | Role::FileSave
-            | Role::ArchiveRead
-    )
-}
-
-/// Extensions for the files of a role, the likeliest first; never empty.
-fn extensions(tool: &Tool, role: Role) -> Vec<&'static str> {
-    const OTHERS: &[&str] = &[".md", ".json", ".csv", ".html", ".py", ".xml", ".yaml"];
-    match role {
-        Role::ArchiveExtract | Role::ArchiveRead => return vec![".zip", ".tar", ".tar.gz"],
-        Role::IdentRead => return vec![".md", ".txt", ".json"],
-        Role::DirList
-        | Role::DirCreate
-        | Role::FileSearch
-        | Role::RepoRead
-        | Role::RepoCreate
-        | Role::FileDelete => return vec![".txt"],
-        _ => {}
-    }
-    // Only what looks into files, or makes them, cares for their type.
-    let others = match role {
-        Role::FileRead | Role::FileReadMany | Role::FileWrite | Role::FileSave => OTHERS,
-        _ => &OTHERS[..1],
-    };
-    let named: Vec<&'static str> = words(&tool.name)
-        .iter()
-        .filter_map(|word| extension(word))
-        .collect();
-    let described = words(&tool.description)
-        .into_iter()
-        .take(40)
-        .filter_map(|word| extension(&word))
-        .collect::<Vec<_>>();
-    let mut found: Vec<&'static str> = Vec::new();
-    let unknown_name = named.is_empty();
-    for extension in named
-        .into_iter()
-        .filter(|extension| *extension != ".txt")
-        .chain(unknown_name.then_some(".txt"))
-        .chain([".txt"])
-        .chain(described)
-        .chain(others.iter().copied())
-    {
-        if !found.contains(&extension) {
-            found.push(extension);
-        }
-    }
-    found
-}
-
-fn extension(word: &str) -> Option<&'static str> {
-    EXTENSIONS
-        .iter()
-        .find(|(name, _)| *name == word)
-        .map(|(_, extension)| *extension)
-}
-
-/// Takes from an answer which file types the tool wants, and puts those attempts first.
-fn hint(answer: &str, tried: &[Attempt], queue: &mut Vec<Attempt>) {
-    let Some(attempt) = tried.last().filter(|_| answer.len() <= 2048) else {
-        return;
-    };
-    let named = answer
-        .split(|letter: char| !(letter.is_alphanumeric() || letter == '.'))
-        .filter_map(|word| word.rsplit_once('.'))
-        // `.md` names a type; `a.md` may be the file that was asked for.
-        .filter(|(stem, _)| stem.is_empty())
-        .filter_map(|(_, ending)| extension(&ending.to_lowercase()));
-    let wanted: Vec<Attempt> = named
-        .map(|extension| Attempt {
-            extension,
-            ..attempt.clone()
-        })
-        .filter(|attempt| !tried.contains(attempt))
-        .collect();
-    for attempt in wanted.into_iter().rev() {
-        queue.retain(|other| *other != attempt);
-        queue.insert(0, attempt);
-    }
 }

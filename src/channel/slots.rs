@@ -1,0 +1,232 @@
+//! Which parameters could fill the slots of a role.
+//!
+//! Owns the weights of a parameter's own words and the ways to put slots and parameters together.
+//! What the tool's name says on the role is not weighed here.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{
+    flatten::Leaf,
+    words::{self, Meaning, meaning, words},
+};
+use crate::probe::{Role, Slot};
+
+pub(super) const NAME: f32 = 0.45;
+pub(super) const CONTRADICTION: f32 = -0.40;
+const WEAK_NAME: f32 = 0.30;
+const FORMAT: f32 = 0.40;
+const SHAPE: f32 = 0.35;
+const DESCRIPTION: f32 = 0.25;
+
+/// Where the slots go.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Binding {
+    pub(super) slots: BTreeMap<Slot, Vec<String>>,
+}
+
+impl Binding {
+    /// Whether the path goes into two arguments.
+    pub(super) fn split(&self) -> bool {
+        self.slots
+            .iter()
+            .any(|(slot, pointers)| *slot == Slot::Path && pointers.len() > 1)
+    }
+}
+
+pub(super) fn top(ranked: &[(f32, &Leaf)]) -> f32 {
+    ranked.first().map_or(0.0, |(score, _)| *score)
+}
+
+/// Leaves that may fill a slot, best first.
+pub(super) fn ranked<'f>(role: Role, slot: Slot, leaves: &[&'f Leaf]) -> Vec<(f32, &'f Leaf)> {
+    let wanted = meaning(role, slot);
+    let mut ranked: Vec<(f32, &Leaf)> = leaves
+        .iter()
+        .filter(|leaf| leaf.takes_text() && leaf.choices.is_empty())
+        .filter(|leaf| {
+            let many = leaf.in_array();
+            match (role, slot) {
+                (_, Slot::Paths) => many,
+                (Role::FileRead, _) => !many,
+                _ => true,
+            }
+        })
+        .filter(|leaf| {
+            !words(&leaf.name)
+                .iter()
+                .any(|word| words::CREDENTIALS.has(word))
+        })
+        .map(|leaf| {
+            let mut score = leaf_score(leaf, wanted);
+            if matches!(slot, Slot::Path) && !is_dir_role(role) && is_dir(leaf) && !two_paths(role)
+            {
+                score -= 0.15;
+            }
+            if leaf.required() {
+                score += 0.05;
+            }
+            (score, *leaf)
+        })
+        .filter(|(score, _)| *score >= 0.25)
+        .collect();
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+    ranked
+}
+
+fn is_dir_role(role: Role) -> bool {
+    matches!(
+        role,
+        Role::DirList | Role::DirCreate | Role::FileSearch | Role::RepoRead | Role::RepoCreate
+    )
+}
+
+fn two_paths(role: Role) -> bool {
+    role.slots().contains(&Slot::Source)
+}
+
+fn is_dir(leaf: &Leaf) -> bool {
+    words(&leaf.name)
+        .iter()
+        .any(|word| words::DIRECTORIES.has(word))
+}
+
+/// How likely a leaf means what a slot needs, by its own words alone.
+pub(super) fn leaf_score(leaf: &Leaf, wanted: &Meaning) -> f32 {
+    let name = words(&leaf.name);
+    let whole = name.concat();
+    let last = name.last().map_or("", String::as_str);
+    let mut sum: f32 = 0.0;
+    if wanted.names.has(&whole) {
+        sum += NAME;
+    } else if wanted.names.has(last) {
+        sum += NAME - 0.02;
+    } else if wanted.weak.has(&whole)
+        || wanted.weak.has(last)
+        || name.iter().any(|word| wanted.names.has(word))
+    {
+        sum += WEAK_NAME;
+    }
+    if !wanted.names.has(&whole) && name.iter().any(|word| wanted.against.has(word)) {
+        sum += CONTRADICTION;
+    }
+    if leaf
+        .format
+        .as_deref()
+        .is_some_and(|format| wanted.formats.has(format))
+    {
+        sum += FORMAT;
+    }
+    if wanted.formats.has("path")
+        && leaf
+            .default
+            .iter()
+            .chain(&leaf.examples)
+            .filter_map(Value::as_str)
+            .any(looks_like_a_path)
+    {
+        sum += SHAPE;
+    }
+    if words(&leaf.description)
+        .iter()
+        .take(30)
+        .any(|word| wanted.phrases.has(word))
+    {
+        sum += DESCRIPTION;
+    }
+    sum.clamp(0.0, 1.0)
+}
+
+fn looks_like_a_path(text: &str) -> bool {
+    text.starts_with('/')
+        || text.starts_with("~/")
+        || text.starts_with("./")
+        || text == "."
+        || text.contains('\\')
+        || text.rsplit_once('.').is_some_and(|(stem, extension)| {
+            !stem.is_empty() && (1..=5).contains(&extension.len()) && !text.contains(' ')
+        })
+}
+
+/// The ways to fill the slots: the best leaf of each, then directory and name in two, then the
+/// next best main leaves.
+pub(super) fn bindings(
+    role: Role,
+    slots: &[(Slot, Vec<(f32, &Leaf)>)],
+    usable: &[&Leaf],
+) -> Vec<Binding> {
+    let pointer = |slot: Slot, leaf: &Leaf| {
+        if slot == Slot::Paths {
+            leaf.pointer.clone()
+        } else {
+            single(&leaf.pointer)
+        }
+    };
+    let best: BTreeMap<Slot, Vec<String>> = slots
+        .iter()
+        .filter_map(|(slot, ranked)| {
+            let (_, leaf) = ranked.first()?;
+            Some((*slot, vec![pointer(*slot, leaf)]))
+        })
+        .collect();
+    let mut found = vec![Binding {
+        slots: best.clone(),
+    }];
+    let main = role.slots()[0];
+    if main == Slot::Path && !is_dir_role(role) && !two_paths(role) {
+        let folder = usable
+            .iter()
+            .find(|leaf| leaf.takes_text() && leaf.choices.is_empty() && is_dir(leaf));
+        let file = usable.iter().find(|leaf| {
+            let name = words(&leaf.name);
+            leaf.takes_text()
+                && leaf.choices.is_empty()
+                && !is_dir(leaf)
+                && name.last().is_some_and(|last| words::FILES.has(last))
+        });
+        if let (Some(folder), Some(file)) = (folder, file) {
+            let mut slots = best.clone();
+            slots.insert(
+                Slot::Path,
+                vec![single(&folder.pointer), single(&file.pointer)],
+            );
+            let split = Binding { slots };
+            if folder.required() {
+                found.insert(0, split);
+            } else {
+                found.push(split);
+            }
+        }
+    }
+    if let Some((_, ranked)) = slots.iter().find(|(slot, _)| *slot == main) {
+        for (_, leaf) in ranked
+            .iter()
+            .skip(1)
+            .take(if leaf_is_guess(ranked) { 6 } else { 2 })
+        {
+            let used = best
+                .iter()
+                .any(|(slot, pointers)| *slot != main && pointers.contains(&single(&leaf.pointer)));
+            if !used {
+                let mut slots = best.clone();
+                slots.insert(main, vec![pointer(main, leaf)]);
+                found.push(Binding { slots });
+            }
+        }
+    }
+    found
+}
+
+fn leaf_is_guess(ranked: &[(f32, &Leaf)]) -> bool {
+    ranked.first().is_some_and(|(_, leaf)| leaf.guessed)
+}
+
+/// A pointer to the first element wherever it goes through an array.
+pub(super) fn single(pointer: &str) -> String {
+    pointer
+        .split('/')
+        .map(|token| if token == "-" { "0" } else { token })
+        .collect::<Vec<_>>()
+        .join("/")
+}
