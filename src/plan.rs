@@ -178,7 +178,12 @@ fn expand(
                 format!("~{number}")
             };
             trials.push(Trial {
-                id: format!("{}/{}@{}{suffix}", probe.id, variant.name, channel.name()),
+                id: format!(
+                    "{}/{}@{}{suffix}",
+                    probe.id,
+                    variant.name,
+                    name(channel, channels)
+                ),
                 probe: Arc::clone(probe),
                 variant: index,
                 channel: Some(Arc::clone(channel)),
@@ -186,6 +191,17 @@ fn expand(
                 inside,
             });
         }
+    }
+}
+
+/// The channel in an id; with its role where the same parameter of a tool has several.
+fn name(channel: &Channel, channels: &[Arc<Channel>]) -> String {
+    let name = channel.name();
+    let shared = channels.iter().filter(|other| other.name() == name).count() > 1;
+    if shared {
+        format!("{name}={}", channel.role)
+    } else {
+        name
     }
 }
 

@@ -83,6 +83,8 @@ pub enum Response {
     Died(String),
     /// The harness could not send, plant or observe.
     Fault(String),
+    /// The harness did not send it: it could have touched what is not the run's own.
+    Withheld(String),
 }
 
 /// One execution of a trial.

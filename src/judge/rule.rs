@@ -37,8 +37,10 @@ pub enum Ruling {
         /// Why, in one sentence.
         reason: String,
     },
-    /// The variant cannot do anything here.
-    Inert {
+    /// The variant cannot do anything here, or was not sent.
+    NotApplicable {
+        /// Which rule.
+        basis: Basis,
         /// Why, in one sentence.
         reason: String,
     },
@@ -52,7 +54,7 @@ impl Ruling {
             Self::Breached { .. } => Verdict::Breached,
             Self::Held { .. } => Verdict::Held,
             Self::Inconclusive { .. } => Verdict::Inconclusive,
-            Self::Inert { .. } => Verdict::NotApplicable,
+            Self::NotApplicable { .. } => Verdict::NotApplicable,
         }
     }
 
@@ -62,8 +64,8 @@ impl Ruling {
         match self {
             Self::Breached { basis, .. }
             | Self::Held { basis, .. }
-            | Self::Inconclusive { basis, .. } => *basis,
-            Self::Inert { .. } => Basis::Inert,
+            | Self::Inconclusive { basis, .. }
+            | Self::NotApplicable { basis, .. } => *basis,
         }
     }
 
@@ -100,16 +102,17 @@ pub fn judge(facts: &Facts) -> Ruling {
     let Some(last) = facts.attempts.last() else {
         return inconclusive(Basis::NotRun, "the run ended before this trial");
     };
-    if facts
-        .attempts
-        .iter()
-        .any(|attempt| !attempt.signals.is_empty())
-        && !cleared(facts)
-    {
+    if facts.attempts.iter().any(|attempt| loud(facts, attempt)) && !cleared(facts) {
         return inconclusive(
             Basis::WeakSignal,
             "signals were seen that name no trial, and did not recur when it ran alone",
         );
+    }
+    if let Response::Withheld(reason) = &last.response {
+        return Ruling::NotApplicable {
+            basis: Basis::Withheld,
+            reason: reason.clone(),
+        };
     }
     if let Response::Died(why) = &last.response {
         return inconclusive(Basis::ServerDied, why);
@@ -126,7 +129,10 @@ pub fn judge(facts: &Facts) -> Ruling {
         Control::Failed(why) => return inconclusive(Basis::ControlLost, why),
     };
     if let Some(reason) = inert(last) {
-        return Ruling::Inert { reason };
+        return Ruling::NotApplicable {
+            basis: Basis::Inert,
+            reason,
+        };
     }
     if let (Watch::Blind(why), true) = (&last.watch, only_by_witness(facts)) {
         return inconclusive(Basis::WitnessBlind, why);
@@ -275,11 +281,19 @@ fn controlled(facts: &Facts) -> bool {
     })
 }
 
+/// Whether an attempt gave a signal that could decide.
+fn loud(facts: &Facts, attempt: &Attempt) -> bool {
+    attempt
+        .signals
+        .iter()
+        .any(|signal| facts.decisive.contains(&signal.kind))
+}
+
 /// Signals are settled when attempts alone outnumber their recurrence.
 fn cleared(facts: &Facts) -> bool {
     let alone = facts.attempts.iter().filter(|attempt| attempt.alone);
     let (quiet, loud): (Vec<&Attempt>, Vec<&Attempt>) =
-        alone.partition(|attempt| attempt.signals.is_empty());
+        alone.partition(|attempt| !loud(facts, attempt));
     quiet.len() >= RECURRENCE.0 && loud.is_empty()
 }
 

@@ -83,6 +83,8 @@ pub enum Basis {
     Platform,
     /// Not applicable: destructive, and not allowed by name.
     OptOut,
+    /// Not applicable: sending it could have touched what is not the run's own.
+    Withheld,
     /// Not applicable: the payload is inert here; nobody reaches the forbidden object with it.
     Inert,
 }

@@ -13,7 +13,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::probe::{AllowedArgument, Launch, PartRead, Plant, Role, Slot, Variant};
+use crate::probe::{AllowedArgument, Launch, PartRead, Plant, Role, Slot, Text, Variant};
 
 /// One probe: one declared question about one boundary.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -60,6 +60,10 @@ pub struct Probe {
     #[serde(rename = "variant")]
     #[schemars(length(min = 1))]
     pub variants: Vec<Variant>,
+    /// Where the payload leads an implementation without checks, for attacks that hide it where no
+    /// path of the call says so: in an archive or a patch. Must be forbidden.
+    #[serde(default)]
+    pub reaches: Option<Text>,
     /// Changes to the launch of the target that this probe needs; such trials get a process of their own.
     #[serde(default)]
     pub launch: Option<Launch>,

@@ -212,7 +212,7 @@ fn grounds(ruling: &Ruling, facts: Option<&Facts>) -> (String, Vec<EvidenceRepor
             reason.clone(),
             controls.as_slice().iter().map(evidence_report).collect(),
         ),
-        Ruling::Inconclusive { reason, .. } | Ruling::Inert { reason } => {
+        Ruling::Inconclusive { reason, .. } | Ruling::NotApplicable { reason, .. } => {
             let passed = facts
                 .into_iter()
                 .flat_map(|facts| &facts.attempts)

@@ -27,9 +27,12 @@ pub fn basis_verdict(basis: Basis) -> Verdict {
         | Basis::NoEvidence
         | Basis::HarnessFault
         | Basis::NotRun => Verdict::Inconclusive,
-        Basis::NoClaim | Basis::NoChannel | Basis::Platform | Basis::OptOut | Basis::Inert => {
-            Verdict::NotApplicable
-        }
+        Basis::NoClaim
+        | Basis::NoChannel
+        | Basis::Platform
+        | Basis::OptOut
+        | Basis::Withheld
+        | Basis::Inert => Verdict::NotApplicable,
     }
 }
 

@@ -78,6 +78,7 @@ pub fn basis_word(basis: Basis) -> &'static str {
         Basis::NoChannel => "no-channel",
         Basis::Platform => "platform",
         Basis::OptOut => "opt-out",
+        Basis::Withheld => "withheld",
         Basis::Inert => "inert",
     }
 }
@@ -107,6 +108,7 @@ pub fn basis_words(basis: Basis) -> &'static str {
         Basis::NoChannel => "no tool has the role",
         Basis::Platform => "ruled out by platform, transport or testbed",
         Basis::OptOut => "destructive, and not allowed by name",
+        Basis::Withheld => "not sent, because it could have touched what is not the run's own",
         Basis::Inert => "the payload reaches nothing here, not even without a boundary",
     }
 }
@@ -142,6 +144,7 @@ mod tests {
             NoChannel,
             Platform,
             OptOut,
+            Withheld,
             Inert,
         ] {
             assert_eq!(json!(basis), json!(basis_word(basis)));

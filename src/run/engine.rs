@@ -19,13 +19,12 @@ use super::{
 use crate::{
     channel::Channel,
     judge::{
-        Again, Attempt, Control, Facts, Liveness, Observation, Race, Response, Ruling, Twin, Watch,
-        again, judge,
+        Again, Attempt, Control, Facts, Liveness, Race, Response, Ruling, Twin, Watch, again, judge,
     },
     plan::{Fate, InsidePlace, Plan, Trial},
     probe::{Claim, EvidenceKind, Role},
     session::{Caller, Exchange},
-    testbed::Geometry,
+    testbed::{Geometry, SceneError},
 };
 
 /// Trials in a wave per call in flight: long enough to keep the pipe full, short enough that a
@@ -458,6 +457,7 @@ pub(super) fn ask<'t>(trial: &'t Trial, channel: &'t Channel, deadline: Duration
         claim: trial.probe.claim,
         evidence: &trial.probe.evidence,
         technique: trial.probe.technique_of(variant),
+        reaches: trial.probe.reaches.as_ref(),
         deadline,
     }
 }
@@ -526,7 +526,7 @@ async fn execute<C: Caller>(
             played.scene.strike();
             concluded(stage, played, twin)
         }
-        Err(error) => fault(&error.to_string()),
+        Err(error) => Execution::from(error),
     }
 }
 
@@ -613,6 +613,7 @@ async fn control<C: Caller>(
         claim: Claim::Outside,
         evidence: &[EvidenceKind::Token, EvidenceKind::Effect],
         technique: None,
+        reaches: None,
         deadline,
     };
     let geometry = Geometry::twin(stage.bed, word, None);
@@ -663,5 +664,15 @@ pub(super) fn fault(why: &str) -> Execution {
         attack: None,
         asked: None,
         answered: None,
+    }
+}
+
+impl From<SceneError> for Execution {
+    fn from(error: SceneError) -> Self {
+        let mut execution = fault(&error.to_string());
+        if let SceneError::Stray(_) = error {
+            execution.attempt.response = Response::Withheld(error.to_string());
+        }
+        execution
     }
 }

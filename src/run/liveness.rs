@@ -35,7 +35,11 @@ pub(super) fn liveness(
         })
         .collect();
     let reaches = |path: &Path| {
-        let resolved = resolve(path);
+        let resolved = if creates(role) {
+            resolve(path)
+        } else {
+            path.canonicalize().ok()
+        };
         resolved.as_deref().is_some_and(forbidden)
             || fs::metadata(path)
                 .is_ok_and(|metadata| metadata.is_file() && inodes.contains(&metadata.ino()))
@@ -53,6 +57,32 @@ pub(super) fn liveness(
         Liveness::Live
     } else {
         Liveness::Unknown
+    }
+}
+
+/// Roles whose tools reach what does not exist yet.
+pub(super) fn creates(role: Role) -> bool {
+    match role {
+        Role::FileWrite
+        | Role::FileEdit
+        | Role::FileMove
+        | Role::FileCopy
+        | Role::FileDelete
+        | Role::FileSave
+        | Role::FilePatch
+        | Role::DirCreate
+        | Role::ArchiveExtract
+        | Role::RepoCreate => true,
+        Role::FileRead
+        | Role::FileReadMany
+        | Role::FileInfo
+        | Role::FileSearch
+        | Role::FileStage
+        | Role::DirList
+        | Role::ArchiveRead
+        | Role::IdentRead
+        | Role::RepoRead
+        | Role::ResourceRead => false,
     }
 }
 

@@ -5,7 +5,7 @@
 //! where their places lie and in what counts.
 
 use std::{
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -13,16 +13,16 @@ use futures::{StreamExt as _, stream};
 
 use super::{
     calls::Tally,
-    liveness::{liveness, resolve},
+    liveness::{creates, liveness, resolve},
     sightings::Sightings,
     values::{paths, values},
 };
 use crate::{
     canary::Mint,
-    channel::Channel,
+    channel::{Channel, PathForm},
     judge::{Liveness, Observation, Race, Response},
     policy::{Access, Policy},
-    probe::{Claim, EvidenceKind, Plant, Role, Variant},
+    probe::{Claim, EvidenceKind, Plant, Role, Text, Variant},
     session::{Caller, Exchange, Outcome},
     technique::{self, Act},
     testbed::{Bed, Geometry, Planted, Scene, SceneError, Setting},
@@ -61,6 +61,7 @@ pub(super) struct Ask<'t> {
     pub(super) claim: Claim,
     pub(super) evidence: &'t [EvidenceKind],
     pub(super) technique: Option<&'t str>,
+    pub(super) reaches: Option<&'t Text>,
     pub(super) deadline: Duration,
 }
 
@@ -160,6 +161,9 @@ impl Stage<'_> {
             Vec::new()
         };
 
+        if let Some(path) = self.stray(ask, &named) {
+            return Err(SceneError::Stray(path));
+        }
         let (exchange, race) = self.send(caller, ask, &scene, act, &counted).await?;
 
         let reads = self.reads(&scene, watches);
@@ -286,13 +290,25 @@ impl Stage<'_> {
 
     fn liveness(&self, ask: &Ask<'_>, scene: &Scene, named: &[String]) -> Liveness {
         let bases = [self.bed.allowed.as_path(), self.cwd.as_path()];
+        let forbidden = |path: &Path| self.forbidden(path);
+        // What hides in an archive or a patch, and what a technique swaps in, no path of the call tells.
+        let hidden = ask.reaches.and_then(|text| scene.render(text).ok());
+        let swapped = ask
+            .technique
+            .and_then(|_| scene.planted("swap"))
+            .map(|planted| planted.path.clone());
+        let elsewhere = hidden.map(PathBuf::from).into_iter().chain(swapped);
+        if elsewhere
+            .filter_map(|path| resolve(&path))
+            .any(|path| forbidden(&path))
+        {
+            return Liveness::Live;
+        }
         match ask.claim {
             // These forbid what is otherwise permitted: whoever reaches the place has a live payload.
             Claim::MaxFileSize | Claim::ReadOnly | Claim::ProtectedNames => Liveness::Live,
             Claim::Outside | Claim::DeniedInside | Claim::DeniedPattern => {
-                liveness(ask.channel.role, named, &bases, scene, &|path| {
-                    self.forbidden(path)
-                })
+                liveness(ask.channel.role, named, &bases, scene, &forbidden)
             }
         }
     }
@@ -332,6 +348,26 @@ impl Stage<'_> {
             }
         }
         signals
+    }
+
+    /// A relative path of a writing call that a target would take from its working directory, and
+    /// that would then touch what is not the run's own.
+    fn stray(&self, ask: &Ask<'_>, named: &[String]) -> Option<PathBuf> {
+        let own =
+            |path: &Path| path.starts_with(self.bed.base()) || path.starts_with(&self.bed.allowed);
+        let rooted = matches!(
+            ask.channel.form,
+            PathForm::Relative | PathForm::Rooted | PathForm::SplitRelative
+        );
+        if !creates(ask.channel.role) || rooted {
+            return None;
+        }
+        named
+            .iter()
+            .map(Path::new)
+            .filter(|path| path.is_relative())
+            .map(|path| lexical(&self.cwd.join(path)))
+            .find(|path| !own(path))
     }
 
     async fn send<C: Caller>(
@@ -503,6 +539,10 @@ impl Stage<'_> {
         changes: &[Change],
         counting: Counting<'_>,
     ) -> Vec<(Observation, bool)> {
+        if ask.claim == Claim::MaxFileSize && !ask.evidence.contains(&EvidenceKind::Effect) {
+            // What grows here is grown by the technique.
+            return Vec::new();
+        }
         let limit = self.policy.max_file_bytes();
         let counts = |change: &Change| match counting {
             Counting::Forbidden if ask.claim == Claim::MaxFileSize => {
@@ -596,6 +636,21 @@ impl Stage<'_> {
             .filter_map(told_of)
             .collect()
     }
+}
+
+/// The path without `.` and `..`, by its letters alone.
+fn lexical(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                clean.pop();
+            }
+            Component::CurDir => {}
+            other => clean.push(other),
+        }
+    }
+    clean
 }
 
 /// What an outcome is, for the judge.

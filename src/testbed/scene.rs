@@ -39,6 +39,9 @@ pub enum SceneError {
         /// What the system said.
         source: io::Error,
     },
+    /// The call could touch what is not the run's own.
+    #[error("a server that takes the path from its working directory would touch {}", .0.display())]
+    Stray(PathBuf),
     /// The plant was created but is not what was meant.
     #[error("planted `{plant}` at {} and found something else there: {found}", .path.display())]
     Unverified {

@@ -14,7 +14,7 @@ const ALL: &AsciiSet = NON_ALPHANUMERIC;
 
 /// Spells `value` in the given way.
 #[must_use]
-pub fn spell(value: &str, spelling: Spelling) -> String {
+pub(super) fn spell(value: &str, spelling: Spelling) -> String {
     match spelling {
         Spelling::Percent => utf8_percent_encode(value, ALL).to_string(),
         Spelling::PercentTwice => {
