@@ -9,6 +9,7 @@ pub mod progress;
 pub mod run;
 mod run_args;
 mod select;
+pub mod self_test;
 pub mod style;
 
 use clap::{Parser, Subcommand};
@@ -39,6 +40,8 @@ enum Command {
     List(list::ListArgs),
     /// Explain a probe: what it asks, how, what a breach means, how to fix it
     Explain(explain::ExplainArgs),
+    /// Show on this machine that each probe passes and fails
+    SelfTest(self_test::SelfTestArgs),
     /// Run the reference target, an MCP server that is sound or flawed on purpose
     Reference(ReferenceArgs),
 }
@@ -85,6 +88,7 @@ impl Command {
             Self::Run(args) => run::run(&args).await,
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),
+            Self::SelfTest(args) => self_test::run(&args).await,
             Self::Reference(args) => serve(args).await,
         }
     }

@@ -74,6 +74,15 @@ pub enum Failure {
     Fault(String),
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Problems(problems) => problems.fmt(f),
+            Self::Input(message) | Self::Fault(message) => f.write_str(message),
+        }
+    }
+}
+
 impl Failure {
     /// Tells it on standard error.
     pub fn tell(&self) -> Exit {

@@ -276,7 +276,21 @@ pub enum EvidenceKind {
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Selftest {
-    /// Flaw names; never empty. On the sound reference target the probe must be `held`.
+    /// Flaw names; never empty.
     #[schemars(length(min = 1))]
     pub breached: Vec<String>,
+    /// What the probe must say of the sound reference target.
+    #[serde(default)]
+    pub sound: Sound,
+}
+
+/// What a probe says of the sound reference target.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sound {
+    /// The boundary holds.
+    #[default]
+    Held,
+    /// Nothing in it decodes the spelling, so that there is nothing to hold.
+    NotApplicable,
 }

@@ -1,0 +1,323 @@
+//! `watertight self-test`: shows on this machine that each probe passes and fails.
+//!
+//! Owns the cells: every probe against the sound reference target and against each flaw that it
+//! names, and the dummies on none of which anything may be held. The verdicts come from real runs.
+
+use std::path::Path;
+
+use clap::{Args, Parser};
+use futures::{StreamExt as _, stream};
+
+use super::{
+    RunArgs,
+    print::{put, shout},
+    run::report,
+};
+use crate::{
+    config::Settings,
+    diag::Source,
+    exit::Exit,
+    judge::Verdict,
+    policy::Policy,
+    probe::{Catalog, Claim, Platform, Probe, Sound},
+    report::{Calibration, Report, verdict_word},
+};
+
+/// Arguments of `watertight self-test`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SelfTestArgs {
+    /// Only this probe, or those below it (repeatable)
+    #[arg(long, value_name = "ID")]
+    pub probe: Vec<String>,
+    /// Print every cell, not only those that fail
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// One probe on one reference target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    /// The probe.
+    pub probe: String,
+    /// `sound`, a flaw, or a dummy.
+    pub target: String,
+    /// What must come out.
+    pub expected: Expected,
+    /// What came out, or why nothing did.
+    pub found: Result<Verdict, String>,
+}
+
+/// What must come out of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// Exactly this verdict.
+    Exactly(Verdict),
+    /// Anything but `held` and `breached`.
+    Undecided,
+}
+
+impl Cell {
+    /// Whether it came out as it must.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        match (self.expected, &self.found) {
+            (Expected::Exactly(verdict), Ok(found)) => *found == verdict,
+            (Expected::Undecided, Ok(found)) => !matches!(found, Verdict::Held | Verdict::Breached),
+            // A dummy that is no server at all ends before any verdict.
+            (Expected::Undecided, Err(_)) => true,
+            (Expected::Exactly(_), Err(_)) => false,
+        }
+    }
+}
+
+/// A policy that makes every claim that a target which may write can keep.
+const POLICY: &str = r#"
+[capabilities.filesystem]
+allowed_paths = ["{allowed}"]
+denied_paths = ["{allowed}/private", "{allowed}/.env", "**/*.pem"]
+max_file_size_mb = 1
+protected_names = [".mcp.json", ".git/config"]
+"#;
+
+/// The same as flags of the reference target.
+const FLAGS: &[&str] = &[
+    "--deny",
+    "{allowed}/private",
+    "--deny",
+    "{allowed}/.env",
+    "--deny",
+    "**/*.pem",
+    "--max-file-size",
+    "1048576",
+    "--protect",
+    ".mcp.json",
+    "--protect",
+    ".git/config",
+];
+
+/// A policy that forbids all writing.
+const READ_ONLY_POLICY: &str = r#"
+[capabilities.filesystem]
+allowed_paths = ["{allowed}"]
+read_only = true
+"#;
+
+/// The same as flags of the reference target.
+const READ_ONLY_FLAGS: &[&str] = &["--read-only"];
+
+/// Dummies on which nothing may be held.
+const DUMMIES: &[&str] = &["dead", "mute", "refuse-all", "echo", "silently-empty"];
+
+/// Cells side by side: the machine of a CI job has two cores.
+const AT_ONCE: usize = 2;
+
+/// Runs the self-test and prints what failed.
+pub async fn run(args: &SelfTestArgs) -> Exit {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => {
+            shout(&format!("error: the program cannot find itself: {error}\n"));
+            return Exit::HarnessFault;
+        }
+    };
+    let cells = cells(&program, &args.probe).await;
+    for cell in cells.iter().filter(|cell| args.verbose || !cell.passed()) {
+        put(&line(cell));
+    }
+    let calibration = calibration(&cells);
+    put(&format!(
+        "{} of {} cells came out as they must\n",
+        calibration.passed, calibration.total
+    ));
+    if calibration.total == 0 {
+        Exit::BadInput
+    } else if calibration.passed == calibration.total {
+        Exit::Held
+    } else {
+        Exit::HarnessFault
+    }
+}
+
+/// The figure for reports.
+#[must_use]
+pub fn calibration(cells: &[Cell]) -> Calibration {
+    Calibration {
+        passed: cells.iter().filter(|cell| cell.passed()).count(),
+        total: cells.len(),
+    }
+}
+
+fn line(cell: &Cell) -> String {
+    let mark = if cell.passed() { "ok  " } else { "FAIL" };
+    let expected = match cell.expected {
+        Expected::Exactly(verdict) => verdict_word(verdict),
+        Expected::Undecided => "undecided",
+    };
+    let found = match &cell.found {
+        Ok(verdict) => verdict_word(*verdict).to_owned(),
+        Err(why) => why.lines().next().unwrap_or_default().to_owned(),
+    };
+    format!(
+        "{mark} {:28} {:26} {expected}, found {found}\n",
+        cell.probe, cell.target
+    )
+}
+
+/// All cells, in the order of targets and probes.
+pub async fn cells(program: &Path, only: &[String]) -> Vec<Cell> {
+    let covered = |probe: &&Probe| {
+        only.is_empty()
+            || only
+                .iter()
+                .any(|id| probe.id.0 == *id || probe.id.0.starts_with(&format!("{id}.")))
+    };
+    let probes: Vec<&Probe> = Catalog::embedded().probes().filter(covered).collect();
+    let mut benches: Vec<Bench<'_>> = Vec::new();
+    for read_only in [false, true] {
+        let of: Vec<&Probe> = probes
+            .iter()
+            .copied()
+            .filter(|probe| (probe.claim == Claim::ReadOnly) == read_only)
+            .collect();
+        if of.is_empty() {
+            continue;
+        }
+        benches.push(Bench {
+            name: "sound",
+            flaw: None,
+            kind: None,
+            read_only,
+            probes: of.clone(),
+        });
+        let mut flaws: Vec<&str> = of
+            .iter()
+            .flat_map(|probe| &probe.selftest.breached)
+            .map(String::as_str)
+            .collect();
+        flaws.sort_unstable();
+        flaws.dedup();
+        for flaw in flaws {
+            let named = of
+                .iter()
+                .copied()
+                .filter(|probe| probe.selftest.breached.iter().any(|name| name == flaw));
+            benches.push(Bench {
+                name: flaw,
+                flaw: Some(flaw),
+                kind: None,
+                read_only,
+                probes: named.collect(),
+            });
+        }
+    }
+    for dummy in DUMMIES {
+        benches.push(Bench {
+            name: dummy,
+            flaw: None,
+            kind: Some(dummy),
+            read_only: false,
+            probes: probes.clone(),
+        });
+    }
+    stream::iter(benches)
+        .map(|bench| async move { bench.cells(program).await })
+        .buffered(AT_ONCE)
+        .collect::<Vec<_>>()
+        .await
+        .concat()
+}
+
+/// One reference target and the probes that are asked of it.
+struct Bench<'a> {
+    name: &'a str,
+    flaw: Option<&'a str>,
+    kind: Option<&'a str>,
+    read_only: bool,
+    probes: Vec<&'a Probe>,
+}
+
+impl Bench<'_> {
+    async fn cells(&self, program: &Path) -> Vec<Cell> {
+        let settings = self.settings(program);
+        let made = report(&settings, &|_| {}, None).await;
+        self.probes
+            .iter()
+            .map(|probe| Cell {
+                probe: probe.id.to_string(),
+                target: self.name.to_owned(),
+                expected: self.expected(probe),
+                found: match &made {
+                    Ok(report) => verdict(report, probe),
+                    Err(failure) => Err(failure.to_string()),
+                },
+            })
+            .collect()
+    }
+
+    fn expected(&self, probe: &Probe) -> Expected {
+        if self.kind.is_some() {
+            return Expected::Undecided;
+        }
+        let here = if cfg!(target_os = "macos") {
+            Platform::Macos
+        } else {
+            Platform::Linux
+        };
+        let exists = probe.variants.iter().any(|variant| {
+            let platforms = probe.platforms_of(variant);
+            platforms.is_empty() || platforms.contains(&here)
+        });
+        Expected::Exactly(match (exists, self.flaw, probe.selftest.sound) {
+            (false, _, _) => Verdict::NotApplicable,
+            (true, Some(_), _) => Verdict::Breached,
+            (true, None, Sound::Held) => Verdict::Held,
+            (true, None, Sound::NotApplicable) => Verdict::NotApplicable,
+        })
+    }
+
+    fn settings(&self, program: &Path) -> Settings {
+        let (policy, flags) = if self.read_only {
+            (READ_ONLY_POLICY, READ_ONLY_FLAGS)
+        } else {
+            (POLICY, FLAGS)
+        };
+        let mut command = vec![program.display().to_string(), String::from("reference")];
+        command.extend(self.kind.map(str::to_owned));
+        command.extend(
+            self.flaw
+                .into_iter()
+                .flat_map(|flaw| [String::from("--flaw"), flaw.to_owned()]),
+        );
+        command.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        command.push(String::from("{allowed}"));
+        let mut words: Vec<String> = ["run", "--timeout", "3", "--startup-timeout", "4"]
+            .map(String::from)
+            .to_vec();
+        words.extend(["--allow-destructive", "delete_file"].map(String::from));
+        for probe in &self.probes {
+            words.extend([String::from("--probe"), probe.id.to_string()]);
+        }
+        words.push(String::from("--"));
+        words.extend(command);
+        let flags = Flags::try_parse_from(words).expect("the flags are ours");
+        let mut settings = flags.run.layer().settle().expect("the settings are ours");
+        settings.policy = Policy::load(&Source::new("self-test.toml", policy))
+            .expect("the policies are checked by every self-test");
+        settings
+    }
+}
+
+#[derive(Debug, Parser)]
+struct Flags {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+fn verdict(report: &Report, probe: &Probe) -> Result<Verdict, String> {
+    report
+        .probes
+        .iter()
+        .find(|found| found.id == probe.id)
+        .map(|found| found.verdict)
+        .ok_or_else(|| String::from("the probe is not in the report"))
+}
