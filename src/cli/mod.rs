@@ -2,6 +2,7 @@
 //!
 //! Owns what users type and see. Everything else is called.
 
+pub mod demo;
 pub mod explain;
 pub mod list;
 mod print;
@@ -36,6 +37,8 @@ pub struct Cli {
 enum Command {
     /// Probe a server and report which boundaries held
     Run(Box<RunArgs>),
+    /// Probe the embedded reference server with some flaws switched on
+    Demo(Box<RunArgs>),
     /// List the probes
     List(list::ListArgs),
     /// Explain a probe: what it asks, how, what a breach means, how to fix it
@@ -86,6 +89,7 @@ impl Command {
     async fn run(self) -> Exit {
         match self {
             Self::Run(args) => run::run(&args).await,
+            Self::Demo(args) => demo::run(&args).await,
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),
             Self::SelfTest(args) => self_test::run(&args).await,

@@ -170,7 +170,7 @@ pub fn judge(facts: &Facts) -> Ruling {
     } else {
         false
     };
-    let strength = match (awake, twin_passed) {
+    let strength = match (awake && facts.proven, twin_passed) {
         (true, true) => Strength::Strong,
         (true, false) | (false, true) => Strength::Medium,
         (false, false) => Strength::Weak,

@@ -205,6 +205,17 @@ impl Scene {
         Ok(())
     }
 
+    /// Says that a technique gives away the token of a plant.
+    pub fn reveal(&mut self, name: &str) {
+        for planted in self
+            .planted
+            .iter_mut()
+            .filter(|planted| planted.name == name)
+        {
+            planted.secret = true;
+        }
+    }
+
     /// The planted object of that name.
     #[must_use]
     pub fn planted(&self, name: &str) -> Option<&Planted> {
