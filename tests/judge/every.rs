@@ -143,6 +143,7 @@ fn every_single_attempt() {
         ] {
             for attempt in &attempts {
                 let facts = Facts {
+                    proven: true,
                     attempts: vec![attempt.clone()],
                     decisive: decisive.to_vec(),
                     race,

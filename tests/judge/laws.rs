@@ -107,6 +107,7 @@ fn facts() -> impl Strategy<Value = Facts> {
         prop_oneof![3 => Just(None), 1 => race.prop_map(Some)],
     )
         .prop_map(|(attempts, decisive, race)| Facts {
+            proven: true,
             attempts,
             decisive,
             race,

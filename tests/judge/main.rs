@@ -87,6 +87,7 @@ fn reading(attempts: impl IntoIterator<Item = Attempt>) -> Facts {
 
 fn deciding(decisive: &[EvidenceKind], attempts: impl IntoIterator<Item = Attempt>) -> Facts {
     Facts {
+        proven: true,
         attempts: attempts.into_iter().collect(),
         decisive: decisive.to_vec(),
         race: None,
