@@ -23,22 +23,48 @@ fn all() -> Vec<Cell> {
 fn every_probe_passes_and_fails_as_declared() {
     let cells = all();
     let wrong: Vec<&Cell> = cells.iter().filter(|cell| !cell.passed()).collect();
-    assert!(wrong.is_empty(), "{} of {} cells: {wrong:#?}", wrong.len(), cells.len());
+    assert!(
+        wrong.is_empty(),
+        "{} of {} cells: {wrong:#?}",
+        wrong.len(),
+        cells.len()
+    );
 
     let breached = |cell: &&Cell| cell.expected == Expected::Exactly(Verdict::Breached);
     for probe in Catalog::embedded().probes() {
         let id = probe.id.to_string();
-        let of = |wanted: &dyn Fn(&&Cell) -> bool| cells.iter().filter(|cell| cell.probe == id).filter(wanted).count();
-        assert_eq!(of(&|cell| cell.target == "sound"), 1, "{id} is asked of the sound target once");
+        let of = |wanted: &dyn Fn(&&Cell) -> bool| {
+            cells
+                .iter()
+                .filter(|cell| cell.probe == id)
+                .filter(wanted)
+                .count()
+        };
+        assert_eq!(
+            of(&|cell| cell.target == "sound"),
+            1,
+            "{id} is asked of the sound target once"
+        );
         let platforms: Vec<String> = probe.platforms.iter().map(ToString::to_string).collect();
         if platforms.is_empty() || platforms.iter().any(|name| name == std::env::consts::OS) {
-            assert_eq!(of(&breached), probe.selftest.breached.len(), "{id} is asked of each of its flaws");
+            assert_eq!(
+                of(&breached),
+                probe.selftest.breached.len(),
+                "{id} is asked of each of its flaws"
+            );
         }
         for dummy in ["dead", "mute", "refuse-all", "echo", "silently-empty"] {
-            assert_eq!(of(&|cell| cell.target == dummy), 1, "{id} is asked of {dummy}");
+            assert_eq!(
+                of(&|cell| cell.target == dummy),
+                1,
+                "{id} is asked of {dummy}"
+            );
         }
     }
     for (flaw, _) in flaws() {
-        assert!(cells.iter().any(|cell| cell.target == *flaw), "no probe was tried on {flaw}");
+        assert!(
+            cells.iter().any(|cell| cell.target == *flaw),
+            "no probe was tried on {flaw}"
+        );
     }
 }

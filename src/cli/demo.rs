@@ -35,7 +35,7 @@ pub async fn run(args: &RunArgs) -> Exit {
     );
     command.push(String::from("{allowed}"));
     match args.settle_with(command) {
-        Ok(settings) => settled(&settings, None).await,
+        Ok(settings) => settled(&settings).await,
         Err(problems) => problem(&problems),
     }
 }

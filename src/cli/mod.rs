@@ -2,6 +2,7 @@
 //!
 //! Owns what users type and see. Everything else is called.
 
+mod calibration;
 pub mod demo;
 pub mod explain;
 pub mod list;

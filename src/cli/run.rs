@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::{
     RunArgs,
+    calibration::recall,
     print::{problem, put, shout},
     progress::{Detail, Progress},
     select::{Selection, select},
@@ -40,13 +41,13 @@ const JOBS: usize = 16;
 pub async fn run(args: &RunArgs) -> Exit {
     let here = std::env::current_dir().unwrap_or_default();
     match args.settle(&here) {
-        Ok(settings) => settled(&settings, None).await,
+        Ok(settings) => settled(&settings).await,
         Err(problems) => problem(&problems),
     }
 }
 
 /// Runs with settings that are complete.
-pub async fn settled(settings: &Settings, calibration: Option<Calibration>) -> Exit {
+pub async fn settled(settings: &Settings) -> Exit {
     for warning in &settings.warnings {
         shout(&warning.render(Look::of_stderr()));
     }
@@ -55,7 +56,7 @@ pub async fn settled(settings: &Settings, calibration: Option<Calibration>) -> E
         Verbosity::Normal => Detail::Normal,
         Verbosity::Verbose => Detail::Verbose,
     });
-    let made = report(settings, &|event| progress.show(&event), calibration).await;
+    let made = report(settings, &|event| progress.show(&event), recall()).await;
     drop(progress);
     match made {
         Ok(report) => conclude(settings, &report),
