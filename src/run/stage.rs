@@ -126,7 +126,7 @@ impl Stage<'_> {
             home: &self.bed.home,
             cwd: &self.cwd,
         };
-        let mut scene = Scene::set(geometry, slug, setting)?;
+        let mut scene = Scene::set(geometry, slug, setting);
         scene.plant(ask.plants.iter().copied(), self.mint)?;
         Ok(scene)
     }
