@@ -2,19 +2,22 @@
 //!
 //! Owns what users type and see. Everything else is called.
 
+pub mod discover;
 pub mod explain;
 pub mod list;
+mod lock;
 mod print;
 pub mod progress;
 pub mod run;
 mod run_args;
+pub mod schema;
 mod select;
 pub mod self_test;
 pub mod style;
 
 use clap::{Parser, Subcommand};
 
-pub use run_args::RunArgs;
+pub use run_args::{LaunchArgs, RunArgs};
 
 use crate::{
     diag::{Diagnostic, Look},
@@ -36,12 +39,16 @@ pub struct Cli {
 enum Command {
     /// Probe a server and report which boundaries held
     Run(Box<RunArgs>),
+    /// Find out which tools do what, with proof, and lock it in a file
+    Discover(Box<discover::DiscoverArgs>),
     /// List the probes
     List(list::ListArgs),
     /// Explain a probe: what it asks, how, what a breach means, how to fix it
     Explain(explain::ExplainArgs),
     /// Show on this machine that each probe passes and fails
     SelfTest(self_test::SelfTestArgs),
+    /// Print a JSON Schema of a file format
+    Schema(schema::SchemaArgs),
     /// Run the reference target, an MCP server that is sound or flawed on purpose
     Reference(ReferenceArgs),
 }
@@ -86,9 +93,11 @@ impl Command {
     async fn run(self) -> Exit {
         match self {
             Self::Run(args) => run::run(&args).await,
+            Self::Discover(args) => discover::run(&args).await,
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),
             Self::SelfTest(args) => self_test::run(&args).await,
+            Self::Schema(args) => told(Ok(schema::run(&args))),
             Self::Reference(args) => serve(args).await,
         }
     }

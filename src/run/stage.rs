@@ -480,7 +480,21 @@ impl Stage<'_> {
         }
         let exchange = caller.request(method, params, ask.deadline).await;
         self.tally.count(&exchange);
-        Ok(exchange)
+        let Some((method, params)) = ask.channel.follow(&exchange.outcome) else {
+            return Ok(exchange);
+        };
+        // What was taken in comes out of another tool. Whether it may be taken in at all is said by
+        // the first answer, which stays the answer of the trial unless the target is lost meanwhile.
+        let fetched = caller.request(method, params, ask.deadline).await;
+        self.tally.count(&fetched);
+        Ok(if fetched.outcome.answered() {
+            exchange
+        } else {
+            Exchange {
+                outcome: fetched.outcome,
+                ..exchange
+            }
+        })
     }
 
     /// Content of counted plants that turned up in files which the call created or changed.
