@@ -16,7 +16,7 @@ use std::{
 use serde_json::{Map, Value, json};
 use watertight::{
     channel::{
-        Channel, Discovery, Ground, Lock, PathForm, PatternForm, Proof, SlotValue, discover,
+        Channel, Discovery, Ground, Lock, PathForm, PatternForm, Proof, SlotValue, Take, discover,
     },
     probe::{Role, Slot},
     session::{Caller, Exchange, Outcome, Tool},
@@ -1258,6 +1258,161 @@ fn tokens_are_never_sent() {
     assert!(minted.iter().all(|token| !sent.contains(token.as_str())));
 }
 
+/// A server that takes files in with one tool and gives them out with another.
+fn chain(answer_with: impl Fn(usize) -> String + Send + Sync + 'static, id: Value) -> Server {
+    let taken: Arc<Mutex<Vec<String>>> = Arc::default();
+    let held = Arc::clone(&taken);
+    Server::new()
+        .tool(
+            "attach_document",
+            "Attach a document to the conversation",
+            object(&["path"], json!({ "path": text("Path of the document") })),
+            move |args, root| {
+                answer(read(root, get(args, "path")).map(|content| {
+                    let mut taken = taken.lock().unwrap();
+                    taken.push(content);
+                    answer_with(taken.len() + 40)
+                }))
+            },
+        )
+        .tool(
+            "get_attachment",
+            "Returns an attachment",
+            object(&["attachment_id"], json!({ "attachment_id": id })),
+            move |args, _| {
+                let id = match &args["attachment_id"] {
+                    Value::Number(number) => number.as_u64(),
+                    Value::String(text) => text.trim_start_matches("a-").parse().ok(),
+                    _ => None,
+                };
+                let held = held.lock().unwrap();
+                let content = id
+                    .and_then(|id| usize::try_from(id).ok()?.checked_sub(41))
+                    .and_then(|index| held.get(index));
+                match content {
+                    Some(content) => Answer::Text(content.clone()),
+                    None => Answer::Failed("no such attachment".into()),
+                }
+            },
+        )
+        .tool(
+            "delete_attachment",
+            "Deletes an attachment",
+            object(
+                &["attachment_id"],
+                json!({ "attachment_id": { "type": "string" } }),
+            ),
+            |_, _| panic!("a tool that deletes was called"),
+        )
+}
+
+#[test]
+fn one_tool_takes_in_and_another_gives_out() {
+    let string = json!({ "type": "string" });
+    let integer = json!({ "type": "integer" });
+    let shapes: [(fn(usize) -> String, &Value, Take); 3] = [
+        (|id| format!("Attached as a-{id}."), &string, Take::Word(2)),
+        (|id| id.to_string(), &integer, Take::Text),
+        (
+            |id| json!({ "status": "ok", "attachment": { "id": format!("a-{id}") } }).to_string(),
+            &string,
+            Take::Member(String::from("/attachment/id")),
+        ),
+    ];
+    for (answer_with, id, take) in shapes {
+        let server = chain(answer_with, id.clone());
+        let discovery = server.discover();
+        let channel = proven(&discovery, Role::FileStage);
+        let then = channel.then.as_ref().unwrap();
+        assert_eq!(
+            (&*then.tool, &*then.pointer, &then.take),
+            ("get_attachment", "/attachment_id", &take)
+        );
+        assert_eq!(then.number, id == &integer);
+        assert_eq!(discovery.channels.len(), 1, "{discovery:#?}");
+
+        // What a lock holds is proven as it is.
+        let text = Lock::new(&discovery.channels, &server.tools)
+            .to_toml()
+            .unwrap();
+        let given = Lock::parse(&text).unwrap().given(&[], &server.tools);
+        let again = server.discover_with(&given, |_| {});
+        assert_eq!(proven(&again, Role::FileStage).then, channel.then);
+        assert!(again.calls < discovery.calls);
+
+        let refused = Outcome::Error {
+            code: None,
+            message: String::from("denied 41"),
+        };
+        assert_eq!(channel.follow(&refused), None);
+    }
+}
+
+#[test]
+fn a_chain_that_shows_everything_proves_nothing() {
+    let taken: Arc<Mutex<String>> = Arc::default();
+    let held = Arc::clone(&taken);
+    let server = Server::new()
+        .tool(
+            "upload_file",
+            "Upload a file",
+            object(&["path"], json!({ "path": text("Path of the file") })),
+            move |args, root| {
+                answer(read(root, get(args, "path")).map(|content| {
+                    taken.lock().unwrap().push_str(&content);
+                    "upload 7"
+                }))
+            },
+        )
+        .tool(
+            "show_upload",
+            "Shows an upload",
+            object(&["id"], json!({ "id": { "type": "integer" } })),
+            move |_, _| Answer::Text(held.lock().unwrap().clone()),
+        );
+    let discovery = server.discover();
+    assert!(
+        !discovery
+            .channels
+            .iter()
+            .any(|channel| channel.role == Role::FileStage),
+        "{discovery:#?}"
+    );
+}
+
+#[test]
+fn parts_of_a_file_are_asked_for_by_name() {
+    let number = json!({ "type": ["integer", "null"] });
+    let slots = |properties: Value| {
+        let server = Server::new().tool(
+            "read_file",
+            "Read a file",
+            object(&["path"], properties),
+            |args, root| answer(read(root, get(args, "path"))),
+        );
+        let discovery = server.discover();
+        proven(&discovery, Role::FileRead).slots.clone()
+    };
+    let found = slots(json!({
+        "path": text("Path of the file"), "head": number, "last_lines": number,
+        "offset": number, "limit": number, "page": number, "encoding": text("Encoding")
+    }));
+    let expected = BTreeMap::from([
+        (Slot::Path, vec![String::from("/path")]),
+        (Slot::Head, vec![String::from("/head")]),
+        (Slot::Tail, vec![String::from("/last_lines")]),
+        (Slot::Offset, vec![String::from("/offset")]),
+        (Slot::Length, vec![String::from("/limit")]),
+    ]);
+    assert_eq!(found, expected);
+    // Which of two is meant cannot be told; a text is no number.
+    let found = slots(json!({
+        "path": text("Path of the file"), "offset": number, "start": number,
+        "length": text("Length")
+    }));
+    assert_eq!(found.len(), 1, "{found:?}");
+}
+
 fn lock_server() -> Server {
     Server::new()
         .tool("read_file", "Read a file", file_schema(), |args, root| {
@@ -1304,7 +1459,7 @@ fn the_lock_is_reviewable_and_stable() {
 
     let read = Lock::parse(&text).unwrap();
     assert_eq!(read.to_toml().unwrap(), text);
-    let given = read.current(&server.tools);
+    let given = read.given(&[], &server.tools);
     assert_eq!(given.len(), 2);
     let again = server.discover_with(&given, |_| {});
     assert!(again.channels.iter().all(|channel| channel.proof.proven()));
@@ -1312,7 +1467,12 @@ fn the_lock_is_reviewable_and_stable() {
     let mut tools = server.tools.clone();
     tools[0].definition["description"] = json!("Another");
     assert_eq!(read.changed(&tools), ["read_file"]);
-    assert_eq!(read.current(&tools).len(), 1);
+    assert_eq!(
+        read.notes(&tools),
+        ["the definition of tool read_file changed since it was locked"]
+    );
+    assert_eq!(read.given(&given[..1], &tools), given[1..]);
+    assert_eq!(read.given(&[], &tools[1..]), given[1..]);
 }
 
 #[test]

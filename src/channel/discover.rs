@@ -19,14 +19,13 @@ use super::{
     fill::{SIDE_FILE, needs_side_file},
     flatten::{Kind, Leaf},
     prove::Lab,
-    score::{
-        BIND, Candidate, candidates, destructive, forms, resource_candidate, resource_tool, writes,
-    },
+    score::{Candidate, candidates, destructive, forms, resource_candidate, resource_tool, writes},
     slots::single,
+    stage::{Outlet, outlet},
     words::{CREDENTIALS, words},
 };
 use crate::{
-    channel::{Channel, Proof, RESOURCES_READ, Unbound},
+    channel::{BIND, Channel, Follow, Proof, RESOURCES_READ, Unbound},
     probe::Role,
     session::{Caller, Tool},
 };
@@ -90,6 +89,20 @@ struct Found {
     skipped: Option<String>,
 }
 
+impl Found {
+    /// Of roles that all failed only the likeliest are attacked; none, once the tool has shown
+    /// what it is for. Bindings that the user gave stay.
+    fn settle(&mut self, bound: impl Fn(&Channel) -> bool) {
+        let rank = |channel: &Channel| match &channel.proof {
+            Proof::Proven { .. } => f32::INFINITY,
+            Proof::Unproven { .. } => channel.score,
+        };
+        let best = self.channels.iter().map(rank).fold(0.0, f32::max);
+        self.channels
+            .retain(|channel| rank(channel) >= best || bound(channel));
+    }
+}
+
 /// Finds and proves channels. Bindings in `given` are proven as they are and not searched for;
 /// their tools are still tried for other roles.
 ///
@@ -137,6 +150,7 @@ pub async fn discover<C: Caller>(
             .await,
     );
     found.sort_by_key(|(order, _)| *order);
+    lab.chains(&all, &mut found).await;
 
     let mut unbound: Vec<Unbound> = Vec::new();
     for channel in given {
@@ -148,9 +162,14 @@ pub async fn discover<C: Caller>(
             });
         }
     }
+    let follows: Vec<Follow> = found
+        .iter()
+        .flat_map(|(_, one)| &one.channels)
+        .filter_map(|channel| channel.then.clone())
+        .collect();
     let mut channels = Vec::new();
     for (order, one) in found {
-        account(all[order], &one, &mut unbound);
+        account(all[order], &one, &follows, &mut unbound);
         channels.extend(one.channels);
     }
     if lab.side.load(Ordering::Relaxed) && !channels.iter().any(needs_side_file) {
@@ -199,10 +218,19 @@ impl<C: Caller> Lab<'_, C> {
                     .push((channel.role, String::from("nothing may be written")));
                 continue;
             }
+            if danger.is_some() && !allowed && channel.score < 1.0 {
+                // Once allowed, and remembered in a lock, is not allowed now.
+                continue;
+            }
             let mut channel = self.prove_as_is(order, channel).await;
             channel.destructive = danger.is_some();
             found.channels.push(channel);
         }
+        // What the user bound stays as it is; what a lock remembers gives way to better.
+        let locked: Vec<Channel> = found
+            .channels
+            .extract_if(.., |channel| !channel.proof.proven() && channel.score < 1.0)
+            .collect();
         if let Some(why) = danger.as_ref().filter(|_| !allowed) {
             found.skipped = Some(format!(
                 "skipped as destructive: {why}; name it in --allow-destructive to try it"
@@ -212,7 +240,10 @@ impl<C: Caller> Lab<'_, C> {
         let candidates = if tool.name == RESOURCES_READ {
             vec![resource_candidate()]
         } else {
-            candidates(tool)
+            // Chains need two tools; they are tried when the others are known.
+            let mut candidates = candidates(tool);
+            candidates.retain(|candidate| candidate.role != Role::FileStage);
+            candidates
         };
         let by_choice = candidates
             .iter()
@@ -243,28 +274,61 @@ impl<C: Caller> Lab<'_, C> {
                 _ => found.channels.push(channel),
             }
         }
-        // Of roles that all failed only the likeliest are attacked; none, once the tool has shown
-        // what it is for.
-        let best = found
-            .channels
-            .iter()
-            .map(|channel| {
-                if channel.proof.proven() {
-                    1.0
-                } else {
-                    channel.score
-                }
-            })
-            .fold(0.0, f32::max);
-        let given: Vec<Role> = given
-            .iter()
-            .filter(|channel| channel.tool == tool.name)
-            .map(|channel| channel.role)
-            .collect();
-        found.channels.retain(|channel| {
-            channel.proof.proven() || channel.score >= best || given.contains(&channel.role)
+        for channel in locked {
+            let role = channel.role;
+            if !found
+                .channels
+                .iter()
+                .any(|other| other.role == role && other.proof.proven())
+            {
+                found.channels.retain(|other| other.role != role);
+                found.channels.push(channel);
+            }
+        }
+        found.settle(|channel| {
+            given
+                .iter()
+                .any(|one| one.tool == channel.tool && one.role == channel.role)
+                && channel.score >= 1.0
         });
         found
+    }
+
+    /// Puts tools together of which one takes a file in and another gives it out. Tools that were
+    /// seen to do something else already are left alone.
+    async fn chains(&self, all: &[&Tool], found: &mut [(usize, Found)]) {
+        let idle = |one: &Found| {
+            one.skipped.is_none() && !one.channels.iter().any(|channel| channel.proof.proven())
+        };
+        let outlets: Vec<Outlet<'_>> = found
+            .iter()
+            .filter(|(_, one)| idle(one))
+            .filter_map(|(order, _)| outlet(all[*order]))
+            .collect();
+        let mut fed: Vec<String> = Vec::new();
+        for (order, one) in found.iter_mut().filter(|(_, one)| idle(one)) {
+            let tool = all[*order];
+            let candidate = candidates(tool)
+                .into_iter()
+                .find(|candidate| candidate.role == Role::FileStage);
+            let Some(candidate) = candidate else { continue };
+            match self.stage(*order, tool, &candidate, &outlets).await {
+                Ok(channel) => {
+                    fed.extend(channel.then.iter().map(|then| then.tool.clone()));
+                    one.channels.retain(|other| other.role != channel.role);
+                    one.channels.push(channel);
+                    one.settle(|channel| channel.score >= 1.0);
+                }
+                Err(why) if candidate.score >= BIND => one.dropped.push((Role::FileStage, why)),
+                Err(_) => {}
+            }
+        }
+        for (order, one) in found {
+            if fed.contains(&all[*order].name) {
+                one.channels
+                    .retain(|channel| channel.proof.proven() || channel.score >= 1.0);
+            }
+        }
     }
 
     /// Whether a candidate need not be tried, and the reason when it is worth telling.
@@ -319,14 +383,14 @@ impl<C: Caller> Lab<'_, C> {
 }
 
 /// Writes down what of a tool no channel drives.
-fn account(tool: &Tool, found: &Found, unbound: &mut Vec<Unbound>) {
+fn account(tool: &Tool, found: &Found, follows: &[Follow], unbound: &mut Vec<Unbound>) {
     if tool.name == RESOURCES_READ {
         return;
     }
     let tried = found
         .dropped
         .iter()
-        .map(|(role, why)| format!("{}: {why}", role_name(*role)))
+        .map(|(role, why)| format!("{role}: {why}"))
         .collect::<Vec<_>>()
         .join("; ");
     let leaves: Vec<Leaf> = forms(tool)
@@ -335,7 +399,11 @@ fn account(tool: &Tool, found: &Found, unbound: &mut Vec<Unbound>) {
         .filter(|leaf| !leaf.guessed && leaf.takes_text())
         .filter(|leaf| leaf.kinds.is_empty() || leaf.kinds.contains(&Kind::Text))
         .collect();
-    if found.channels.is_empty() {
+    let fed: Vec<&Follow> = follows
+        .iter()
+        .filter(|follow| follow.tool == tool.name)
+        .collect();
+    if found.channels.is_empty() && fed.is_empty() {
         let why = match &found.skipped {
             Some(why) => why.clone(),
             None if !tried.is_empty() => tried.clone(),
@@ -352,6 +420,7 @@ fn account(tool: &Tool, found: &Found, unbound: &mut Vec<Unbound>) {
         .channels
         .iter()
         .flat_map(|channel| channel.slots.values().flatten())
+        .chain(fed.iter().map(|follow| &follow.pointer))
         .collect();
     let mut listed: Vec<&str> = Vec::new();
     for leaf in &leaves {
@@ -387,12 +456,4 @@ fn account(tool: &Tool, found: &Found, unbound: &mut Vec<Unbound>) {
             why: why.to_owned(),
         });
     }
-}
-
-/// The role as users write it.
-fn role_name(role: Role) -> String {
-    serde_json::to_value(role)
-        .ok()
-        .and_then(|value| value.as_str().map(str::to_owned))
-        .unwrap_or_default()
 }

@@ -37,6 +37,7 @@ pub(super) fn draft(tool: &Tool, candidate: &Candidate, binding: &Binding) -> Ch
             why: String::from("not tried yet"),
         },
         destructive: false,
+        then: None,
     }
 }
 

@@ -12,10 +12,13 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::{
-    channel::{Channel, PathForm, PatternForm, Proof},
+    channel::{Channel, Follow, PathForm, PatternForm, Proof, RESOURCES_READ},
     probe::{Role, Slot},
     session::Tool,
 };
+
+/// Where `discover` puts it and `run` looks for it.
+pub const LOCK_FILE: &str = "bindings.lock";
 
 const FORMAT: u32 = 1;
 const HEADER: &str = "\
@@ -82,6 +85,8 @@ struct Row {
     slots: BTreeMap<Slot, Vec<String>>,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     fixed: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    then: Option<Follow>,
 }
 
 fn text_file() -> String {
@@ -175,6 +180,7 @@ impl Lock {
                         why: String::from("not proven in this run"),
                     },
                     destructive: row.destructive,
+                    then: row.then,
                 },
             })
             .collect();
@@ -204,21 +210,48 @@ impl Lock {
                     definition: entry.definition.clone(),
                     slots: entry.channel.slots.clone(),
                     fixed: sorted(&entry.channel.fixed),
+                    then: entry.channel.then.clone(),
                 })
                 .collect(),
         };
         Ok(format!("{HEADER}\n{}", toml::to_string(&document)?))
     }
 
-    /// The channels to try as they are: entries whose tool is still defined as it was, or which
-    /// were written by hand.
+    /// The channels to try as they are. What the user bound to the same tool and role wins; what
+    /// names a tool that is gone is left out.
     #[must_use]
-    pub fn current(&self, tools: &[Tool]) -> Vec<Channel> {
+    pub fn given(&self, bound: &[Channel], tools: &[Tool]) -> Vec<Channel> {
         self.entries
             .iter()
-            .filter(|entry| !self.changed(tools).contains(&entry.channel.tool.as_str()))
-            .map(|entry| entry.channel.clone())
+            .map(|entry| &entry.channel)
+            .filter(|channel| {
+                let told = bound
+                    .iter()
+                    .any(|own| own.tool == channel.tool && own.role == channel.role);
+                let there = channel.tool == RESOURCES_READ
+                    || tools.iter().any(|tool| tool.name == channel.tool);
+                !told && there
+            })
+            .cloned()
             .collect()
+    }
+
+    /// What a reader of a run should know: tools that are gone or defined otherwise than when they
+    /// were locked. One sentence each.
+    #[must_use]
+    pub fn notes(&self, tools: &[Tool]) -> Vec<String> {
+        let changed = self.changed(tools);
+        let (here, gone): (Vec<&str>, Vec<&str>) = changed
+            .into_iter()
+            .partition(|name| tools.iter().any(|tool| tool.name == *name));
+        let mut notes: Vec<String> = here
+            .into_iter()
+            .map(|name| format!("the definition of tool {name} changed since it was locked"))
+            .collect();
+        if !gone.is_empty() {
+            notes.push(format!("locked tools that are gone: {}", gone.join(", ")));
+        }
+        notes
     }
 
     /// Names of tools whose definition is no longer the one of the file, or which are gone.

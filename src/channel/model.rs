@@ -11,6 +11,10 @@ use crate::config::Binding;
 pub use crate::config::PathForm;
 use crate::probe::{Role, Slot};
 
+/// The score from which on a channel is attacked although its proof failed: evidence of a breach
+/// needs no control, but calls to tools that merely look alike are wasted.
+pub const BIND: f32 = 0.70;
+
 /// A tool and its arguments, believed or proven to drive a role.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +48,39 @@ pub struct Channel {
     /// Whether annotation or verb call it destructive.
     #[serde(default)]
     pub destructive: bool,
+    /// The second call, for tools that only take in what another gives out (`file.stage`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<Follow>,
+}
+
+/// A second call, which gives out what the first took in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Follow {
+    /// The tool.
+    pub tool: String,
+    /// Where the value goes: JSON Pointer into its arguments.
+    pub pointer: String,
+    /// Whether the value goes there as a number.
+    #[serde(default)]
+    pub number: bool,
+    /// Where the value stands in the answer of the first call.
+    pub take: Take,
+    /// All other arguments.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub fixed: Map<String, Value>,
+}
+
+/// Where a value stands in an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Take {
+    /// It is the whole text.
+    Text,
+    /// At this JSON Pointer of the structured content, or of the text where that is JSON.
+    Member(String),
+    /// It is the word of the text with this number, from 0.
+    Word(usize),
 }
 
 /// How a channel wants search patterns spelled; found by the proof, kept in the attack.
@@ -139,7 +176,14 @@ impl Channel {
             score: certain(),
             proof: Proof::unproven(),
             destructive: false,
+            then: None,
         }
+    }
+
+    /// Whether the channel is worth attacking: proven, or its names leave little doubt.
+    #[must_use]
+    pub fn likely(&self) -> bool {
+        self.proof.proven() || self.score >= BIND
     }
 
     /// Stable name: `tool` and the pointers of its main slot, such as `read_file:path`.

@@ -21,11 +21,11 @@ use super::{
     evidence::Evidence,
     fill::{SIDE_FILE, draft, needs_side_file},
     repair::{ROUNDS, repair},
-    score::{BIND, Candidate},
-    slots::Binding,
+    score::Candidate,
+    slots::{Binding, parts},
 };
 use crate::{
-    channel::{Channel, PathForm, Proof, Values},
+    channel::{BIND, Channel, PathForm, Proof, Values},
     session::{Caller, Exchange, Outcome, Tool},
 };
 
@@ -50,7 +50,7 @@ pub(super) struct Lab<'a, C> {
 }
 
 /// How a steering test ended.
-enum Steered {
+pub(super) enum Steered {
     /// Two inputs, two evidences.
     Proven(Vec<String>),
     /// Not even the first input gave its evidence.
@@ -81,8 +81,7 @@ impl<C: Caller> Lab<'_, C> {
             .collect();
         let mut fallback = draft(tool, candidate, first);
         let mut why: Option<String> = None;
-        let learned = *self.learned.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut queue = attempts(tool, candidate, learned);
+        let mut queue = attempts(tool, candidate, self.learned());
         let mut rounds = ROUNDS;
         let mut tried: Vec<Attempt> = Vec::new();
         let mut hangs = 0;
@@ -92,12 +91,12 @@ impl<C: Caller> Lab<'_, C> {
                 let channel = attempt.apply(&drafts[attempt.binding]);
                 match self.steer(order, &channel, attempt.bare).await {
                     Steered::Proven(steps) => {
-                        let mut learned =
-                            self.learned.lock().unwrap_or_else(PoisonError::into_inner);
-                        learned.get_or_insert(channel.form);
-                        drop(learned);
+                        self.learn(channel.form);
+                        let mut slots = parts(channel.role, &candidate.form);
+                        slots.extend(channel.slots);
                         return Channel {
                             proof: Proof::Proven { steps },
+                            slots,
                             ..channel
                         };
                     }
@@ -140,7 +139,10 @@ impl<C: Caller> Lab<'_, C> {
     pub(super) async fn prove_as_is(&self, order: usize, given: &Channel) -> Channel {
         let mut channel = given.clone();
         channel.proof = match self.steer(order, &channel, false).await {
-            Steered::Proven(steps) => Proof::Proven { steps },
+            Steered::Proven(steps) => {
+                self.learn(channel.form);
+                Proof::Proven { steps }
+            }
             Steered::Refuted(why) => unproven(&why),
             Steered::Silent { answer, .. } => {
                 unproven(&format!("the given binding gave no evidence: {answer}"))
@@ -149,8 +151,20 @@ impl<C: Caller> Lab<'_, C> {
         channel
     }
 
+    /// The form that worked for the first channel.
+    pub(super) fn learned(&self) -> Option<PathForm> {
+        *self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn learn(&self, form: PathForm) {
+        self.learned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(form);
+    }
+
     /// Two inputs must give their own evidence, and one that names nothing neither.
-    async fn steer(&self, order: usize, channel: &Channel, bare: bool) -> Steered {
+    pub(super) async fn steer(&self, order: usize, channel: &Channel, bare: bool) -> Steered {
         if needs_side_file(channel) {
             let side = self.ground.root.join(SIDE_FILE);
             if !side.exists() {
@@ -246,11 +260,21 @@ impl<C: Caller> Lab<'_, C> {
         Steered::Proven(steps)
     }
 
+    /// Drives the channel once: of a chain the answer of the second call counts, if there is one.
     async fn send(&self, channel: &Channel, values: &Values) -> Exchange {
+        let (method, params) = channel.request(values, self.ground.root);
+        let first = self.ask(method, params).await;
+        match channel.follow(&first.outcome) {
+            Some((method, params)) => self.ask(method, params).await,
+            None => first,
+        }
+    }
+
+    /// One request.
+    pub(super) async fn ask(&self, method: &str, params: serde_json::Value) -> Exchange {
         // The semaphore is never closed; without a permit the call is only made at once.
         let _permit = self.flights.acquire().await;
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let (method, params) = channel.request(values, self.ground.root);
         let exchange = self
             .caller
             .request(method, params, self.ground.deadline)
@@ -261,7 +285,7 @@ impl<C: Caller> Lab<'_, C> {
         exchange
     }
 
-    fn note(&self, order: usize, channel: &Channel, what: String, shown: bool) {
+    pub(super) fn note(&self, order: usize, channel: &Channel, what: String, shown: bool) {
         let step = ProofStep {
             tool: channel.tool.clone(),
             role: channel.role,
@@ -275,7 +299,7 @@ impl<C: Caller> Lab<'_, C> {
     }
 }
 
-fn unproven(why: &str) -> Proof {
+pub(super) fn unproven(why: &str) -> Proof {
     Proof::Unproven {
         why: clean(why, 300),
     }
@@ -296,11 +320,11 @@ fn clean(text: &str, limit: usize) -> String {
     text_out
 }
 
-fn excerpt(exchange: &Exchange) -> String {
+pub(super) fn excerpt(exchange: &Exchange) -> String {
     clean(&exchange.outcome.text(), 160)
 }
 
-fn spelled(channel: &Channel, values: &Values, root: &Path) -> String {
+pub(super) fn spelled(channel: &Channel, values: &Values, root: &Path) -> String {
     let arguments = serde_json::Value::Object(channel.arguments(values, root));
     clean(&format!("{} {arguments}", channel.tool), 240)
 }

@@ -18,8 +18,6 @@ use crate::{
     session::Tool,
 };
 
-/// From here on a failing candidate is still attacked, unproven.
-pub(super) const BIND: f32 = 0.70;
 /// From here on a candidate is worth calls.
 pub(super) const CANDIDATE: f32 = 0.45;
 

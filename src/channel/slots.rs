@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    flatten::Leaf,
+    flatten::{Form, Kind, Leaf},
     words::{self, Meaning, meaning, words},
 };
 use crate::probe::{Role, Slot};
@@ -216,6 +216,35 @@ pub(super) fn bindings(
         }
     }
     found
+}
+
+/// The parameters that ask for a part of what is read, by their names alone: a slot that two
+/// parameters fit stays open, since a wrong number in a call would only make it fail.
+pub(super) fn parts(role: Role, form: &Form) -> BTreeMap<Slot, Vec<String>> {
+    let fitting = |slot: Slot| {
+        let wanted = meaning(role, slot);
+        form.leaves.iter().filter(move |leaf| {
+            let number = leaf
+                .kinds
+                .iter()
+                .any(|kind| matches!(kind, Kind::Integer | Kind::Number));
+            number
+                && !leaf.in_array()
+                && leaf.constant.is_none()
+                && leaf.choices.is_empty()
+                && wanted.names.has(&words(&leaf.name).concat())
+        })
+    };
+    role.optional_slots()
+        .iter()
+        .filter_map(|slot| {
+            let mut leaves = fitting(*slot);
+            match (leaves.next(), leaves.next()) {
+                (Some(only), None) => Some((*slot, vec![only.pointer.clone()])),
+                _ => None,
+            }
+        })
+        .collect()
 }
 
 fn leaf_is_guess(ranked: &[(f32, &Leaf)]) -> bool {

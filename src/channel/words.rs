@@ -195,6 +195,39 @@ const IDENT: Meaning = Meaning {
     phrases: Words("identifier name title id slug"),
 };
 
+/// Words in which the names of two tools may agree without having to do with each other.
+pub(super) const COMMON: Words =
+    Words("file document text content data read show list tool item name");
+
+/// What one tool answers with and another takes.
+pub(super) const HANDLE: Meaning = Meaning {
+    names: Words(
+        "id identifier key handle ref reference number num index slot fileid documentid \
+         uploadid attachmentid resourceid stagedid",
+    ),
+    weak: Words("name uri version hash digest"),
+    against: Words("path content text query pattern user session limit offset size line max"),
+    formats: Words("uuid"),
+    phrases: Words("identifier id handle"),
+};
+
+/// A parameter that is known by its whole name or not at all.
+const fn by_name(names: &'static str) -> Meaning {
+    const NONE: Words = Words("");
+    Meaning {
+        names: Words(names),
+        weak: NONE,
+        against: NONE,
+        formats: NONE,
+        phrases: NONE,
+    }
+}
+
+const HEAD: Meaning = by_name("head headlines firstlines limitlines maxlines");
+const TAIL: Meaning = by_name("tail taillines lastlines");
+const OFFSET: Meaning = by_name("offset start skip startbyte byteoffset startoffset");
+const LENGTH: Meaning = by_name("length limit count maxbytes bytes bytecount maxlength nbytes");
+
 const DIFF: Meaning = Meaning {
     names: Words("patch diff unifieddiff patchtext patchcontent diffcontent"),
     weak: Words("content text input"),
@@ -218,8 +251,11 @@ pub(super) fn meaning(role: Role, slot: Slot) -> &'static Meaning {
         (_, Slot::Content) => &CONTENT,
         (_, Slot::Find) => &FIND,
         (_, Slot::Pattern) => &PATTERN,
-        // Parts of a file are asked for beside a path, never instead of one.
-        (_, Slot::Ident | Slot::Head | Slot::Tail | Slot::Offset | Slot::Length) => &IDENT,
+        (_, Slot::Ident) => &IDENT,
+        (_, Slot::Head) => &HEAD,
+        (_, Slot::Tail) => &TAIL,
+        (_, Slot::Offset) => &OFFSET,
+        (_, Slot::Length) => &LENGTH,
     }
 }
 
@@ -419,6 +455,19 @@ pub(super) const TRADES: &[Trade] = &[
         ),
         against: Words("directory folder search list write create"),
         needs_noun: true,
+        writes: false,
+    },
+    Trade {
+        role: Role::FileStage,
+        strong: Words("stage attach ingest"),
+        verbs: Words(
+            "stage attach ingest upload load import index register enqueue queue open add put",
+        ),
+        nouns: Words("file document doc attachment page"),
+        against: Words(
+            "read write directory folder dir search list show repo repository git branch commit",
+        ),
+        needs_noun: false,
         writes: false,
     },
     Trade {

@@ -4,19 +4,22 @@
 
 mod calibration;
 pub mod demo;
+pub mod discover;
 pub mod explain;
 pub mod list;
+mod lock;
 mod print;
 pub mod progress;
 pub mod run;
 mod run_args;
+pub mod schema;
 mod select;
 pub mod self_test;
 pub mod style;
 
 use clap::{Parser, Subcommand};
 
-pub use run_args::RunArgs;
+pub use run_args::{LaunchArgs, RunArgs};
 
 use crate::{
     diag::{Diagnostic, Look},
@@ -40,12 +43,16 @@ enum Command {
     Run(Box<RunArgs>),
     /// Probe the embedded reference server with some flaws switched on
     Demo(Box<RunArgs>),
+    /// Find out which tools do what, with proof, and lock it in a file
+    Discover(Box<discover::DiscoverArgs>),
     /// List the probes
     List(list::ListArgs),
     /// Explain a probe: what it asks, how, what a breach means, how to fix it
     Explain(explain::ExplainArgs),
     /// Show on this machine that each probe passes and fails
     SelfTest(self_test::SelfTestArgs),
+    /// Print a JSON Schema of a file format
+    Schema(schema::SchemaArgs),
     /// Run the reference target, an MCP server that is sound or flawed on purpose
     Reference(ReferenceArgs),
 }
@@ -91,9 +98,11 @@ impl Command {
         match self {
             Self::Run(args) => run::run(&args).await,
             Self::Demo(args) => demo::run(&args).await,
+            Self::Discover(args) => discover::run(&args).await,
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),
             Self::SelfTest(args) => self_test::run(&args).await,
+            Self::Schema(args) => told(Ok(schema::run(&args))),
             Self::Reference(args) => serve(args).await,
         }
     }

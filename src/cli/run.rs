@@ -13,15 +13,16 @@ use serde_json::Value;
 use super::{
     RunArgs,
     calibration::recall,
+    lock,
     print::{problem, put, shout},
     progress::{Detail, Progress},
     select::{Selection, select},
     style,
 };
 use crate::{
-    channel::Channel,
+    channel::{Channel, Lock},
     config::{self, Reach, Settings, TargetSpec, Verbosity},
-    diag::{Look, Problems},
+    diag::{Diagnostic, Look, Problems},
     exit::Exit,
     policy::{Placeholders, Policy},
     report::{
@@ -35,11 +36,18 @@ use crate::{
 };
 
 /// Calls in flight at once, unless the user says otherwise.
-const JOBS: usize = 16;
+pub(super) const JOBS: usize = 16;
 
 /// Runs what the flags and the configuration say.
 pub async fn run(args: &RunArgs) -> Exit {
     let here = std::env::current_dir().unwrap_or_default();
+    if let Some(missing) = args.launch.lock.as_ref().filter(|path| !path.is_file()) {
+        let told = Diagnostic::error(
+            "lock::missing",
+            format!("there is no file {}", missing.display()),
+        );
+        return problem(&told.help("`watertight discover` makes it").into());
+    }
     match args.settle(&here) {
         Ok(settings) => settled(&settings).await,
         Err(problems) => problem(&problems),
@@ -131,6 +139,7 @@ pub async fn report(
         policy: &policy,
         probes: probes.clone(),
         given: given(settings, &places)?,
+        lock: locked(settings)?,
         allow_destructive: &settings.target.allow_destructive,
         allowed_is_argument: target.allowed_is_argument,
         jobs: settings.jobs.unwrap_or(JOBS),
@@ -140,7 +149,9 @@ pub async fn report(
         emit,
         transcript: Transcript::new(),
     };
-    let ran = to_the_end(order, &stop, emit).await?;
+    let mut ran = to_the_end(order, &stop, emit).await?;
+    let mut notes = target.notes;
+    notes.append(&mut ran.notes);
     let surroundings = Surroundings {
         harness: Harness {
             name: String::from("watertight"),
@@ -173,7 +184,7 @@ pub async fn report(
             min_severity: settings.thresholds.severity,
             min_coverage: settings.thresholds.coverage,
         },
-        notes: target.notes,
+        notes,
     };
     let clean = bed.remove();
     let report = assemble(
@@ -213,7 +224,7 @@ async fn to_the_end(
 }
 
 /// Ends when the user presses Ctrl-C or the run is asked to end.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -292,7 +303,7 @@ pub(super) fn placeholders(bed: &Bed) -> Placeholders {
 }
 
 /// Allowed paths must exist: a server that starts without its directory shows nothing.
-fn exists(policy: &Policy) -> Result<(), Failure> {
+pub(super) fn exists(policy: &Policy) -> Result<(), Failure> {
     let missing: Vec<&str> = policy
         .allowed_paths()
         .into_iter()
@@ -475,6 +486,14 @@ pub(super) fn given(settings: &Settings, places: &Placeholders) -> Result<Vec<Ch
         Ok(Channel::given(binding, fixed))
     };
     settings.bindings.iter().map(channel).collect()
+}
+
+/// The channels of an earlier discovery.
+pub(super) fn locked(settings: &Settings) -> Result<Option<Lock>, Failure> {
+    match &settings.lock {
+        Some(path) => lock::read(path).map_err(Failure::Problems),
+        None => Ok(None),
+    }
 }
 
 fn policy_path(settings: &Settings) -> Option<&Path> {

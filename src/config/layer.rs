@@ -336,6 +336,7 @@ impl Layer {
             verbosity: self.verbosity,
             progress: self.progress,
             config: self.file,
+            lock: None,
             warnings,
         })
     }

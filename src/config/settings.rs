@@ -48,6 +48,8 @@ pub struct Settings {
     pub progress: Progress,
     /// The config file that was read, if any.
     pub config: Option<PathBuf>,
+    /// File of tool bindings to use if it is there; none when they are not wanted.
+    pub lock: Option<PathBuf>,
     /// What is allowed but probably not meant; shown before the run.
     pub warnings: Vec<Diagnostic>,
 }

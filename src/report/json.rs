@@ -14,11 +14,16 @@ use crate::report::{Report, is_plain};
 /// The report as JSON text, indented by two spaces, with a final newline.
 #[must_use]
 pub fn render(report: &Report) -> String {
+    plain(report)
+}
+
+/// A value as JSON text that is safe to print.
+pub(crate) fn plain(value: &impl Serialize) -> String {
     let mut bytes = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut bytes, Plain(PrettyFormatter::new()));
-    report
+    value
         .serialize(&mut serializer)
-        .expect("a report has string keys and finite numbers, and memory takes all bytes");
+        .expect("what is printed has string keys and finite numbers, and memory takes all bytes");
     bytes.push(b'\n');
     String::from_utf8(bytes).expect("the serializer writes UTF-8")
 }

@@ -6,14 +6,14 @@
 mod account;
 mod assemble;
 mod boundary;
-mod json;
+pub(crate) mod json;
 mod model;
 mod repro;
 mod sanitize;
 mod tally;
-mod terminal;
+pub(crate) mod terminal;
 mod words;
-mod write;
+pub(crate) mod write;
 
 pub use account::*;
 pub use assemble::*;

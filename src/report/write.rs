@@ -161,7 +161,8 @@ fn write_one(report: &Report, format: Format, path: &Path) -> Result<(), WriteEr
     })
 }
 
-fn store(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Puts a file in its place, whole or not at all.
+pub(crate) fn store(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // Renaming over a link or a device would replace it, `/dev/stdout` included.
     let path = match fs::metadata(path) {
         Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),

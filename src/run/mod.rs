@@ -25,7 +25,7 @@ pub use event::*;
 
 use crate::{
     canary::{Detector, Mint},
-    channel::{Channel, Discovery, Ground, discover},
+    channel::{Channel, Discovery, Ground, Lock, discover},
     plan::{Plan, Terrain, plan},
     policy::Policy,
     probe::{Platform, Probe, Role},
@@ -57,6 +57,8 @@ pub struct Order<'r> {
     pub probes: Vec<Arc<Probe>>,
     /// Channels that the user bound.
     pub given: Vec<Channel>,
+    /// Channels of an earlier discovery, to be tried first.
+    pub lock: Option<Lock>,
     /// Destructive tools that may be called.
     pub allow_destructive: &'r [String],
     /// Whether the command line names the allowed directory.
@@ -83,6 +85,8 @@ pub struct Ran {
     pub discovery: Discovery,
     /// The tools as listed.
     pub tools: Vec<Tool>,
+    /// What a reader should know of them.
+    pub notes: Vec<String>,
     /// What the target said of itself.
     pub info: ServerInfo,
     /// What it said that is no answer.
@@ -122,6 +126,8 @@ pub struct Found {
     pub tools: Vec<Tool>,
     /// What drives which role.
     pub discovery: Discovery,
+    /// What differs from the lock.
+    pub notes: Vec<String>,
 }
 
 impl Found {
@@ -162,7 +168,16 @@ impl Found {
             read_only: false,
             resources: info.capabilities.get("resources").is_some(),
         };
-        let discovery = discover(&session, &tools, &order.given, &ground).await;
+        let mut given = order.given.clone();
+        let mut notes = Vec::new();
+        if let Some(lock) = &order.lock {
+            given.extend(lock.given(&order.given, &tools));
+            notes = lock.notes(&tools);
+            for note in &notes {
+                (order.emit)(Event::Note(note.clone()));
+            }
+        }
+        let discovery = discover(&session, &tools, &given, &ground).await;
         let proven = discovery
             .channels
             .iter()
@@ -176,12 +191,20 @@ impl Found {
             conversation,
             tools,
             discovery,
+            notes,
         })
     }
 
-    /// Ends the target.
-    pub async fn close(self) -> Ending {
-        self.conversation.close().await
+    /// What the target says of itself.
+    #[must_use]
+    pub fn info(&self) -> ServerInfo {
+        self.conversation.session().info().clone()
+    }
+
+    /// Ends the target; what was found stays: tools, channels, notes.
+    pub async fn into_parts(self) -> (Vec<Tool>, Discovery, Vec<String>) {
+        self.conversation.close().await;
+        (self.tools, self.discovery, self.notes)
     }
 }
 
@@ -198,6 +221,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         conversation,
         tools,
         discovery,
+        notes,
     } = Found::find(&order, &mint).await?;
     let channels: Vec<Arc<Channel>> = discovery.channels.iter().cloned().map(Arc::new).collect();
     let terrain = Terrain {
@@ -256,6 +280,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         outcomes,
         discovery,
         tools,
+        notes,
         info,
         noise,
         ending,

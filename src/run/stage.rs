@@ -28,7 +28,7 @@ use crate::{
     session::{Caller, Exchange, Outcome},
     technique::{self, Act},
     testbed::{Bed, Geometry, Planted, Scene, SceneError, Setting},
-    witness::{Change, FileWitness, Snapshot, WatchId, told},
+    witness::{Change, ChangeKind, FileWitness, Snapshot, WatchId, told},
 };
 
 /// What every call of a run shares.
@@ -532,7 +532,21 @@ impl Stage<'_> {
         }
         let exchange = caller.request(method, params, ask.deadline).await;
         self.tally.count(&exchange);
-        Ok(exchange)
+        let Some((method, params)) = ask.channel.follow(&exchange.outcome) else {
+            return Ok(exchange);
+        };
+        // What was taken in comes out of another tool. Whether it may be taken in at all is said by
+        // the first answer, which stays the answer of the trial unless the target is lost meanwhile.
+        let fetched = caller.request(method, params, ask.deadline).await;
+        self.tally.count(&fetched);
+        Ok(if fetched.outcome.answered() {
+            exchange
+        } else {
+            Exchange {
+                outcome: fetched.outcome,
+                ..exchange
+            }
+        })
     }
 
     /// Content of counted plants that turned up in files which the call created or changed.
@@ -548,7 +562,14 @@ impl Stage<'_> {
         for change in changes {
             let readable = std::fs::symlink_metadata(&change.path)
                 .is_ok_and(|metadata| metadata.is_file() && metadata.len() <= LOOKED_AT);
+            // A path through a link would show what lies behind it, and be no copy at all.
+            let itself = change
+                .path
+                .canonicalize()
+                .is_ok_and(|real| real == change.path);
             if !readable
+                || !itself
+                || change.kind == ChangeKind::Removed
                 || scene
                     .planted
                     .iter()

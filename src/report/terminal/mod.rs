@@ -6,7 +6,7 @@
 
 mod breach;
 mod gaps;
-mod page;
+pub(crate) mod page;
 mod setting;
 
 use std::borrow::Cow;

@@ -11,13 +11,13 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::report::{Look, visible};
 
-pub(super) const PLAIN: Style = Style::new();
-pub(super) const BOLD: Style = Style::new().bold();
-pub(super) const FAINT: Style = Style::new().dimmed();
-pub(super) const GOOD: Style = AnsiColor::Green.on_default();
-pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
-pub(super) const UNSURE: Style = AnsiColor::Yellow.on_default();
-pub(super) const CODE: Style = AnsiColor::Cyan.on_default();
+pub(crate) const PLAIN: Style = Style::new();
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const FAINT: Style = Style::new().dimmed();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const UNSURE: Style = AnsiColor::Yellow.on_default();
+pub(crate) const CODE: Style = AnsiColor::Cyan.on_default();
 
 /// Characters of any one text that are shown; the JSON report has the rest.
 const LIMIT: usize = 480;
@@ -32,9 +32,9 @@ const NARROWEST: usize = 72;
 const WIDEST: usize = 132;
 
 /// A piece of a line in one style.
-pub(super) type Span = (Style, String);
+pub(crate) type Span = (Style, String);
 
-pub(super) struct Page {
+pub(crate) struct Page {
     out: String,
     width: usize,
     color: bool,
@@ -42,7 +42,7 @@ pub(super) struct Page {
 
 /// How a text is broken into lines.
 #[derive(Clone, Copy)]
-pub(super) enum Wrap {
+pub(crate) enum Wrap {
     /// Prose of ours: white space is folded, lines are balanced.
     Prose,
     /// Names, requests and facts: spaces kept, broken anywhere if need be.
@@ -52,7 +52,7 @@ pub(super) enum Wrap {
 }
 
 impl Page {
-    pub(super) fn new(look: &Look) -> Self {
+    pub(crate) fn new(look: &Look) -> Self {
         Self {
             out: String::new(),
             width: look.width.clamp(NARROWEST, WIDEST),
@@ -60,16 +60,16 @@ impl Page {
         }
     }
 
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.out
     }
 
-    pub(super) fn blank(&mut self) {
+    pub(crate) fn blank(&mut self) {
         self.out.push('\n');
     }
 
     /// One line, cut at the width.
-    pub(super) fn line(&mut self, spans: &[Span]) {
+    pub(crate) fn line(&mut self, spans: &[Span]) {
         let mut room = self.width;
         for (style, text) in spans {
             let text = visible(text, LIMIT);
@@ -84,7 +84,7 @@ impl Page {
     }
 
     /// A section heading: title, rule, remark at the right edge.
-    pub(super) fn heading(&mut self, style: Style, title: &str, remark: &str) {
+    pub(crate) fn heading(&mut self, style: Style, title: &str, remark: &str) {
         let rule = self
             .width
             .saturating_sub(title.width() + remark.width() + 2);
@@ -97,19 +97,19 @@ impl Page {
         self.blank();
     }
 
-    pub(super) fn rule(&mut self) {
+    pub(crate) fn rule(&mut self) {
         self.line(&[(FAINT, "─".repeat(self.width))]);
     }
 
     /// A labelled text; lines after the first hang below its beginning.
-    pub(super) fn field(&mut self, label: &str, style: Style, wrap: Wrap, text: &str) {
+    pub(crate) fn field(&mut self, label: &str, style: Style, wrap: Wrap, text: &str) {
         let lines = self.wrap(text, self.width - GUTTER, wrap);
         self.labelled(label, style, &lines);
     }
 
     /// A shell line, broken between words with backslashes so that it can be pasted. A word is
     /// never broken: a word that is wider than the page makes a line that is too.
-    pub(super) fn shell(&mut self, label: &str, command: &str) {
+    pub(crate) fn shell(&mut self, label: &str, command: &str) {
         let words = shell_words::split(command).map_or_else(
             |_| vec![visible(command, LIMIT).into_owned()],
             |words| {
@@ -138,7 +138,7 @@ impl Page {
     }
 
     /// A wrapped paragraph, `indent` columns in, with a hanging indent of `hang` more.
-    pub(super) fn paragraph(
+    pub(crate) fn paragraph(
         &mut self,
         indent: usize,
         hang: usize,
@@ -158,7 +158,7 @@ impl Page {
     /// A table without rules; columns are as wide as their widest cell, and `right` says which
     /// are aligned to the right. Without enough room first column `optional` is left out, then
     /// the gaps are narrowed, then lines are cut.
-    pub(super) fn table(&mut self, optional: Option<usize>, right: &[bool], rows: &[Vec<Span>]) {
+    pub(crate) fn table(&mut self, optional: Option<usize>, right: &[bool], rows: &[Vec<Span>]) {
         let widths: Vec<usize> = (0..right.len())
             .map(|column| {
                 rows.iter()

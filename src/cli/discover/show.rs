@@ -1,0 +1,318 @@
+//! A discovery as text and as JSON.
+//!
+//! Owns the wording. Whatever a target wrote goes through the page, which makes it harmless, or
+//! through the JSON writer, which escapes it.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{Locked, Outcome};
+use crate::{
+    channel::{Change, Channel, Follow, PathForm, PatternForm, Proof, Take, Unbound},
+    config::word,
+    probe::Role,
+    report::{
+        Look,
+        terminal::page::{BOLD, CODE, FAINT, GOOD, PLAIN, Page, UNSURE, Wrap},
+    },
+};
+
+/// Steps of a proof that are shown unless all are asked for.
+const STEPS: usize = 2;
+
+/// The discovery for a person.
+pub(super) fn text(outcome: &Outcome, look: &Look) -> String {
+    let mut page = Page::new(look);
+    let channels = &outcome.discovery.channels;
+    let name = match &*outcome.info.name {
+        "" => &outcome.display,
+        _ => &outcome.info.name,
+    };
+    page.line(&[
+        (BOLD, String::from("watertight")),
+        (FAINT, format!(" {} · ", env!("CARGO_PKG_VERSION"))),
+        (BOLD, name.clone()),
+        (PLAIN, format!(" {}", outcome.info.version)),
+    ]);
+    let proven = channels
+        .iter()
+        .filter(|channel| channel.proof.proven())
+        .count();
+    let remark = format!("{proven} proven, {} not", channels.len() - proven);
+    page.heading(PLAIN, "What the tools do", &remark);
+    if channels.is_empty() {
+        let words = "No tool was found to do anything that a probe asks about.";
+        page.paragraph(3, 0, PLAIN, Wrap::Prose, words);
+    }
+    for channel in channels {
+        block(&mut page, outcome, channel, look.verbose);
+    }
+    unbound(&mut page, &outcome.discovery.unbound);
+    closing(&mut page, outcome);
+    page.finish()
+}
+
+fn block(page: &mut Page, outcome: &Outcome, channel: &Channel, verbose: bool) {
+    let (style, mark) = if channel.proof.proven() {
+        (GOOD, "proven")
+    } else {
+        (UNSURE, "unproven")
+    };
+    page.line(&[
+        (style, format!("{mark:<10}")),
+        (BOLD, channel.tool.clone()),
+        (PLAIN, String::from("  ")),
+        (CODE, channel.role.to_string()),
+        (
+            FAINT,
+            if channel.destructive {
+                String::from("  destructive")
+            } else {
+                String::new()
+            },
+        ),
+    ]);
+    page.field("takes", PLAIN, Wrap::Code, &takes(channel));
+    if let Some(then) = &channel.then {
+        page.field("then", PLAIN, Wrap::Code, &follows(then));
+    }
+    if !channel.fixed.is_empty() {
+        let fixed = Value::Object(channel.fixed.clone()).to_string();
+        page.field("always", PLAIN, Wrap::Code, &named(&fixed, outcome));
+    }
+    match &channel.proof {
+        Proof::Proven { steps } if !verbose => {
+            for (number, step) in steps.iter().take(STEPS).enumerate() {
+                let label = if number == 0 { "proof" } else { "" };
+                page.field(label, FAINT, Wrap::Quote, &named(step, outcome));
+            }
+        }
+        Proof::Proven { .. } => {}
+        Proof::Unproven { why } => page.field("why not", PLAIN, Wrap::Quote, &named(why, outcome)),
+    }
+    if verbose {
+        let steps = outcome
+            .discovery
+            .log
+            .iter()
+            .filter(|step| step.tool == channel.tool && step.role == channel.role);
+        for (number, step) in steps.enumerate() {
+            let label = if number == 0 { "steps" } else { "" };
+            let mark = if step.evidence { "yes" } else { "no " };
+            let what = format!("{mark} {}", named(&step.what, outcome));
+            page.field(label, FAINT, Wrap::Code, &what);
+        }
+    }
+    page.blank();
+}
+
+/// Where the slots go, how paths are spelled, and how sure the names were.
+fn takes(channel: &Channel) -> String {
+    let mut parts: Vec<String> = channel
+        .slots
+        .iter()
+        .map(|(slot, pointers)| format!("{} {}", word(slot), pointers.join(" + ")))
+        .collect();
+    let form = match channel.form {
+        PathForm::Absolute => "absolute paths",
+        PathForm::Relative => "relative paths",
+        PathForm::Rooted => "paths rooted at the allowed directory",
+        PathForm::Uri => "file: URIs",
+        PathForm::Split | PathForm::SplitRelative => "directory and name apart",
+    };
+    match channel.role {
+        Role::IdentRead => {}
+        _ => parts.push(String::from(form)),
+    }
+    if channel.role == Role::FileSearch {
+        parts.push(String::from(match channel.pattern {
+            PatternForm::Plain => "plain patterns",
+            PatternForm::Glob | PatternForm::DeepGlob => "globs",
+        }));
+    }
+    parts.push(format!("{} files", channel.extension));
+    parts.push(format!("score {:.2}", channel.score));
+    parts.join(", ")
+}
+
+fn follows(then: &Follow) -> String {
+    let from = match &then.take {
+        Take::Text => String::from("the text of the answer"),
+        Take::Member(pointer) => format!("{pointer} of the answer"),
+        Take::Word(number) => format!("word {number} of the answer"),
+    };
+    format!("{} with {} = {from}", then.tool, then.pointer)
+}
+
+/// The allowed directory of a run is another one each time; what is said of it should not be.
+fn named(text: &str, outcome: &Outcome) -> String {
+    text.replace(&*outcome.allowed.to_string_lossy(), "{allowed}")
+}
+
+fn unbound(page: &mut Page, unbound: &[Unbound]) {
+    if unbound.is_empty() {
+        return;
+    }
+    let whole = unbound.iter().filter(|one| one.parameter.is_none()).count();
+    let remark = format!("{whole} tools, {} parameters", unbound.len() - whole);
+    page.heading(PLAIN, "What stays unbound", &remark);
+    let mut rest = unbound;
+    while let Some(first) = rest.first() {
+        // Parameters of a tool that share their reason share a line.
+        let same = |one: &&Unbound| {
+            one.tool == first.tool
+                && one.why == first.why
+                && one.parameter.is_some() == first.parameter.is_some()
+        };
+        let count = rest.iter().take_while(same).count();
+        let (group, after) = rest.split_at(count);
+        let parameters: Vec<&str> = group
+            .iter()
+            .filter_map(|one| one.parameter.as_deref())
+            .collect();
+        let name = if parameters.is_empty() {
+            first.tool.clone()
+        } else {
+            format!("{} {}", first.tool, parameters.join(", "))
+        };
+        page.paragraph(3, 3, PLAIN, Wrap::Code, &format!("{name}: {}", first.why));
+        rest = after;
+    }
+}
+
+fn closing(page: &mut Page, outcome: &Outcome) {
+    page.heading(
+        PLAIN,
+        "Lock",
+        &format!("{} requests", outcome.discovery.calls),
+    );
+    for note in &outcome.notes {
+        page.paragraph(3, 3, UNSURE, Wrap::Code, note);
+    }
+    let Some(lock) = &outcome.lock else {
+        let words = "No lock file was written.";
+        page.paragraph(3, 0, PLAIN, Wrap::Prose, words);
+        return;
+    };
+    let path = lock.path.display();
+    let words = match (lock.existed, lock.written) {
+        (false, _) => format!("{path} was written: commit it, and `watertight run` uses it."),
+        (true, true) => format!("{path} was updated:"),
+        (true, false) => format!("{path} is up to date."),
+    };
+    page.paragraph(3, 0, PLAIN, Wrap::Code, &words);
+    for change in &lock.changes {
+        page.paragraph(5, 3, PLAIN, Wrap::Code, &change.to_string());
+    }
+}
+
+/// The discovery for a program.
+#[derive(Debug, Serialize)]
+pub(super) struct Json<'a> {
+    target: Target<'a>,
+    channels: Vec<Row<'a>>,
+    unbound: &'a [Unbound],
+    notes: &'a [String],
+    calls: usize,
+    lock: Option<LockRow<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Target<'a> {
+    display: &'a str,
+    name: &'a str,
+    version: &'a str,
+    protocol: &'a str,
+    tools: Vec<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row<'a> {
+    tool: &'a str,
+    role: Role,
+    proven: bool,
+    slots: &'a std::collections::BTreeMap<crate::probe::Slot, Vec<String>>,
+    form: PathForm,
+    pattern: PatternForm,
+    extension: &'a str,
+    score: f64,
+    destructive: bool,
+    fixed: &'a Map<String, Value>,
+    then: Option<&'a Follow>,
+    /// What proves it; empty when nothing does.
+    proof: Vec<String>,
+    /// Why it is not proven.
+    why: Option<String>,
+    /// Every experiment with the tool in this role.
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Serialize)]
+struct Step {
+    what: String,
+    evidence: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct LockRow<'a> {
+    path: String,
+    written: bool,
+    changes: &'a [Change],
+}
+
+pub(super) fn json(outcome: &Outcome) -> Json<'_> {
+    let row = |channel| row(outcome, channel);
+    Json {
+        target: Target {
+            display: &outcome.display,
+            name: &outcome.info.name,
+            version: &outcome.info.version,
+            protocol: &outcome.info.protocol,
+            tools: outcome.tools.iter().map(|tool| &*tool.name).collect(),
+        },
+        channels: outcome.discovery.channels.iter().map(row).collect(),
+        unbound: &outcome.discovery.unbound,
+        notes: &outcome.notes,
+        calls: outcome.discovery.calls,
+        lock: outcome.lock.as_ref().map(|lock: &Locked| LockRow {
+            path: lock.path.display().to_string(),
+            written: lock.written,
+            changes: &lock.changes,
+        }),
+    }
+}
+
+fn row<'a>(outcome: &'a Outcome, channel: &'a Channel) -> Row<'a> {
+    let (proof, why) = match &channel.proof {
+        Proof::Proven { steps } => {
+            let steps = steps.iter().map(|step| named(step, outcome)).collect();
+            (steps, None)
+        }
+        Proof::Unproven { why } => (Vec::new(), Some(named(why, outcome))),
+    };
+    Row {
+        tool: &channel.tool,
+        role: channel.role,
+        proven: channel.proof.proven(),
+        slots: &channel.slots,
+        form: channel.form,
+        pattern: channel.pattern,
+        extension: &channel.extension,
+        score: (f64::from(channel.score) * 100.0).round() / 100.0,
+        destructive: channel.destructive,
+        fixed: &channel.fixed,
+        then: channel.then.as_ref(),
+        proof,
+        why,
+        steps: outcome
+            .discovery
+            .log
+            .iter()
+            .filter(|step| step.tool == channel.tool && step.role == channel.role)
+            .map(|step| Step {
+                what: named(&step.what, outcome),
+                evidence: step.evidence,
+            })
+            .collect(),
+    }
+}
