@@ -2,13 +2,17 @@
 //!
 //! Owns what users type and see. Everything else is called.
 
+mod conclude;
+mod drive;
 pub mod explain;
+mod interrupt;
 pub mod list;
 mod print;
 pub mod progress;
 pub mod run;
 mod run_args;
 mod select;
+mod shield;
 pub mod style;
 
 use clap::{Parser, Subcommand};
@@ -21,7 +25,8 @@ use crate::{
     probe::Catalog,
     reference::{self, ReferenceArgs},
 };
-use print::{put, shout};
+use print::{complain, put, shout};
+pub use shield::shielded;
 
 /// Proves which boundaries of a running MCP server hold.
 #[derive(Debug, Parser)]
@@ -54,6 +59,10 @@ fn exit_codes() -> String {
 /// Parses the command line and does what it says.
 #[must_use]
 pub fn main() -> Exit {
+    shielded(perform)
+}
+
+fn perform() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -72,11 +81,16 @@ pub fn main() -> Exit {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            shout(&format!("error: no asynchronous runtime: {error}\n"));
+            complain(&format!(
+                "no asynchronous runtime: {error}\nfix: raise the limits of this process (ulimit -n, ulimit -u)"
+            ));
             return Exit::HarnessFault;
         }
     };
-    runtime.block_on(cli.command.run())
+    let exit = runtime.block_on(cli.command.run());
+    // A thread that waits for a pipe nobody opens must not keep the program from ending.
+    runtime.shutdown_background();
+    exit
 }
 
 impl Command {
@@ -117,7 +131,7 @@ async fn serve(args: ReferenceArgs) -> Exit {
     match served {
         Ok(()) => Exit::Held,
         Err(error) => {
-            shout(&format!("error: {error}\n"));
+            complain(&error.to_string());
             Exit::BadInput
         }
     }
