@@ -132,24 +132,29 @@ impl Bed {
     /// Removes everything. Returns whether nothing of it is left.
     pub fn remove(self) -> bool {
         let path = self.base.path().to_path_buf();
-        // A target may have left directories that refuse to be listed.
-        if self.base.close().is_err() {
-            make_removable(&path);
-            let _ = fs::remove_dir_all(&path);
-        }
+        drop(self);
         !path.exists()
     }
 }
 
-/// Gives the owner back all rights below `path`, so that it can be removed.
+impl Drop for Bed {
+    fn drop(&mut self) {
+        // A target may have left directories that refuse to be listed. What is left after this,
+        // the temporary directory removes itself.
+        if fs::remove_dir_all(self.base.path()).is_err() {
+            make_removable(self.base.path());
+        }
+    }
+}
+
+/// Gives the owner back all rights on the directories below `path`, so that it can be removed. Each
+/// is opened after its rights are back: a walk that opens them first stays outside.
 fn make_removable(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
-    for entry in walkdir::WalkDir::new(path)
-        .into_iter()
-        .filter_map(Result::ok)
-    {
-        if entry.file_type().is_dir() {
-            let _ = fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o700));
+    let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o700));
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            make_removable(&entry.path());
         }
     }
 }

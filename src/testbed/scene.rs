@@ -4,11 +4,15 @@
 //! the policy's business, not this file's.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     io::Write as _,
     os::{fd::RawFd, unix::fs::MetadataExt as _},
     path::{Component, Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -501,8 +505,10 @@ impl Scene {
             .map_or(Ok(()), |parent| self.directory(parent))
     }
 
-    /// Creates a directory and its missing parents, remembering what it created.
+    /// Creates a directory and its missing parents, remembering what it created, and what another
+    /// scene created and may leave to this one.
     fn directory(&mut self, path: &Path) -> io::Result<()> {
+        let mut made = made();
         let mut missing = Vec::new();
         let mut at = path;
         while !at.exists() {
@@ -517,7 +523,14 @@ impl Scene {
             }
         }
         fs::create_dir_all(path)?;
-        self.created.extend(missing.into_iter().rev());
+        made.extend(missing);
+        let mut used: Vec<PathBuf> = path
+            .ancestors()
+            .filter(|path| made.contains(*path))
+            .map(Path::to_path_buf)
+            .collect();
+        used.reverse();
+        self.created.extend(used);
         Ok(())
     }
 
@@ -538,7 +551,7 @@ impl Scene {
             .rev()
             .filter(|path| path.starts_with(&self.geometry.allowed))
         {
-            remove(path);
+            remove(path, &self.slug);
         }
     }
 }
@@ -556,14 +569,27 @@ impl Drop for Scene {
             let _ = fs::remove_dir_all(directory);
         }
         for path in self.created.iter().rev() {
-            remove(path);
+            remove(path, &self.slug);
         }
     }
 }
 
-/// Removes a file or link, or a directory that nothing else uses any more.
-fn remove(path: &Path) {
+/// Directories that scenes of this process created and that may still stand. Several scenes plant in
+/// the same sibling of the root; the last one removes it.
+fn made() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    static MADE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    MADE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes a file or link, a directory of the trial with all that is in it, or a directory that
+/// nothing else uses any more.
+fn remove(path: &Path, slug: &str) {
+    let mut made = made();
+    let own = path.components().any(|part| part.as_os_str() == slug);
     match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() && own => {
+            let _ = fs::remove_dir_all(path);
+        }
         Ok(metadata) if metadata.is_dir() => {
             let _ = fs::remove_dir(path);
         }
@@ -571,6 +597,9 @@ fn remove(path: &Path) {
             let _ = fs::remove_file(path);
         }
         Err(_) => {}
+    }
+    if fs::symlink_metadata(path).is_err() {
+        made.retain(|known| !known.starts_with(path));
     }
 }
 
