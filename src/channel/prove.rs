@@ -368,7 +368,7 @@ fn attempts(tool: &Tool, candidate: &Candidate, learned: Option<PathForm>) -> Ve
             }
         }
     }
-    if matches!(role, Role::RepoCreate) {
+    if matches!(role, Role::RepoCreate | Role::ArchiveExtract) {
         add(Attempt {
             bare: true,
             ..plain(0, first[0])
