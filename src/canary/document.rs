@@ -32,6 +32,14 @@ const WRAPPERS: &[Wrapper] = &[
         close: "]\n",
     },
     Wrapper {
+        extensions: &["gif"],
+        open: "GIF89a\n",
+        before: "",
+        after: "\n",
+        last: "\n",
+        close: "",
+    },
+    Wrapper {
         extensions: &["csv"],
         open: "\"entry\"\n",
         before: "\"",
