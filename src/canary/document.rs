@@ -32,6 +32,14 @@ const WRAPPERS: &[Wrapper] = &[
         close: "]\n",
     },
     Wrapper {
+        extensions: &["gif"],
+        open: "GIF89a\n",
+        before: "",
+        after: "\n",
+        last: "\n",
+        close: "",
+    },
+    Wrapper {
         extensions: &["csv"],
         open: "\"entry\"\n",
         before: "\"",
@@ -89,6 +97,10 @@ const WRAPPERS: &[Wrapper] = &[
     },
 ];
 
+/// A sentence that stands in every [`document`] exactly once, is no secret, and may be sent: what an
+/// edit replaces.
+pub const LANDMARK: &str = "Twelve chairs and four tables stand near the window.";
+
 /// The text of a planted file: `token` at head, middle and tail, each time on one line with `tag`,
 /// between neutral lines. Well-formed for `extension` (without its dot, any case); plain lines for
 /// one that is not known.
@@ -104,7 +116,7 @@ pub fn document(token: &Token, tag: &str, extension: &str) -> String {
     let lines = [
         marked.as_str(),
         "Inventory of the reading room as counted in spring.",
-        "Twelve chairs and four tables stand near the window.",
+        LANDMARK,
         marked.as_str(),
         "The long shelf holds atlases and two boxes of maps.",
         "Lamps were cleaned and one bulb was replaced.",

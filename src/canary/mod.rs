@@ -20,6 +20,6 @@ mod token;
 
 pub use decoder::Decoder;
 pub use detector::{Detector, Sighting};
-pub use document::document;
+pub use document::{LANDMARK, document};
 pub use matcher::{PROOF, WEAK};
 pub use token::{Mint, Slot, Token};

@@ -75,7 +75,7 @@ pub(super) fn attempts(
             }
         }
     }
-    if matches!(role, Role::RepoCreate) {
+    if matches!(role, Role::RepoCreate | Role::ArchiveExtract) {
         add(Attempt {
             bare: true,
             ..plain(0, first[0])

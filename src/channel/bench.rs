@@ -242,7 +242,11 @@ impl Planter<'_> {
             }
             Role::ArchiveExtract => {
                 let (archive, token) = self.archive()?;
-                let target = self.dir()?;
+                let target = if self.site.bare {
+                    self.litter.dir.join(common_word())
+                } else {
+                    self.dir()?
+                };
                 (
                     vec![(Slot::Source, text(&archive)), (Slot::Path, text(&target))],
                     Evidence::Disk(vec![Fact::HoldsBelow(target, token)]),

@@ -268,7 +268,10 @@ impl<C: Caller> Lab<'_, C> {
             let mut channel = self.prove(order, tool, candidate).await;
             channel.destructive = danger.is_some();
             match &channel.proof {
-                Proof::Unproven { why } if candidate.score < BIND => {
+                // Nothing but the proof says that resources are files: most are not.
+                Proof::Unproven { why }
+                    if candidate.score < BIND || candidate.role == Role::ResourceRead =>
+                {
                     found.dropped.push((candidate.role, why.clone()));
                 }
                 _ => found.channels.push(channel),
@@ -385,6 +388,11 @@ impl<C: Caller> Lab<'_, C> {
 /// Writes down what of a tool no channel drives.
 fn account(tool: &Tool, found: &Found, follows: &[Follow], unbound: &mut Vec<Unbound>) {
     if tool.name == RESOURCES_READ {
+        unbound.extend(found.dropped.iter().map(|(_, why)| Unbound {
+            tool: tool.name.clone(),
+            parameter: None,
+            why: format!("no file is a resource: {why}"),
+        }));
         return;
     }
     let tried = found

@@ -72,7 +72,9 @@ fn fixed(candidate: &Candidate, binding: &Binding) -> Map<String, Value> {
             .rev()
             .skip(1)
             .all(|(prefix, required)| *required || opened.contains(&prefix.as_str()));
-        let value = if needed {
+        let value = if needed && leaf.kinds.first() == Some(&Kind::Array) {
+            Some(items(leaf, candidate))
+        } else if needed {
             Some(value_for(leaf, candidate.role))
         } else if there {
             safety(leaf)
@@ -89,6 +91,21 @@ fn fixed(candidate: &Candidate, binding: &Binding) -> Map<String, Value> {
     match arguments {
         Value::Object(arguments) => arguments,
         _ => Map::new(),
+    }
+}
+
+/// A required array: with one harmless file where it lists files, since most tools refuse to work
+/// on none, else as empty as its type allows.
+fn items(leaf: &Leaf, candidate: &Candidate) -> Value {
+    let element = format!("{}/-", leaf.pointer);
+    let file = candidate
+        .form
+        .leaves
+        .iter()
+        .find(|leaf| leaf.pointer == element && leaf.takes_text() && pathlike(leaf));
+    match file {
+        Some(file) => Value::Array(vec![value_for(file, candidate.role)]),
+        None => value_for(leaf, candidate.role),
     }
 }
 
@@ -140,10 +157,18 @@ fn number(leaf: &Leaf) -> Value {
     const ENDS: &[&str] = &[
         "end", "limit", "length", "count", "max", "size", "num", "head", "tail",
     ];
-    let ends = words(&leaf.name)
-        .iter()
-        .any(|word| ENDS.contains(&word.as_str()));
-    let wanted: f64 = if ends { 100.0 } else { 1.0 };
+    const STARTS: &[&str] = &["start", "from", "begin", "first", "offset", "index"];
+    const COUNTED: &[&str] = &["lines", "rows", "bytes", "chars", "characters", "results"];
+    let name = words(&leaf.name);
+    let has = |list: &[&str]| name.iter().any(|word| list.contains(&word.as_str()));
+    // `lines` is how many, `line` is which one.
+    let counted = leaf.name.to_lowercase();
+    let counts = COUNTED.iter().any(|word| counted.ends_with(word));
+    let wanted: f64 = if has(ENDS) || (counts && !has(STARTS)) {
+        100.0
+    } else {
+        1.0
+    };
     let value = wanted
         .max(leaf.minimum.unwrap_or(f64::MIN))
         .min(leaf.maximum.unwrap_or(f64::MAX));

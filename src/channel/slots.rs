@@ -108,7 +108,8 @@ pub(super) fn leaf_score(leaf: &Leaf, wanted: &Meaning) -> f32 {
     {
         sum += WEAK_NAME;
     }
-    if !wanted.names.has(&whole) && name.iter().any(|word| wanted.against.has(word)) {
+    let against = !wanted.names.has(&whole) && name.iter().any(|word| wanted.against.has(word));
+    if against {
         sum += CONTRADICTION;
     }
     if leaf
@@ -128,11 +129,12 @@ pub(super) fn leaf_score(leaf: &Leaf, wanted: &Meaning) -> f32 {
     {
         sum += SHAPE;
     }
-    if words(&leaf.description)
+    // What excludes a pattern is described with the same words as what is searched for.
+    let described = words(&leaf.description)
         .iter()
         .take(30)
-        .any(|word| wanted.phrases.has(word))
-    {
+        .any(|word| wanted.phrases.has(word));
+    if described && !against {
         sum += DESCRIPTION;
     }
     sum.clamp(0.0, 1.0)
@@ -211,6 +213,20 @@ pub(super) fn bindings(
             if !used {
                 let mut slots = best.clone();
                 slots.insert(main, vec![pointer(main, leaf)]);
+                found.push(Binding { slots });
+            }
+        }
+    }
+    // `pattern` and `query` of one tool: which is searched for, and which only picks files, shows.
+    if let Some((_, ranked)) = slots
+        .iter()
+        .find(|(slot, _)| *slot == Slot::Pattern && main != Slot::Pattern)
+    {
+        for (_, leaf) in ranked.iter().skip(1).take(2) {
+            let place = pointer(Slot::Pattern, leaf);
+            if !best.values().any(|pointers| pointers.contains(&place)) {
+                let mut slots = best.clone();
+                slots.insert(Slot::Pattern, vec![place]);
                 found.push(Binding { slots });
             }
         }

@@ -53,7 +53,7 @@ pub(super) fn values(
                         .planted
                         .iter()
                         .find(|planted| planted.secret)
-                        .map(|planted| planted.tag.clone())
+                        .map(|planted| planted.landmark.clone())
                 })
                 .map(SlotValue::Text),
             Slot::Pattern => variant

@@ -35,6 +35,8 @@ pub fn document(extension: &str, word: &str) -> io::Result<Vec<u8>> {
             "<?xml version=\"1.0\"?>\n<notes><note>{word}</note><note>{word}</note>\
              <end>{word}</end></notes>\n"
         ),
+        // Enough for whoever tells a type by its first bytes; nobody can show it.
+        ".gif" => format!("GIF89a\n{word}\na note on {word}\nthe end of {word}\n"),
         ".yaml" | ".yml" => format!("title: {word}\nitems:\n  - {word}\nend: {word}\n"),
         ".toml" => format!("title = \"{word}\"\nitems = [\"{word}\"]\nend = \"{word}\"\n"),
         ".py" => format!("title = \"{word}\"\nitems = [\"{word}\"]\nend = \"{word}\"\n"),

@@ -18,7 +18,7 @@ use std::{
 
 use super::{Geometry, document::document as packed, make, spelling::spell};
 use crate::{
-    canary::{Mint, Token, document},
+    canary::{LANDMARK, Mint, Token, document},
     probe::{ArchivePlant, FilePlant, LinkPlant, Part, Placed, Plant, Reference, Text},
 };
 
@@ -69,6 +69,8 @@ pub struct Planted {
     pub token: Token,
     /// A searchable word beside the token, never secret.
     pub tag: String,
+    /// A text that may be sent and that, if one can be, stands in it once: what an edit replaces.
+    pub landmark: String,
     /// Whether its content or its name carries the token.
     pub secret: bool,
     /// Size in bytes and time of modification in seconds since 1970, of a regular file.
@@ -155,6 +157,7 @@ impl Scene {
                 path: PathBuf::new(),
                 token: mint.token(),
                 tag: mint.tag().to_owned(),
+                landmark: mint.tag().to_owned(),
                 secret: false,
                 metadata: None,
                 commit: None,
@@ -436,6 +439,7 @@ impl Scene {
                 let mut bytes = if binary {
                     packed(&self.extension, planted.token.as_str())?
                 } else {
+                    LANDMARK.clone_into(&mut planted.landmark);
                     document(
                         &planted.token,
                         &planted.tag,
