@@ -34,7 +34,7 @@ const TAIL: usize = 20;
 
 /// How many times the longest line that is decoded a line may grow before it counts as endless. Until
 /// then it is shown to the listeners: a token in the middle of a huge answer is a token.
-const ENDLESS: usize = 4;
+const ENDLESS: usize = 2;
 /// Bytes kept of a line that has not ended.
 pub(super) const UNFINISHED: usize = 160;
 

@@ -17,8 +17,8 @@ fn a_mistake_in_the_policy_is_shown_where_it_is() {
     for (name, text, told) in [
         (
             "policy.yaml",
-            "version: 1\nfilesystem:\n  alow: []\n",
-            &["policy.yaml:3:", "alow"][..],
+            "capabilities:\n  filesystem:\n    alowed_paths: []\n",
+            &["policy.yaml:3:", "alowed_paths"][..],
         ),
         (
             "policy.json",

@@ -185,22 +185,26 @@ fn endless_answers_end() {
          *tools/call*) tr '\\0' x </dev/zero >&3;;\n*) printf '%s\\n' \"$line\";;\nesac; done \
          | {SERVE} >&3"
     );
-    let (_, report) = flawed(&script, 3);
+    let flags = [
+        "--probe",
+        "fs.read.hardlink",
+        "--timeout",
+        "3",
+        "--report",
+        "json=report.json",
+    ];
+    let ran = Run::script(&flags, &script).go();
+    ran.code(3);
+    let report = ran.json("report.json");
+    assert!(!trials(&report).is_empty());
     assert_eq!(with(&report, "held") + with(&report, "breached"), 0);
+    assert!(ran.out.contains("a line without an end"), "{}", ran.out);
 }
 
 #[test]
 fn dummies_hold_nothing() {
     for kind in ["refuse-all", "echo", "silently-empty"] {
-        let flags = [
-            "run",
-            "--probe",
-            "fs.read",
-            "--timeout",
-            "3",
-            "--report",
-            "json=r.json",
-        ];
+        let flags = ["run", "--timeout", "3", "--report", "json=r.json"];
         let ran = Run::new(&[&flags[..], &reference(&[kind])].concat()).go();
         ran.code(3);
         let report = ran.json("r.json");
