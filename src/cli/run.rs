@@ -20,6 +20,7 @@ use super::{
     print::{complain, problem, shout},
     progress::{Detail, Progress},
     select::{Selection, select},
+    shield::REPORT_IT,
 };
 use crate::{
     channel::{Channel, Lock},
@@ -222,7 +223,9 @@ pub(super) async fn report(
             ..surroundings
         },
     );
-    report.map_err(|error| Failure::Fault(format!("the report does not add up: {error}")))
+    report.map_err(|error| {
+        Failure::Fault(format!("the report does not add up: {error}\n{REPORT_IT}"))
+    })
 }
 
 /// The values of placeholders in this run.

@@ -19,6 +19,10 @@ use crate::{
 /// Characters of a panic's message that are shown.
 const SHOWN: usize = 300;
 
+/// What to do about a fault of the harness.
+pub(super) const REPORT_IT: &str = "fix: this is a bug, and the run counts for nothing; please \
+    report it with the command line, the line above, and the trace that RUST_BACKTRACE=1 adds";
+
 static FAILED: AtomicBool = AtomicBool::new(false);
 
 /// Runs the program. A panic in any thread or task makes the exit code [`Exit::HarnessFault`],
@@ -52,9 +56,7 @@ fn tell(info: &PanicHookInfo<'_>) {
         .map(|place| format!(" ({}:{})", place.file(), place.line()))
         .unwrap_or_default();
     complain(&format!(
-        "watertight itself failed: {}{place}\n\
-         fix: this is a bug, and the run counts for nothing; please report it with the command \
-         line, the line above, and the trace that RUST_BACKTRACE=1 adds",
+        "watertight itself failed: {}{place}\n{REPORT_IT}",
         printable(words(info.payload()).as_bytes(), SHOWN)
     ));
 }

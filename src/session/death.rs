@@ -11,8 +11,17 @@ pub(super) enum Death {
     ClosedInput(String),
     /// More bytes came than a session may receive.
     TooMuch(u64),
+    /// A line has grown to this many bytes without an end.
+    Endless(usize),
     /// By us.
     Closed,
+}
+
+impl Death {
+    /// Whether it is we who end the target because of what it sent.
+    pub(super) fn is_excess(&self) -> bool {
+        matches!(self, Death::TooMuch(_) | Death::Endless(_))
+    }
 }
 
 impl fmt::Display for Death {
@@ -28,6 +37,9 @@ impl fmt::Display for Death {
             }
             Death::TooMuch(limit) => {
                 write!(f, "it sent more than {limit} bytes, the limit of a session")
+            }
+            Death::Endless(length) => {
+                write!(f, "it sent a line without an end, {length} bytes so far")
             }
             Death::Closed => f.write_str("the session was closed"),
         }

@@ -37,10 +37,13 @@ pub(super) struct Lines {
 struct Edges {
     head: Vec<u8>,
     tail: Vec<u8>,
+    /// Bytes of the whole line so far.
+    length: usize,
 }
 
 impl Edges {
     fn extend(&mut self, bytes: &[u8]) {
+        self.length += bytes.len();
         self.tail.extend_from_slice(bytes);
         let excess = self.tail.len().saturating_sub(EDGE);
         self.tail.drain(..excess);
@@ -70,13 +73,8 @@ impl Lines {
                 }
                 (Some(edges), Some(_)) => {
                     edges.extend(line);
-                    let Edges { head, tail } = std::mem::replace(
-                        edges,
-                        Edges {
-                            head: Vec::new(),
-                            tail: Vec::new(),
-                        },
-                    );
+                    let head = std::mem::take(&mut edges.head);
+                    let tail = std::mem::take(&mut edges.tail);
                     self.overlong = None;
                     give(Piece::End {
                         bytes: line.into(),
@@ -90,8 +88,10 @@ impl Lines {
                     let mut edges = Edges {
                         head: whole[..whole.len().min(EDGE)].to_vec(),
                         tail: Vec::new(),
+                        length: 0,
                     };
                     edges.extend(&whole[whole.len().saturating_sub(EDGE)..]);
+                    edges.length = whole.len();
                     if newline.is_some() {
                         give(Piece::End {
                             bytes: whole.into(),
@@ -114,6 +114,11 @@ impl Lines {
                 (None, None) => self.buffer.extend_from_slice(line),
             }
         }
+    }
+
+    /// Bytes so far of a line that is too long and has not ended yet.
+    pub(super) fn overlong(&self) -> usize {
+        self.overlong.as_ref().map_or(0, |edges| edges.length)
     }
 
     /// The line that has not ended yet; nothing of one that is too long.

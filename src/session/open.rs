@@ -277,7 +277,7 @@ async fn stdio_error(
     let line = board.first_noise(NoiseKind::NotJsonRpc);
     let stdout = line.clone().or_else(|| link.unfinished());
     // We end what sends too much ourselves, so its status tells nothing.
-    if let Some(why @ Death::TooMuch(_)) = board.dead() {
+    if let Some(why) = board.dead().filter(Death::is_excess) {
         return OpenError::TooMuch {
             target: format!("`{program}`"),
             why: why.to_string(),

@@ -32,6 +32,9 @@ const STDERR_LINE: usize = 64 << 10;
 /// Lines of standard error kept for messages.
 const TAIL: usize = 20;
 
+/// How many times the longest line that is decoded a line may grow before it counts as endless. Until
+/// then it is shown to the listeners: a token in the middle of a huge answer is a token.
+const ENDLESS: usize = 2;
 /// Bytes kept of a line that has not ended.
 pub(super) const UNFINISHED: usize = 160;
 
@@ -98,6 +101,10 @@ pub(super) async fn read(
         lines.feed(&chunk[..read], |piece| take(piece, &board, &mut messages));
         note(&unfinished, lines.rest());
         if !within {
+            return;
+        }
+        if lines.overlong() > board.limits.line.saturating_mul(ENDLESS) {
+            board.die(Death::Endless(lines.overlong()));
             return;
         }
         for message in messages.drain(..) {
@@ -211,7 +218,7 @@ pub(super) async fn attend(
         board.die(status.map_or(Death::ClosedOutput, Death::Exited));
     };
     let overrun = async {
-        if matches!(board.death().await, Death::TooMuch(_)) {
+        if board.death().await.is_excess() {
             tree.signal(processes::Ending::Kill);
         }
     };

@@ -1,0 +1,13 @@
+//! The program from the outside: what a user gets who gave something wrong, or ends a run early.
+//!
+//! Every run here, whatever it is about, is also held to leave nothing behind: no process that knows
+//! the testbed, no testbed, and no file in the working directory that was not asked for.
+
+#![cfg(target_os = "linux")]
+
+mod codes;
+mod input;
+mod reports;
+mod run;
+mod signals;
+mod targets;

@@ -1,0 +1,151 @@
+//! Runs that a user ends early: at every moment, with every signal that asks for it.
+
+use rustix::process::Signal;
+
+use crate::run::{Run, reference};
+
+const ALL: &[&str] = &["run", "--suite", "core", "--report", "json=report.json"];
+
+/// A server that answers only once a file called `go` is there.
+const LATE: &str = "while [ ! -e go ]; do sleep 0.05; done; exec \"$WATERTIGHT\" reference \"$1\"";
+
+#[test]
+fn before_the_first_answer_it_ends_at_once() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let mut going = Run::script(&["--report", "json=report.json"], LATE).start();
+        going.wait_for("launching").signal(signal);
+        let ran = going.end();
+        ran.code(3).tells(&["interrupted before the first trial"]);
+        assert_eq!(ran.made(), [""; 0]);
+    }
+}
+
+#[test]
+fn while_tools_are_listed_it_ends_at_once() {
+    let script = "tee log | grep --line-buffered -v tools/list | \"$WATERTIGHT\" reference \"$1\"";
+    let mut going = Run::script(&[], script).start();
+    going
+        .wait_for_file("log")
+        .wait_for("launching")
+        .signal(Signal::INT);
+    going
+        .end()
+        .code(3)
+        .tells(&["interrupted before the first trial"]);
+}
+
+#[test]
+fn during_discovery_it_ends_at_once() {
+    // Calls are never answered, so that discovery takes its time.
+    let script = "grep --line-buffered -v tools/call | \"$WATERTIGHT\" reference \"$1\"";
+    let mut going = Run::script(&["--timeout", "100"], script).start();
+    going.wait_for("ready").signal(Signal::TERM);
+    going
+        .end()
+        .code(3)
+        .tells(&["interrupted before the first trial"]);
+}
+
+#[test]
+fn during_trials_the_report_is_still_written() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let mut going = Run::new(&[ALL, &reference(&[])].concat()).start();
+        going.wait_for("planned").signal(signal);
+        let ran = going.end();
+        ran.code(3);
+        assert!(ran.err.contains("once more to end at once"), "{}", ran.err);
+        let report = ran.json("report.json");
+        assert_eq!(report["harness"]["interrupted"], true);
+        assert_eq!(report["testbed"]["clean"], true);
+        assert_eq!(ran.made(), ["report.json"]);
+    }
+}
+
+#[test]
+fn a_breach_before_the_interrupt_counts() {
+    let target = reference(&["--flaw", "fs.no-check"]);
+    let mut going = Run::new(&[ALL, &target].concat()).start();
+    going.wait_for("BREACHED").signal(Signal::INT);
+    let ran = going.end();
+    ran.code(1);
+    assert_eq!(ran.json("report.json")["harness"]["interrupted"], true);
+}
+
+#[test]
+fn during_races_it_ends_in_order() {
+    let flags = [
+        "run",
+        "--probe",
+        "fs.read.race-file",
+        "--report",
+        "json=report.json",
+    ];
+    let target = reference(&["--flaw", "fs.race-leaf"]);
+    let mut going = Run::new(&[&flags[..], &target].concat()).start();
+    going.wait_for("planned").signal(Signal::INT);
+    let ran = going.end();
+    assert_eq!(ran.json("report.json")["harness"]["interrupted"], true);
+}
+
+#[test]
+fn twice_it_ends_at_once() {
+    // Calls hang from the moment that trials begin, so that the first interrupt cannot be over soon.
+    let script = "exec 3>&1\nwhile read -r line; do case $line in\n\
+        *bed-*far*|*bed-*denied*) while :; do sleep 1; done;;\n*) printf '%s\\n' \"$line\";;\nesac; \
+        done | \"$WATERTIGHT\" reference \"$1\"";
+    let flags = [
+        "--probe",
+        "fs.read",
+        "--timeout",
+        "100",
+        "--report",
+        "json=report.json",
+    ];
+    let mut going = Run::script(&flags, script).start();
+    going.wait_for("planned").signal(Signal::INT);
+    going
+        .wait_for("once more to end at once")
+        .signal(Signal::INT);
+    let ran = going.end();
+    ran.code(3).tells(&["interrupted twice"]);
+    assert_eq!(ran.made(), [""; 0]);
+}
+
+#[test]
+fn targets_that_refuse_to_end_are_ended() {
+    // It ignores what it may ignore, leaves its group, and goes on when its input ends.
+    let script = "trap '' TERM HUP INT; setsid sh -c 'trap \"\" TERM HUP; sleep 1000' </dev/null \
+        >/dev/null 2>&1 &\n\"$WATERTIGHT\" reference \"$1\"; while :; do sleep 1; done";
+    let flags = ["--probe", "fs.read.search-content"];
+    Run::script(&flags, script).go().code(0);
+    let mut going = Run::script(&flags, script).start();
+    going.wait_for("planned").signal(Signal::INT);
+    going.end();
+}
+
+#[test]
+fn nohup_is_respected() {
+    let flags = ["run", "--probe", "fs.read.search-content"];
+    let mut going = Run::new(&[&flags[..], &reference(&[])].concat())
+        .ignoring("HUP")
+        .start();
+    going.wait_for("launching").signal(Signal::HUP);
+    going.wait_for("planned").signal(Signal::HUP);
+    going.end().code(0);
+}
+
+#[test]
+fn the_next_run_removes_what_a_killed_one_left() {
+    let mut going = Run::script(&[], LATE).start();
+    going.wait_for("launching").signal(Signal::KILL);
+    let killed = going.wait();
+    let beds = killed.beds();
+    assert_eq!(beds.len(), 1, "{}", killed.err);
+    let next = ["run", "--probe", "fs.read.search-content"];
+    Run::new(&[&next[..], &reference(&[])].concat())
+        .go()
+        .code(0);
+    for bed in beds {
+        assert!(!bed.exists(), "{} is left", bed.display());
+    }
+}

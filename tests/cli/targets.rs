@@ -1,0 +1,230 @@
+//! Targets that are no servers, or bad ones.
+
+use serde_json::Value;
+
+use crate::run::{PROGRAM, Ran, Run, reference};
+
+/// Enough for a shell script to start, and not long to wait for one that never answers.
+const SOON: &[&str] = &["--startup-timeout", "3"];
+
+/// Every trial of the report: (id, verdict).
+fn trials(report: &Value) -> Vec<(String, String)> {
+    report["probes"]
+        .as_array()
+        .expect("a report has probes")
+        .iter()
+        .flat_map(|probe| probe["trials"].as_array().expect("a probe has trials"))
+        .map(|trial| {
+            let text = |name: &str| trial[name].as_str().unwrap_or_default().to_owned();
+            (text("id"), text("verdict"))
+        })
+        .collect()
+}
+
+fn with(report: &Value, verdict: &str) -> usize {
+    trials(report)
+        .iter()
+        .filter(|(_, found)| found == verdict)
+        .count()
+}
+
+fn refused(ran: &Ran, texts: &[&str]) {
+    ran.code(2).tells(texts).tells(&["fix:"]);
+    assert_eq!(ran.made(), [""; 0]);
+}
+
+#[test]
+fn a_command_that_does_not_exist() {
+    let ran = Run::new(&["run", "--", "no-such-server", "{allowed}"]).go();
+    refused(&ran, &["command not found: `no-such-server`", "PATH"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_executed() {
+    let run = |text: &str| Run::new(&["run", "--", "./server"]).file("server", text);
+    let executable = |run: Run| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(run.path("server"), mode).expect("it is ours");
+        run.go()
+    };
+    refused(&run("text").go(), &["permission denied", "chmod +x"]);
+    refused(
+        &executable(run("#!/no/such/interpreter\n")),
+        &["the interpreter in its first line does not exist"],
+    );
+    refused(
+        &executable(run("junk")),
+        &["no program, and has no `#!` line"],
+    );
+    let directory = Run::new(&["run", "--", "./server"]).file("server/file", "text");
+    refused(&directory.go(), &["it is a directory"]);
+}
+
+#[test]
+fn one_that_exits_at_once() {
+    let script = r"printf 'boom \033[2J bad\nsecond\n' >&2; exit 3";
+    let ran = Run::script(SOON, script).go();
+    refused(
+        &ran,
+        &[
+            "ended before it answered",
+            "exit status 3",
+            r"boom \u{1b}[2J bad",
+            "second",
+        ],
+    );
+}
+
+#[test]
+fn a_long_complaint_is_cut() {
+    let script = "i=0; while [ $i -lt 500 ]; do echo \"line $i\" >&2; i=$((i+1)); done; exit 1";
+    let ran = Run::script(SOON, script).go();
+    refused(&ran, &["line 499"]);
+}
+
+#[test]
+fn programs_that_are_no_servers() {
+    for (script, told) in [
+        (
+            "exec cat",
+            "prints something on its standard output, but no MCP",
+        ),
+        ("exec yes", "y"),
+        (
+            "printf 'Password: '; sleep 1000; echo $x",
+            "began with: Password:",
+        ),
+        (
+            "printf 'Token? ' >&2; sleep 1000; echo $x",
+            "standard error: Token?",
+        ),
+        ("sleep 1000", "did not answer the first request within 3 s"),
+        (
+            "exec \"$WATERTIGHT\" reference mute",
+            "did not answer the first request",
+        ),
+        (
+            "exec \"$WATERTIGHT\" reference dead",
+            "ended before it answered",
+        ),
+        ("exec >&-; sleep 1000", "closed its standard output"),
+    ] {
+        refused(&Run::script(SOON, script).go(), &[told]);
+    }
+}
+
+#[test]
+fn one_that_never_lists_its_tools() {
+    let script = "grep --line-buffered -v tools/list | \"$WATERTIGHT\" reference \"$1\"";
+    let flags = [SOON, &["--timeout", "3"]].concat();
+    refused(&Run::script(&flags, script).go(), &["`tools/list`"]);
+}
+
+/// Probes the unchecked reference target through a script and returns the report.
+fn flawed(script: &str, code: i32) -> (Ran, Value) {
+    let flags = [
+        "--probe",
+        "fs.read.dotdot",
+        "--timeout",
+        "3",
+        "--report",
+        "json=report.json",
+    ];
+    let ran = Run::script(&flags, script).go();
+    ran.code(code);
+    let report = ran.json("report.json");
+    (ran, report)
+}
+
+const SERVE: &str = "\"$WATERTIGHT\" reference --flaw fs.no-check \"$1\"";
+
+#[test]
+fn a_banner_is_no_obstacle() {
+    let (_, report) = flawed(
+        &format!("echo 'Welcome to the server v1.0'; exec {SERVE}"),
+        1,
+    );
+    assert!(with(&report, "breached") > 0);
+    let notes = report["notes"].to_string();
+    assert!(notes.contains("Welcome to the server"), "{notes}");
+}
+
+#[test]
+fn garbage_between_frames_is_no_obstacle() {
+    let noise = r#"sed -u 's/^/debug: not a frame\n{"jsonrpc": \n[]\n/'"#;
+    let (_, report) = flawed(&format!("{SERVE} | {noise}"), 1);
+    assert!(with(&report, "breached") > 0);
+    let notes = report["notes"].to_string();
+    assert!(notes.contains("debug: not a frame"), "{notes}");
+}
+
+#[test]
+fn one_that_dies_again_and_again_holds_nothing() {
+    // Nothing is checked by this server, so whatever were held would be held wrongly. The first
+    // attack is the last thing that it reads; whether it still answers is a matter of luck.
+    let script = format!("sed -u '/[.][.][/]/q' | {SERVE}");
+    let flags = [
+        "--probe",
+        "fs.read.dotdot",
+        "--timeout",
+        "3",
+        "--report",
+        "json=report.json",
+    ];
+    let ran = Run::script(&flags, &script).go();
+    assert!(ran.err.contains("restarted"), "{}", ran.err);
+    let report = ran.json("report.json");
+    assert_eq!(with(&report, "held"), 0, "{:?}", trials(&report));
+    ran.code(if with(&report, "breached") > 0 { 1 } else { 3 });
+}
+
+#[test]
+fn endless_answers_end() {
+    let script = format!(
+        "exec 3>&1\nwhile read -r line; do case $line in\n\
+         *tools/call*) tr '\\0' x </dev/zero >&3;;\n*) printf '%s\\n' \"$line\";;\nesac; done \
+         | {SERVE} >&3"
+    );
+    let flags = [
+        "--probe",
+        "fs.read.hardlink",
+        "--timeout",
+        "3",
+        "--report",
+        "json=report.json",
+    ];
+    let ran = Run::script(&flags, &script).go();
+    ran.code(3);
+    let report = ran.json("report.json");
+    assert!(!trials(&report).is_empty());
+    assert_eq!(with(&report, "held") + with(&report, "breached"), 0);
+    assert!(ran.out.contains("a line without an end"), "{}", ran.out);
+}
+
+#[test]
+fn dummies_hold_nothing() {
+    for kind in ["refuse-all", "echo", "silently-empty"] {
+        let flags = ["run", "--timeout", "3", "--report", "json=r.json"];
+        let ran = Run::new(&[&flags[..], &reference(&[kind])].concat()).go();
+        ran.code(3);
+        let report = ran.json("r.json");
+        assert!(!trials(&report).is_empty());
+        assert_eq!(
+            with(&report, "held") + with(&report, "breached"),
+            0,
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn the_text_of_a_target_cannot_drive_the_terminal() {
+    let script = format!("printf '\\033]0;owned\\007\\033[2J' >&2; echo '\\033[31m'; exec {SERVE}");
+    let (ran, _) = flawed(&script, 1);
+    assert!(!ran.err.contains('\u{1b}'), "{:?}", ran.err);
+    assert!(!ran.out.contains('\u{1b}'), "{:?}", ran.out);
+    assert!(
+        PROGRAM.starts_with('/'),
+        "the script must find it from anywhere"
+    );
+}
