@@ -211,7 +211,7 @@ pub(super) const HANDLE: Meaning = Meaning {
     phrases: Words("identifier id handle"),
 };
 
-/// A parameter that is known by its whole name or not at all.
+/// A parameter that is known by its whole name, in the singular, or not at all.
 const fn by_name(names: &'static str) -> Meaning {
     const NONE: Words = Words("");
     Meaning {
@@ -223,10 +223,10 @@ const fn by_name(names: &'static str) -> Meaning {
     }
 }
 
-const HEAD: Meaning = by_name("head headlines firstlines limitlines maxlines");
-const TAIL: Meaning = by_name("tail taillines lastlines");
+const HEAD: Meaning = by_name("head headline firstline limitline maxline");
+const TAIL: Meaning = by_name("tail tailline lastline");
 const OFFSET: Meaning = by_name("offset start skip startbyte byteoffset startoffset");
-const LENGTH: Meaning = by_name("length limit count maxbytes bytes bytecount maxlength nbytes");
+const LENGTH: Meaning = by_name("length limit count maxbyte byte bytecount maxlength nbyte");
 
 const DIFF: Meaning = Meaning {
     names: Words("patch diff unifieddiff patchtext patchcontent diffcontent"),
