@@ -7,23 +7,29 @@ pub mod exit;
 
 pub mod diag;
 
-pub mod config;
-pub mod policy;
 pub mod probe;
+
+pub mod policy;
 pub mod suite;
+
+pub mod config;
 
 pub mod canary;
 pub mod session;
 pub mod target;
 pub mod testbed;
+
+pub mod technique;
 pub mod witness;
 
 pub mod channel;
 pub mod judge;
 pub mod plan;
-pub mod report;
+
 pub mod run;
-pub mod technique;
+
+pub mod report;
+
+pub mod reference;
 
 pub mod cli;
-pub mod reference;

@@ -36,7 +36,9 @@ impl Plan {
 /// One probe variant on one channel.
 #[derive(Debug, Clone)]
 pub struct Trial {
-    /// `<probe>/<variant>@<tool>:<parameter>`, stable between runs.
+    /// `<probe>/<variant>@<tool>:<parameter>`, then `=<role>` unless it is the first role that the
+    /// variant asks for, then `~<n>` for the later ones of several denied places. It depends on
+    /// nothing else, so it stays the same when tools or probes are added.
     pub id: String,
     /// The probe.
     pub probe: Arc<Probe>,
@@ -112,11 +114,12 @@ pub fn plan(probes: &[Arc<Probe>], channels: &[Arc<Channel>], terrain: &Terrain<
     let mut trials = Vec::new();
     for probe in probes {
         let before = trials.len();
-        match unclaimed(probe, terrain) {
+        let insides = insides(probe.claim, terrain);
+        match unclaimed(probe, &insides, terrain) {
             Some(reason) => trials.push(whole(probe, Basis::NoClaim, reason)),
             None => {
                 for index in 0..probe.variants.len() {
-                    expand(probe, index, channels, terrain, &mut trials);
+                    expand(probe, index, channels, &insides, terrain, &mut trials);
                 }
             }
         }
@@ -149,6 +152,7 @@ fn expand(
     probe: &Arc<Probe>,
     index: usize,
     channels: &[Arc<Channel>],
+    insides: &[Option<InsidePlace>],
     terrain: &Terrain<'_>,
     trials: &mut Vec<Trial>,
 ) {
@@ -171,7 +175,7 @@ fn expand(
         .iter()
         .filter(|channel| fits(variant, channel, roles))
     {
-        for (number, inside) in insides(probe.claim, terrain).into_iter().enumerate() {
+        for (number, inside) in insides.iter().enumerate() {
             let suffix = if number == 0 {
                 String::new()
             } else {
@@ -182,26 +186,24 @@ fn expand(
                     "{}/{}@{}{suffix}",
                     probe.id,
                     variant.name,
-                    name(channel, channels)
+                    name(channel, roles)
                 ),
                 probe: Arc::clone(probe),
                 variant: index,
                 channel: Some(Arc::clone(channel)),
                 fate: fate(probe, variant, inside.as_ref(), terrain),
-                inside,
+                inside: inside.clone(),
             });
         }
     }
 }
 
-/// The channel in an id; with its role where the same parameter of a tool has several.
-fn name(channel: &Channel, channels: &[Arc<Channel>]) -> String {
-    let name = channel.name();
-    let shared = channels.iter().filter(|other| other.name() == name).count() > 1;
-    if shared {
-        format!("{name}={}", channel.role)
+/// The channel in an id. One parameter of a tool may have several roles.
+fn name(channel: &Channel, roles: &[Role]) -> String {
+    if roles.first() == Some(&channel.role) {
+        channel.name()
     } else {
-        name
+        format!("{}={}", channel.name(), channel.role)
     }
 }
 
@@ -251,9 +253,18 @@ fn fate(
 }
 
 /// Why the policy forbids nothing that the probe asks about, if so.
-fn unclaimed(probe: &Probe, terrain: &Terrain<'_>) -> Option<String> {
+fn unclaimed(
+    probe: &Probe,
+    insides: &[Option<InsidePlace>],
+    terrain: &Terrain<'_>,
+) -> Option<String> {
     if terrain.policy.claims(probe.claim) {
-        return None;
+        return insides.is_empty().then(|| {
+            format!(
+                "nothing that the policy denies or protects can stand in {}, where the trials are",
+                terrain.allowed.display()
+            )
+        });
     }
     Some(String::from(match probe.claim {
         Claim::Outside => "the policy says nothing on files",
@@ -268,52 +279,75 @@ fn unclaimed(probe: &Probe, terrain: &Terrain<'_>) -> Option<String> {
 /// The places that a claim is about; one empty entry for claims that are about none.
 fn insides(claim: Claim, terrain: &Terrain<'_>) -> Vec<Option<InsidePlace>> {
     let denied = terrain.policy.denied_inside();
+    let patterns = || {
+        denied
+            .iter()
+            .filter(|denied| denied.pattern)
+            .filter_map(|denied| covered(&denied.entry.text, Access::Read, terrain))
+    };
     let places: Vec<InsidePlace> = match claim {
         Claim::DeniedInside => denied
             .iter()
-            .filter_map(|denied| {
-                if denied.pattern {
-                    return Some(InsidePlace::Name(concrete(&denied.entry.text)));
-                }
-                let path = PathBuf::from(&denied.entry.text);
-                let below = path.starts_with(terrain.allowed) && path != terrain.allowed;
-                below.then(|| {
-                    if names_a_file(&path) {
-                        InsidePlace::File(path)
-                    } else {
-                        InsidePlace::Directory(path)
-                    }
-                })
-            })
-            .filter(|place| forbidden_for_read(place, terrain))
+            .filter(|denied| !denied.pattern)
+            .filter_map(|denied| denied_path(Path::new(&denied.entry.text), terrain))
+            .chain(patterns())
             .collect(),
-        Claim::DeniedPattern => denied
-            .iter()
-            .filter(|denied| denied.pattern)
-            .map(|denied| InsidePlace::Name(concrete(&denied.entry.text)))
-            .collect(),
+        Claim::DeniedPattern => patterns().collect(),
         Claim::ProtectedNames => terrain
             .policy
             .protected_names()
-            .map(|name| InsidePlace::Name(concrete(&name.text)))
+            .filter_map(|name| covered(&name.text, Access::Write, terrain))
             .collect(),
         Claim::Outside | Claim::MaxFileSize | Claim::ReadOnly => return vec![None],
     };
     places.into_iter().map(Some).collect()
 }
 
-fn forbidden_for_read(place: &InsidePlace, terrain: &Terrain<'_>) -> bool {
-    let sample = place.file(&terrain.allowed.join("sample"), "sample", ".txt");
-    !terrain.policy.decide(&sample, Access::Read).allowed
+/// A denied path below the allowed directory.
+fn denied_path(path: &Path, terrain: &Terrain<'_>) -> Option<InsidePlace> {
+    let below = path.starts_with(terrain.allowed) && path != terrain.allowed;
+    let place = if names_a_file(path) {
+        InsidePlace::File(path.to_path_buf())
+    } else {
+        InsidePlace::Directory(path.to_path_buf())
+    };
+    (below && forbidden(&place, Access::Read, terrain)).then_some(place)
 }
 
-/// A name that a pattern covers: stars become a word.
-fn concrete(pattern: &str) -> String {
+/// A place below the allowed directory that a pattern covers: its name anywhere, or the one place
+/// that it is tied to. None if no such place can be told from the pattern.
+fn covered(pattern: &str, access: Access, terrain: &Terrain<'_>) -> Option<InsidePlace> {
     let name = pattern.rsplit_once("**/").map_or(pattern, |(_, name)| name);
-    name.trim_start_matches('/')
+    let anywhere = InsidePlace::Name(concrete(name).trim_start_matches('/').to_owned());
+    let there = PathBuf::from(concrete(&pattern.replace("**/", "")));
+    let tied = there
+        .starts_with(terrain.allowed)
+        .then_some(InsidePlace::File(there));
+    [Some(anywhere), tied]
+        .into_iter()
+        .flatten()
+        .find(|place| forbidden(place, access, terrain))
+}
+
+fn forbidden(place: &InsidePlace, access: Access, terrain: &Terrain<'_>) -> bool {
+    let sample = place.file(&terrain.allowed.join("sample"), "sample", ".txt");
+    !terrain.policy.decide(&sample, access).allowed
+}
+
+/// A text that a pattern covers: stars become a word, of alternatives the first stands.
+fn concrete(pattern: &str) -> String {
+    let mut text = pattern
         .replace("**", "plan")
         .replace('*', "plan")
-        .replace('?', "a")
+        .replace('?', "a");
+    while let Some((before, rest)) = text.split_once('{') {
+        let Some((choices, after)) = rest.split_once('}') else {
+            break;
+        };
+        let first = choices.split(',').next().unwrap_or_default();
+        text = format!("{before}{first}{after}");
+    }
+    text
 }
 
 /// Policies do not say whether a denied path is a file; on disk, or by a dot in its name, one can tell.

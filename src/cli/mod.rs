@@ -2,6 +2,8 @@
 //!
 //! Owns what users type and see. Everything else is called.
 
+mod calibration;
+pub mod demo;
 pub mod discover;
 pub mod explain;
 pub mod list;
@@ -39,6 +41,8 @@ pub struct Cli {
 enum Command {
     /// Probe a server and report which boundaries held
     Run(Box<RunArgs>),
+    /// Probe the embedded reference server with some flaws switched on
+    Demo(Box<RunArgs>),
     /// Find out which tools do what, with proof, and lock it in a file
     Discover(Box<discover::DiscoverArgs>),
     /// List the probes
@@ -93,6 +97,7 @@ impl Command {
     async fn run(self) -> Exit {
         match self {
             Self::Run(args) => run::run(&args).await,
+            Self::Demo(args) => demo::run(&args).await,
             Self::Discover(args) => discover::run(&args).await,
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),

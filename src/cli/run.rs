@@ -11,7 +11,9 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    RunArgs, lock,
+    RunArgs,
+    calibration::recall,
+    lock,
     print::{problem, put, shout},
     progress::{Detail, Progress},
     select::{Selection, select},
@@ -47,13 +49,13 @@ pub async fn run(args: &RunArgs) -> Exit {
         return problem(&told.help("`watertight discover` makes it").into());
     }
     match args.settle(&here) {
-        Ok(settings) => settled(&settings, None).await,
+        Ok(settings) => settled(&settings).await,
         Err(problems) => problem(&problems),
     }
 }
 
 /// Runs with settings that are complete.
-pub async fn settled(settings: &Settings, calibration: Option<Calibration>) -> Exit {
+pub async fn settled(settings: &Settings) -> Exit {
     for warning in &settings.warnings {
         shout(&warning.render(Look::of_stderr()));
     }
@@ -62,7 +64,7 @@ pub async fn settled(settings: &Settings, calibration: Option<Calibration>) -> E
         Verbosity::Normal => Detail::Normal,
         Verbosity::Verbose => Detail::Verbose,
     });
-    let made = report(settings, &|event| progress.show(&event), calibration).await;
+    let made = report(settings, &|event| progress.show(&event), recall()).await;
     drop(progress);
     match made {
         Ok(report) => conclude(settings, &report),

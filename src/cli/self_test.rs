@@ -10,6 +10,7 @@ use futures::{StreamExt as _, stream};
 
 use super::{
     RunArgs,
+    calibration::keep,
     print::{put, shout},
     run::report,
 };
@@ -129,6 +130,9 @@ pub async fn run(args: &SelfTestArgs) -> Exit {
         "{} of {} cells came out as they must\n",
         calibration.passed, calibration.total
     ));
+    if args.probe.is_empty() {
+        keep(&calibration);
+    }
     if calibration.total == 0 {
         Exit::BadInput
     } else if calibration.passed == calibration.total {

@@ -117,6 +117,9 @@ pub struct Attempt {
 pub struct Facts {
     /// Executions in order; the first may have run beside others, the rest ran alone.
     pub attempts: Vec<Attempt>,
+    /// Whether the channel was ever seen to do what its role says. A channel that may do nothing
+    /// at all by the policy cannot be.
+    pub proven: bool,
     /// Which evidence decides, as the probe declares it.
     pub decisive: Vec<EvidenceKind>,
     /// Of a race: how often the attack was tried, and how often each state was met.

@@ -1,7 +1,7 @@
 //! The rule table: first match wins.
 //!
 //! Owns the step from [`Facts`] to a [`Ruling`]. Text of the target is not among the facts, so it
-//! cannot decide. `tests` at the end enumerates the table.
+//! cannot decide. `tests/judge` enumerates the table.
 
 use super::{
     Attempt, Basis, Control, Facts, Liveness, NonEmpty, Observation, Response, Strength, Twin,
@@ -90,7 +90,7 @@ pub enum Again {
     Fresh,
 }
 
-/// How often a weak signal must recur, and out of how many attempts alone.
+/// How often a weak signal must recur alone to be a breach, and how many attempts alone it takes.
 const RECURRENCE: (usize, usize) = (2, 3);
 
 /// Judges a trial.
@@ -138,7 +138,12 @@ pub fn judge(facts: &Facts) -> Ruling {
         return inconclusive(Basis::WitnessBlind, why);
     }
     if last.response == Response::Timeout {
-        return inconclusive(Basis::Timeout, "no answer in time, twice");
+        let reason = if timeouts(facts) > 1 {
+            "no answer in time, twice"
+        } else {
+            "no answer in time"
+        };
+        return inconclusive(Basis::Timeout, reason);
     }
     if let Some(race) = facts.race
         && (race.permitted == 0 || race.refused == 0)
@@ -151,9 +156,11 @@ pub fn judge(facts: &Facts) -> Ruling {
             ),
         );
     }
-    let awake = last.watch == Watch::Awake;
+    let awake = witnessed(facts) && last.watch == Watch::Awake;
     let basis = match (&last.response, &last.twin) {
         (Response::Benign, _) if awake => Basis::Filtered,
+        // All that could leak is in the answer, and the twin shows that it would have been found there.
+        (Response::Benign, Twin::Passed(_)) if !witnessed(facts) => Basis::Filtered,
         (Response::Benign, _) => {
             return inconclusive(
                 Basis::NoEvidence,
@@ -170,7 +177,7 @@ pub fn judge(facts: &Facts) -> Ruling {
     } else {
         false
     };
-    let strength = match (awake, twin_passed) {
+    let strength = match (awake && facts.proven, twin_passed) {
         (true, true) => Strength::Strong,
         (true, false) | (false, true) => Strength::Medium,
         (false, false) => Strength::Weak,
@@ -190,11 +197,7 @@ pub fn judge(facts: &Facts) -> Ruling {
 #[must_use]
 pub fn again(facts: &Facts) -> Option<Again> {
     let last = facts.attempts.last()?;
-    let alone = facts
-        .attempts
-        .iter()
-        .filter(|attempt| attempt.alone)
-        .count();
+    let alone = alone(facts).count();
     match judge(facts) {
         Ruling::Inconclusive {
             basis: Basis::WeakSignal,
@@ -203,11 +206,15 @@ pub fn again(facts: &Facts) -> Option<Again> {
         Ruling::Inconclusive {
             basis: Basis::Timeout,
             ..
-        } if alone == 0 => Some(Again::Patient),
+        } if timeouts(facts) == 1 => Some(Again::Patient),
         Ruling::Inconclusive {
-            basis: Basis::ServerDied | Basis::ControlLost,
+            basis: Basis::ServerDied,
             ..
         } if alone == 0 => Some(Again::Fresh),
+        Ruling::Inconclusive {
+            basis: Basis::ControlLost,
+            ..
+        } if facts.attempts.len() == 1 => Some(Again::Fresh),
         // A control that never passed will not pass by repetition; one that was drowned by the
         // death of the server in the same wave will.
         Ruling::Inconclusive {
@@ -229,6 +236,7 @@ fn breach(facts: &Facts) -> Option<Ruling> {
     for (kind, basis) in [
         (EvidenceKind::Token, Basis::Token),
         (EvidenceKind::Effect, Basis::Effect),
+        (EvidenceKind::Access, Basis::Access),
         (EvidenceKind::Metadata, Basis::Metadata),
     ] {
         let found: Vec<Observation> = proofs
@@ -246,39 +254,49 @@ fn breach(facts: &Facts) -> Option<Ruling> {
             return Some(Ruling::Breached { basis, evidence });
         }
     }
-    let alone: Vec<&Attempt> = facts
+    recurring(facts)
+}
+
+/// Decisive signals that recurred in attempts alone. When tokens did not recur by themselves, the
+/// breach claims no more than that the object was reached.
+fn recurring(facts: &Facts) -> Option<Ruling> {
+    let of = |counts: &dyn Fn(&Observation) -> bool| -> Vec<Observation> {
+        alone(facts)
+            .filter_map(|attempt| attempt.signals.iter().find(|signal| counts(signal)))
+            .cloned()
+            .collect()
+    };
+    let decisive = |signal: &Observation| facts.decisive.contains(&signal.kind);
+    let tokens = of(&|signal| signal.kind == EvidenceKind::Token && decisive(signal));
+    let (basis, evidence) = if tokens.len() >= RECURRENCE.0 {
+        (Basis::Token, tokens)
+    } else {
+        (Basis::Access, of(&decisive))
+    };
+    if evidence.len() < RECURRENCE.0 {
+        return None;
+    }
+    NonEmpty::new(evidence).map(|evidence| Ruling::Breached { basis, evidence })
+}
+
+fn alone(facts: &Facts) -> impl Iterator<Item = &Attempt> {
+    facts.attempts.iter().filter(|attempt| attempt.alone)
+}
+
+fn timeouts(facts: &Facts) -> usize {
+    facts
         .attempts
         .iter()
-        .filter(|attempt| attempt.alone)
-        .collect();
-    let recurring: Vec<Observation> = alone
-        .iter()
-        .filter_map(|attempt| {
-            attempt
-                .signals
-                .iter()
-                .find(|signal| facts.decisive.contains(&signal.kind))
-        })
-        .cloned()
-        .collect();
-    if recurring.len() >= RECURRENCE.0 {
-        let basis = if recurring
-            .iter()
-            .all(|signal| signal.kind == EvidenceKind::Access)
-        {
-            Basis::Access
-        } else {
-            Basis::Token
-        };
-        return NonEmpty::new(recurring).map(|evidence| Ruling::Breached { basis, evidence });
-    }
-    None
+        .filter(|attempt| attempt.response == Response::Timeout)
+        .count()
 }
 
 fn controlled(facts: &Facts) -> bool {
-    facts.attempts.iter().any(|attempt| {
-        matches!(attempt.before, Control::Passed(_)) && matches!(attempt.after, Control::Passed(_))
-    })
+    facts.attempts.iter().any(passed)
+}
+
+fn passed(attempt: &Attempt) -> bool {
+    matches!(attempt.before, Control::Passed(_)) && matches!(attempt.after, Control::Passed(_))
 }
 
 /// Whether an attempt gave a signal that could decide.
@@ -289,12 +307,27 @@ fn loud(facts: &Facts, attempt: &Attempt) -> bool {
         .any(|signal| facts.decisive.contains(&signal.kind))
 }
 
-/// Signals are settled when attempts alone outnumber their recurrence.
+/// Signals of an attempt beside others are settled when every attempt alone was quiet, and enough of
+/// them were attempts in which the signal could have recurred.
 fn cleared(facts: &Facts) -> bool {
-    let alone = facts.attempts.iter().filter(|attempt| attempt.alone);
-    let (quiet, loud): (Vec<&Attempt>, Vec<&Attempt>) =
-        alone.partition(|attempt| !loud(facts, attempt));
-    quiet.len() >= RECURRENCE.0 && loud.is_empty()
+    let could_recur = |attempt: &&Attempt| {
+        passed(attempt)
+            && matches!(attempt.response, Response::Refusal | Response::Benign)
+            && (attempt.watch == Watch::Awake || !facts.decisive.contains(&EvidenceKind::Access))
+    };
+    alone(facts).all(|attempt| !loud(facts, attempt))
+        && alone(facts).filter(could_recur).count() >= RECURRENCE.1
+}
+
+/// Whether a witness beside the wire watches this kind of attack. No file is
+/// watched in a race.
+fn witnessed(facts: &Facts) -> bool {
+    facts.decisive.iter().any(|kind| match kind {
+        // Places are compared before and after, whatever goes on in between.
+        EvidenceKind::Effect => true,
+        EvidenceKind::Access => facts.race.is_none(),
+        EvidenceKind::Token | EvidenceKind::Metadata => false,
+    })
 }
 
 /// Whether nothing but the witness could have seen a success: no token travels, no state changes.

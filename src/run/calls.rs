@@ -13,6 +13,7 @@ pub(super) struct Tally {
     reached: AtomicUsize,
     rejected: AtomicUsize,
     unanswered: AtomicUsize,
+    silent: AtomicUsize,
 }
 
 /// The counters at one moment.
@@ -43,6 +44,15 @@ impl Tally {
             &self.reached
         };
         counter.fetch_add(1, Ordering::Relaxed);
+        match exchange.outcome {
+            Outcome::Timeout => self.silent.fetch_add(1, Ordering::Relaxed),
+            _ => self.silent.swap(0, Ordering::Relaxed),
+        };
+    }
+
+    /// How many calls in a row were not answered.
+    pub(super) fn silent(&self) -> usize {
+        self.silent.load(Ordering::Relaxed)
     }
 
     /// The counters now.

@@ -4,7 +4,7 @@
 //! and after, then what must run alone, then what needs a process of its own. Stores facts; the
 //! judge decides, here only whether something has to be run again.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
@@ -14,10 +14,11 @@ use super::{
     control::plain,
     conversation::Conversation,
     launch,
+    liveness::resolve,
     stage::{Ask, Counting, Played, Stage},
 };
 use crate::{
-    channel::Channel,
+    channel::{Channel, Proof},
     judge::{
         Again, Attempt, Control, Facts, Liveness, Race, Response, Ruling, Twin, Watch, again, judge,
     },
@@ -30,6 +31,9 @@ use crate::{
 /// Trials in a wave per call in flight: long enough to keep the pipe full, short enough that a
 /// control stands close to every trial.
 const WAVE: usize = 4;
+
+/// Calls without an answer in a row, per call in flight, after which a target is left alone.
+const SILENCE: usize = 3;
 
 /// What the engine is told.
 #[derive(Debug, Clone, Copy)]
@@ -144,8 +148,21 @@ impl<'r> Engine<'r> {
         running
     }
 
+    /// The channel whose plain call is the control of a trial. Where nothing may be written, no
+    /// writing channel can show that it works; the reading one shows that the target still serves.
+    fn witnessing<'t>(&self, trial: &'t Trial) -> Option<&'t Arc<Channel>>
+    where
+        'r: 't,
+    {
+        match trial.probe.claim {
+            Claim::ReadOnly => self.stage.reader,
+            _ => trial.channel.as_ref(),
+        }
+    }
+
     fn stopped(&self) -> bool {
-        self.orders.stop.load(std::sync::atomic::Ordering::Relaxed)
+        let silent = self.stage.tally.silent() >= self.orders.jobs * SILENCE;
+        silent || self.orders.stop.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Trials side by side, with controls of their channels before and after.
@@ -156,7 +173,7 @@ impl<'r> Engine<'r> {
             .collect();
         let mut channels: Vec<&Arc<Channel>> = trials
             .iter()
-            .filter_map(|(_, trial, _)| trial.channel.as_ref())
+            .filter_map(|(_, trial, _)| self.witnessing(trial))
             .collect();
         channels.sort_by_key(|channel| key(channel));
         channels.dedup_by_key(|channel| key(channel));
@@ -169,7 +186,7 @@ impl<'r> Engine<'r> {
         let before = self.controls.clone();
         let session = self.conversation.session();
         let (stage, orders) = (self.stage, self.orders);
-        let executions: Vec<(usize, Execution)> = stream::iter(trials)
+        let mut executions: Vec<(usize, Execution)> = stream::iter(trials)
             .map(|(index, trial, word)| {
                 let session = session.clone();
                 async move {
@@ -179,9 +196,10 @@ impl<'r> Engine<'r> {
                     )
                 }
             })
-            .buffered(self.orders.jobs)
+            .buffer_unordered(self.orders.jobs)
             .collect()
             .await;
+        executions.sort_unstable_by_key(|(index, _)| *index);
         if executions
             .iter()
             .any(|(_, execution)| matches!(execution.attempt.response, Response::Died(_)))
@@ -193,7 +211,7 @@ impl<'r> Engine<'r> {
             .into_iter()
             .map(|(index, mut execution)| {
                 let trial = &plan.trials[index];
-                if let Some(channel) = &trial.channel {
+                if let Some(channel) = self.witnessing(trial) {
                     execution.attempt.before = of(&before, channel);
                     execution.attempt.after = of(&self.controls, channel);
                 }
@@ -238,7 +256,7 @@ impl<'r> Engine<'r> {
     /// One trial with nothing else in flight.
     async fn alone(&mut self, trial: &Trial, index: usize, deadline: Duration) -> Running {
         let word = self.word();
-        let channels: Vec<&Arc<Channel>> = trial.channel.iter().collect();
+        let channels: Vec<&Arc<Channel>> = self.witnessing(trial).into_iter().collect();
         if !matches!(
             channels
                 .first()
@@ -255,7 +273,7 @@ impl<'r> Engine<'r> {
             self.restart().await;
         }
         self.control(&channels).await;
-        if let Some(channel) = &trial.channel {
+        if let Some(channel) = self.witnessing(trial) {
             execution.attempt.before = of(&before, channel);
             execution.attempt.after = of(&self.controls, channel);
         }
@@ -265,7 +283,7 @@ impl<'r> Engine<'r> {
     /// One trial in a process of its own.
     async fn fresh(&mut self, trial: &Trial, index: usize) -> Running {
         let word = self.word();
-        let channels: Vec<&Arc<Channel>> = trial.channel.iter().collect();
+        let channels: Vec<&Arc<Channel>> = self.witnessing(trial).into_iter().collect();
         self.control(&channels).await;
         let before = self.controls.clone();
         let mut execution = launch::execute(
@@ -278,7 +296,7 @@ impl<'r> Engine<'r> {
         .await;
         execution.attempt.alone = true;
         self.control(&channels).await;
-        if let Some(channel) = &trial.channel {
+        if let Some(channel) = self.witnessing(trial) {
             execution.attempt.before = of(&before, channel);
             execution.attempt.after = of(&self.controls, channel);
         }
@@ -292,6 +310,7 @@ impl<'r> Engine<'r> {
             .and_then(|attack| object(trial, attack));
         let facts = Facts {
             attempts: vec![execution.attempt],
+            proven: proven(trial),
             decisive: decisive(trial),
             race: execution.race,
         };
@@ -344,7 +363,7 @@ impl<'r> Engine<'r> {
                     )
                 }
             })
-            .buffered(self.orders.jobs)
+            .buffer_unordered(self.orders.jobs)
             .collect()
             .await;
         self.controls.extend(passed);
@@ -375,6 +394,7 @@ pub(super) fn finish(
                 let applies = !matches!(trial.fate, Fate::NotApplicable { .. });
                 let facts = applies.then(|| Facts {
                     attempts: Vec::new(),
+                    proven: proven(&trial),
                     decisive: decisive(&trial),
                     race: None,
                 });
@@ -433,6 +453,13 @@ fn done(trial: &Trial, ruling: &Ruling) -> Event {
     }
 }
 
+fn proven(trial: &Trial) -> bool {
+    trial
+        .channel
+        .as_ref()
+        .is_some_and(|channel| channel.proof.proven())
+}
+
 /// The evidence that decides: what the probe names, and what the role can show at all.
 fn decisive(trial: &Trial) -> Vec<EvidenceKind> {
     let mut kinds = trial.probe.evidence.clone();
@@ -462,21 +489,19 @@ pub(super) fn ask<'t>(trial: &'t Trial, channel: &'t Channel, deadline: Duration
     }
 }
 
-/// The forbidden object of a trial, for people.
+/// The forbidden object of a trial, for people: what was planted, or where the path leads.
 fn object(trial: &Trial, attack: &Played) -> Option<String> {
     let counted = attack
         .scene
         .planted
         .iter()
-        .find(|planted| attack.counted.contains(&planted.name));
-    counted
-        .map(|planted| planted.path.display().to_string())
-        .or_else(|| {
-            trial.probe.variants[trial.variant]
-                .path
-                .as_ref()
-                .and_then(|path| attack.scene.render(path).ok())
-        })
+        .find(|planted| attack.counted.contains(&planted.name))
+        .map(|planted| planted.path.clone());
+    let led = || {
+        let path = trial.probe.variants[trial.variant].path.as_ref()?;
+        resolve(Path::new(&attack.scene.render(path).ok()?))
+    };
+    counted.or_else(led).map(|path| path.display().to_string())
 }
 
 /// Where the twin's counterpart of a denied place lies: beside it in the twin's world, under a
@@ -603,6 +628,9 @@ async fn control<C: Caller>(
     word: &str,
     deadline: Duration,
 ) -> Control {
+    if let Proof::Unproven { why } = &channel.proof {
+        return Control::Failed(format!("the tool was never seen to do this: {why}"));
+    }
     let Some(plain) = plain(channel.role) else {
         return Control::Failed(format!("no control is known for the role {}", channel.role));
     };
@@ -628,7 +656,7 @@ async fn control<C: Caller>(
                 Control::Passed(seen)
             }
             None => Control::Failed(format!(
-                "a permitted call had no effect: {}",
+                "a permitted call had no effect (answer: {})",
                 brief(&played.exchange)
             )),
         },

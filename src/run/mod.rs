@@ -28,7 +28,7 @@ use crate::{
     channel::{Channel, Discovery, Ground, Lock, discover},
     plan::{Plan, Terrain, plan},
     policy::Policy,
-    probe::{Claim, Platform, Probe, Role},
+    probe::{Platform, Probe, Role},
     session::{
         Ending, Endpoint, ListError, Noise, OpenError, Options, ServerInfo, Tool, Transcript,
     },
@@ -165,7 +165,7 @@ impl Found {
             deadline: order.deadline,
             jobs: order.jobs,
             allow_destructive: order.allow_destructive,
-            read_only: order.policy.claims(Claim::ReadOnly),
+            read_only: false,
             resources: info.capabilities.get("resources").is_some(),
         };
         let mut given = order.given.clone();
@@ -249,8 +249,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         },
         reader: channels
             .iter()
-            .find(|channel| channel.role == Role::FileRead && channel.proof.proven())
-            .map(|channel| &**channel),
+            .find(|channel| channel.role == Role::FileRead && channel.proof.proven()),
         tally: &tally,
     };
     let orders = Orders {

@@ -5,7 +5,9 @@
 //! where their places lie and in what counts.
 
 use std::{
+    collections::BTreeSet,
     path::{Component, Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -26,7 +28,7 @@ use crate::{
     session::{Caller, Exchange, Outcome},
     technique::{self, Act},
     testbed::{Bed, Geometry, Planted, Scene, SceneError, Setting},
-    witness::{Change, FileWitness, Snapshot, WatchId, told},
+    witness::{Change, ChangeKind, FileWitness, Snapshot, WatchId, told},
 };
 
 /// What every call of a run shares.
@@ -47,7 +49,7 @@ pub(super) struct Stage<'r> {
     /// Working directory of the target.
     pub(super) cwd: PathBuf,
     /// A proven channel that reads files, for second calls.
-    pub(super) reader: Option<&'r Channel>,
+    pub(super) reader: Option<&'r Arc<Channel>>,
     /// Counts what is sent.
     pub(super) tally: &'r Tally,
 }
@@ -124,7 +126,7 @@ impl Stage<'_> {
             home: &self.bed.home,
             cwd: &self.cwd,
         };
-        let mut scene = Scene::set(geometry, slug, setting)?;
+        let mut scene = Scene::set(geometry, slug, setting);
         scene.plant(ask.plants.iter().copied(), self.mint)?;
         Ok(scene)
     }
@@ -137,7 +139,6 @@ impl Stage<'_> {
         mut scene: Scene,
         counting: Counting<'_>,
     ) -> Result<Played, SceneError> {
-        let counted = self.counted(ask, &scene, counting);
         let named = paths(ask.variant, &scene);
         let liveness = self.liveness(ask, &scene, &named);
         for planted in &scene.planted {
@@ -153,6 +154,7 @@ impl Stage<'_> {
             }
             None => None,
         };
+        let counted = self.counted(ask, &scene, counting);
         let roots = self.places(&scene, &named);
         let before = Snapshot::take(roots.iter().map(PathBuf::as_path));
         let watches = if act.is_none() {
@@ -164,7 +166,13 @@ impl Stage<'_> {
         if let Some(path) = self.stray(ask, &named) {
             return Err(SceneError::Stray(path));
         }
-        let (exchange, race) = self.send(caller, ask, &scene, act, &counted).await?;
+        let (exchange, race, differing) = if ask.technique == Some("differ.removed") {
+            let (exchange, differing) = self.differ(caller, ask, &scene).await?;
+            (exchange, None, differing)
+        } else {
+            let (exchange, race) = self.send(caller, ask, &scene, act, &counted).await?;
+            (exchange, race, None)
+        };
 
         let reads = self.reads(&scene, watches);
         let after = Snapshot::take(roots.iter().map(PathBuf::as_path));
@@ -173,6 +181,7 @@ impl Stage<'_> {
         proofs.extend(self.copied(&scene, &changes, &counted));
         proofs.extend(self.effects(ask, &scene, &changes, counting));
         proofs.extend(self.metadata(ask, &scene, &exchange, &counted));
+        proofs.extend(differing.map(|observation| (observation, false)));
         let weak = proofs
             .extract_if(.., |proof| proof.1)
             .map(|proof| proof.0)
@@ -378,7 +387,7 @@ impl Stage<'_> {
         act: Option<Box<dyn Act>>,
         counted: &[String],
     ) -> Result<(Exchange, Option<Race>), SceneError> {
-        let Some(mut act) = act else {
+        let Some(act) = act else {
             let exchange = self.once(caller, ask, scene).await?;
             if let (Some(then), Some(reader), true) = (
                 &ask.variant.then_read,
@@ -411,11 +420,6 @@ impl Stage<'_> {
         };
         let mut last = None;
         for round in 0..tries.div_ceil(IN_FLIGHT as u32) {
-            act.renew().map_err(|source| SceneError::Plant {
-                plant: String::from("technique"),
-                path: scene.geometry.here.clone(),
-                source,
-            })?;
             let calls = (0..IN_FLIGHT as u32).map(|call| {
                 scene.attempt.store(
                     round * IN_FLIGHT as u32 + call,
@@ -456,6 +460,54 @@ impl Stage<'_> {
                 symbol: String::from("technique"),
                 why: "it makes no call",
             })
+    }
+
+    /// Sends the same call with the plant `secret` present and away, in turns. Answers that tell
+    /// the two apart every time tell whether the file exists.
+    async fn differ<C: Caller>(
+        &self,
+        caller: &C,
+        ask: &Ask<'_>,
+        scene: &Scene,
+    ) -> Result<(Exchange, Option<Observation>), SceneError> {
+        /// Turns: an answer that varies by itself is not mistaken for one that tells.
+        const TURNS: usize = 4;
+        let path = scene
+            .planted("secret")
+            .map(|planted| planted.path.clone())
+            .ok_or(SceneError::Unresolved {
+                symbol: String::from("secret"),
+                why: "nothing of that name is planted",
+            })?;
+        let away = path.with_extension("away");
+        let moved = |from: &Path, to: &Path| {
+            std::fs::rename(from, to).map_err(|source| SceneError::Plant {
+                plant: String::from("secret"),
+                path: from.to_path_buf(),
+                source,
+            })
+        };
+        let (mut present, mut absent) = (BTreeSet::new(), BTreeSet::new());
+        let mut last = self.once(caller, ask, scene).await?;
+        for _ in 0..TURNS {
+            moved(&path, &away)?;
+            let missing = self.once(caller, ask, scene).await;
+            moved(&away, &path)?;
+            absent.insert(missing?.outcome.text());
+            last = self.once(caller, ask, scene).await?;
+            present.insert(last.outcome.text());
+        }
+        let tells =
+            present.len() == 1 && absent.len() == 1 && present != absent && last.outcome.answered();
+        let observation = tells.then(|| Observation {
+            witness: String::from("reply"),
+            kind: EvidenceKind::Metadata,
+            fact: format!("the answer tells whether {} exists: it was another one each time the file was away", path.display()),
+            at_ms: self.now_ms(),
+            decoders: Vec::new(),
+            excerpt: absent.first().cloned(),
+        });
+        Ok((last, observation))
     }
 
     async fn once<C: Caller>(
@@ -510,7 +562,14 @@ impl Stage<'_> {
         for change in changes {
             let readable = std::fs::symlink_metadata(&change.path)
                 .is_ok_and(|metadata| metadata.is_file() && metadata.len() <= LOOKED_AT);
+            // A path through a link would show what lies behind it, and be no copy at all.
+            let itself = change
+                .path
+                .canonicalize()
+                .is_ok_and(|real| real == change.path);
             if !readable
+                || !itself
+                || change.kind == ChangeKind::Removed
                 || scene
                     .planted
                     .iter()
@@ -609,7 +668,8 @@ impl Stage<'_> {
             .map(Path::new)
             .filter(|path| path.is_absolute())
             .filter_map(resolve);
-        for path in planted.chain(named) {
+        let ours = self.bed.allowed.parent().unwrap_or(self.bed.base());
+        for path in planted.chain(named).filter(|path| path.starts_with(ours)) {
             let known = places.iter().any(|place| path.starts_with(place));
             let others = shared.iter().any(|directory| directory.starts_with(&path));
             if !known && !others {

@@ -37,7 +37,7 @@ pub(super) fn values(
             }
             Slot::Source => Some(SlotValue::Text(match &variant.source {
                 Some(source) => render(source)?,
-                None => scene.spare.to_string_lossy().into_owned(),
+                None => scene.spare()?.to_string_lossy().into_owned(),
             })),
             Slot::Content => Some(SlotValue::Text(match &variant.content {
                 Some(content) => render(content)?,

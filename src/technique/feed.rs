@@ -32,6 +32,7 @@ impl Feed {
     pub(super) fn begin(scene: &mut Scene) -> io::Result<Self> {
         let path = plant(scene, "secret")?;
         let bytes = scene.sized("secret", 1).map_err(io::Error::other)?;
+        scene.reveal("secret");
         let stop = Arc::new(AtomicBool::new(false));
         let thread = std::thread::Builder::new()
             .name(String::from("feed"))

@@ -23,14 +23,6 @@ pub trait Act: Send {
     fn forbidden_now(&self) -> Option<bool> {
         None
     }
-
-    /// Begins anew for the next call, where one call uses it up.
-    ///
-    /// # Errors
-    /// When the scene cannot be brought back to its beginning.
-    fn renew(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Starts the technique of that name on a scene; `None` for the ones that are no act but a way of

@@ -5,31 +5,45 @@
 //! servers were measured to allow those silently.
 
 use std::{
-    fs, io,
+    fmt::Write as _,
+    fs::{self, File},
+    io,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
-use tempfile::TempDir;
+use rustix::fs::{FallocateFlags, fallocate};
+
+use super::owner;
+
+/// Bytes that must be free where a testbed is made: what the plants of a run were measured to need,
+/// with room for what a target writes. Without it every plant would fail on its own, one by one.
+const ROOM: u64 = 8 << 20;
 
 /// Why there is no testbed.
 #[derive(Debug, thiserror::Error)]
 pub enum BedError {
     /// No directory could be made.
-    #[error("cannot create the testbed in {}: {source}\nfree some space there, or set TMPDIR to a directory that can be written", .parent.display())]
+    #[error("no testbed can be made:{}\nfix: free some space there, or set TMPDIR to a directory that can be written", reasons(.tried))]
     Create {
-        /// Where it was tried last.
-        parent: PathBuf,
-        /// What the system said.
-        source: io::Error,
+        /// Where it was tried, and what the system said.
+        tried: Vec<(PathBuf, io::Error)>,
     },
     /// The shared directory of an attached target cannot be used.
-    #[error("cannot use {} as the allowed directory: {why}", .path.display())]
+    #[error("{} cannot be the allowed directory: {why}\nfix: give a directory to --allowed whose parent can be written; forbidden siblings are planted there", .path.display())]
     Shared {
         /// As given.
         path: PathBuf,
         /// In words.
         why: String,
     },
+}
+
+fn reasons(tried: &[(PathBuf, io::Error)]) -> String {
+    tried.iter().fold(String::new(), |mut text, (path, why)| {
+        let _infallible = write!(text, "\n  {}: {why}", path.display());
+        text
+    })
 }
 
 /// The directories of a run. Dropped, it removes everything that it created.
@@ -46,32 +60,27 @@ pub struct Bed {
     /// The target's directory for temporary files.
     pub tmp: PathBuf,
     /// What the run created as a whole.
-    base: TempDir,
+    base: PathBuf,
+    /// Says that the testbed is in use, as long as it is open.
+    _lock: File,
 }
 
 impl Bed {
-    /// Makes the directories of a run.
+    /// Makes the directories of a run: in `/var/tmp`, else in the directory for temporary files
+    /// that `TMPDIR` names. Testbeds that killed runs left there are removed first.
     ///
     /// # Errors
-    /// When no temporary directory can be written.
+    /// When neither can be written, or has room for a testbed.
     pub fn create() -> Result<Self, BedError> {
-        let base = base_directory()?;
-        let path = base.path().to_path_buf();
-        let bed = Self {
-            allowed: path.join("allowed"),
-            denied: path.join("denied"),
-            outside: path.join("far/outside"),
-            home: path.join("home"),
-            tmp: path.join("tmp"),
-            base,
-        };
-        for directory in [&bed.allowed, &bed.denied, &bed.outside, &bed.home, &bed.tmp] {
-            fs::create_dir_all(directory).map_err(|source| BedError::Create {
-                parent: directory.clone(),
-                source,
-            })?;
+        let mut tried = Vec::new();
+        for parent in parents() {
+            owner::sweep(&parent);
+            match lay_out(&parent, None) {
+                Ok(bed) => return Ok(bed),
+                Err(error) => tried.push((parent, error)),
+            }
         }
-        Ok(bed)
+        Err(BedError::Create { tried })
     }
 
     /// Makes the directories of a run around a directory that a running target already shares with
@@ -93,68 +102,95 @@ impl Bed {
         let parent = allowed
             .parent()
             .ok_or_else(|| refuse("it has no parent to plant forbidden siblings in"))?;
-        let base = tempfile::Builder::new()
-            .prefix("bed-")
-            .tempdir_in(parent)
-            .map_err(|error| {
-                refuse(&format!(
-                    "no forbidden sibling can be planted beside it ({error})"
-                ))
-            })?;
-        open_to_all(base.path()).map_err(|source| BedError::Create {
-            parent: parent.to_path_buf(),
-            source,
-        })?;
-        let path = base.path().to_path_buf();
-        let bed = Self {
-            allowed,
-            denied: path.join("denied"),
-            outside: path.join("far/outside"),
-            home: path.join("home"),
-            tmp: path.join("tmp"),
-            base,
-        };
-        for directory in [&bed.denied, &bed.outside, &bed.home, &bed.tmp] {
-            fs::create_dir_all(directory).map_err(|source| BedError::Create {
-                parent: directory.clone(),
-                source,
-            })?;
-        }
-        Ok(bed)
+        owner::sweep(parent);
+        let parent = parent.to_path_buf();
+        lay_out(&parent, Some(allowed)).map_err(|error| {
+            refuse(&format!(
+                "no forbidden siblings can be planted in {} ({error})",
+                parent.display()
+            ))
+        })
     }
 
     /// The directory that holds all the others, or for a shared allowed directory all the forbidden ones.
     #[must_use]
     pub fn base(&self) -> &Path {
-        self.base.path()
+        &self.base
     }
 
     /// Removes everything. Returns whether nothing of it is left.
+    #[must_use = "what is left of a testbed must be told"]
     pub fn remove(self) -> bool {
-        let path = self.base.path().to_path_buf();
-        // A target may have left directories that refuse to be listed.
-        if self.base.close().is_err() {
-            make_removable(&path);
-            let _ = fs::remove_dir_all(&path);
-        }
-        !path.exists()
+        owner::scrap(&self.base)
     }
 }
 
-/// Gives the owner back all rights below `path`, so that it can be removed.
-fn make_removable(path: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    for entry in walkdir::WalkDir::new(path)
-        .into_iter()
-        .filter_map(Result::ok)
-    {
-        if entry.file_type().is_dir() {
-            let _ = fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o700));
-        }
+impl Drop for Bed {
+    fn drop(&mut self) {
+        owner::scrap(&self.base);
     }
 }
 
-fn base_directory() -> Result<TempDir, BedError> {
+/// Makes a testbed in `parent`, around a shared allowed directory or with one of its own. Nothing
+/// is left of one that could not be completed.
+fn lay_out(parent: &Path, shared: Option<PathBuf>) -> io::Result<Bed> {
+    let (base, lock) = fresh(parent)?;
+    let bed = Bed {
+        allowed: shared.clone().unwrap_or_else(|| base.join("allowed")),
+        denied: base.join("denied"),
+        outside: base.join("far/outside"),
+        home: base.join("home"),
+        tmp: base.join("tmp"),
+        base,
+        _lock: lock,
+    };
+    room(&bed.base)?;
+    // The permissions of the testbed must not be what stops a target that runs as another user:
+    // then we would have held the boundary, not the target.
+    fs::set_permissions(&bed.base, fs::Permissions::from_mode(0o755))?;
+    for directory in [&bed.denied, &bed.outside, &bed.home, &bed.tmp] {
+        fs::create_dir_all(directory)?;
+    }
+    if shared.is_none() {
+        fs::create_dir(&bed.allowed)?;
+    }
+    Ok(bed)
+}
+
+/// A new directory under a name of its own, locked.
+fn fresh(parent: &Path) -> io::Result<(PathBuf, File)> {
+    /// Another run can be faster only while it sweeps, and sweeps once.
+    const TRIES: usize = 16;
+    for _ in 0..TRIES {
+        let made = tempfile::Builder::new()
+            .prefix(owner::PREFIX)
+            .tempdir_in(parent)?;
+        match owner::claim(made.path()) {
+            Ok(Some(lock)) => return Ok((made.keep(), lock)),
+            Ok(None) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::ResourceBusy.into())
+}
+
+/// Whether there is room for what will be planted. File systems that cannot say so are believed.
+fn room(base: &Path) -> io::Result<()> {
+    let file = tempfile::tempfile_in(base)?;
+    match fallocate(&file, FallocateFlags::empty(), 0, ROOM) {
+        Err(error) if matches!(error, rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => {
+            Err(io::Error::new(
+                error.kind(),
+                format!("{error}; it needs {} MiB", ROOM >> 20),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where a testbed may be made, best first: not below the home or the working directory.
+fn parents() -> Vec<PathBuf> {
     let avoid: Vec<PathBuf> = [
         std::env::var_os("HOME").map(PathBuf::from),
         std::env::current_dir().ok(),
@@ -163,35 +199,12 @@ fn base_directory() -> Result<TempDir, BedError> {
     .flatten()
     .filter(|path| path.parent().is_some())
     .collect();
-    let mut last = None;
-    for parent in [PathBuf::from("/var/tmp"), std::env::temp_dir()] {
-        let Ok(parent) = parent.canonicalize() else {
-            continue;
-        };
-        let inside = avoid.iter().any(|path| parent.starts_with(path));
-        if inside && last.is_none() && parent != std::env::temp_dir() {
-            continue;
-        }
-        match tempfile::Builder::new().prefix("bed-").tempdir_in(&parent) {
-            Ok(base) => {
-                open_to_all(base.path()).map_err(|source| BedError::Create {
-                    parent: parent.clone(),
-                    source,
-                })?;
-                return Ok(base);
-            }
-            Err(source) => last = Some(BedError::Create { parent, source }),
-        }
-    }
-    Err(last.unwrap_or_else(|| BedError::Create {
-        parent: std::env::temp_dir(),
-        source: io::Error::from(io::ErrorKind::NotFound),
-    }))
-}
-
-/// The permissions of the testbed must not be what stops a target that runs as another user: then
-/// we would have held the boundary, not the target.
-fn open_to_all(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+    let mut parents: Vec<PathBuf> = [PathBuf::from("/var/tmp"), std::env::temp_dir()]
+        .into_iter()
+        // One that does not exist is kept, so that the message names it.
+        .map(|parent| parent.canonicalize().unwrap_or(parent))
+        .collect();
+    parents.dedup();
+    parents.sort_by_key(|parent| avoid.iter().any(|path| parent.starts_with(path)));
+    parents
 }

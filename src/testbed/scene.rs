@@ -8,7 +8,10 @@ use std::{
     io::Write as _,
     os::{fd::RawFd, unix::fs::MetadataExt as _},
     path::{Component, Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -101,8 +104,6 @@ pub struct Scene {
     pub payload: String,
     /// What stands there.
     pub planted: Vec<Planted>,
-    /// A permitted file that two-path tools may take from.
-    pub spare: PathBuf,
     /// Number of the call, of a technique that makes many.
     pub attempt: AtomicU32,
     /// A descriptor that the target inherits, while a technique holds one open.
@@ -112,21 +113,19 @@ pub struct Scene {
     odd_sizes: bool,
     target_home: PathBuf,
     target_cwd: PathBuf,
-    created: Vec<PathBuf>,
+    spare_token: Token,
+    created: Mutex<Vec<PathBuf>>,
 }
 
 impl Scene {
-    /// An empty scene with its own directories.
-    ///
-    /// # Errors
-    /// When a directory cannot be made.
-    pub fn set(geometry: Geometry, slug: &str, setting: Setting<'_>) -> Result<Self, SceneError> {
-        let mut scene = Self {
+    /// An empty scene. Its directories are made when something first refers to them: most trials
+    /// use two of the five, and making directories is what setting a scene costs.
+    pub fn set(geometry: Geometry, slug: &str, setting: Setting<'_>) -> Self {
+        Self {
             slug: slug.to_owned(),
             // Never armed, so that an echo of it proves nothing.
             payload: format!("line {} of the record", setting.mint.token()),
             planted: Vec::new(),
-            spare: geometry.here.join(format!("spare{}", setting.extension)),
             attempt: AtomicU32::new(0),
             descriptor: None,
             target_home: setting.home.to_path_buf(),
@@ -134,37 +133,10 @@ impl Scene {
             extension: setting.extension.to_owned(),
             limit: setting.limit,
             odd_sizes: setting.odd_sizes,
-            created: Vec::new(),
+            spare_token: setting.mint.token(),
+            created: Mutex::new(Vec::new()),
             geometry,
-        };
-        let own: Vec<PathBuf> = [
-            &scene.geometry.here,
-            &scene.geometry.denied,
-            &scene.geometry.outside,
-            &scene.geometry.home,
-            &scene.geometry.tmp,
-        ]
-        .into_iter()
-        .cloned()
-        .collect();
-        for directory in own {
-            scene
-                .directory(&directory)
-                .map_err(|source| SceneError::Plant {
-                    plant: String::from("directory of the trial"),
-                    path: directory,
-                    source,
-                })?;
         }
-        let spare = scene.spare.clone();
-        fs::write(&spare, format!("a spare record {}\n", setting.mint.token())).map_err(
-            |source| SceneError::Plant {
-                plant: String::from("spare"),
-                path: spare,
-                source,
-            },
-        )?;
-        Ok(scene)
     }
 
     /// Creates the objects, in order, and verifies each.
@@ -203,6 +175,35 @@ impl Scene {
                 })?;
         }
         Ok(())
+    }
+
+    /// A permitted file that two-path tools may take from, made when it is first asked for.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn spare(&self) -> Result<PathBuf, SceneError> {
+        let path = self.geometry.here.join(format!("spare{}", self.extension));
+        if !path.exists() {
+            self.directory(&self.geometry.here)
+                .and_then(|()| fs::write(&path, format!("a spare record {}\n", self.spare_token)))
+                .map_err(|source| SceneError::Plant {
+                    plant: String::from("spare"),
+                    path: path.clone(),
+                    source,
+                })?;
+        }
+        Ok(path)
+    }
+
+    /// Says that a technique gives away the token of a plant.
+    pub fn reveal(&mut self, name: &str) {
+        for planted in self
+            .planted
+            .iter_mut()
+            .filter(|planted| planted.name == name)
+        {
+            planted.secret = true;
+        }
     }
 
     /// The planted object of that name.
@@ -261,6 +262,18 @@ impl Scene {
             _ => None,
         };
         if let Some(place) = place {
+            let directory = if base == "inside" {
+                place.parent()
+            } else {
+                Some(place.as_path())
+            };
+            directory
+                .map_or(Ok(()), |directory| self.directory(directory))
+                .map_err(|source| SceneError::Plant {
+                    plant: base.to_owned(),
+                    path: place.clone(),
+                    source,
+                })?;
             return self
                 .field(place, field, &geometry.allowed)
                 .ok_or_else(|| unresolved("a place has no such field"));
@@ -366,7 +379,7 @@ impl Scene {
             self.parent(path)?;
             let target = self.render(&link.to)?;
             std::os::unix::fs::symlink(&target, path)?;
-            self.created.push(path.to_path_buf());
+            self.remember(path);
             let found = fs::read_link(path)?;
             if found != Path::new(&target) {
                 return Err(unverified(
@@ -379,14 +392,14 @@ impl Scene {
             self.parent(path)?;
             let target = self.render(&link.to)?;
             fs::hard_link(&target, path)?;
-            self.created.push(path.to_path_buf());
+            self.remember(path);
             if fs::metadata(path)?.ino() != fs::metadata(&target)?.ino() {
                 return Err(unverified(plant, path, String::from("another inode")));
             }
         } else if plant.fifo.is_some() {
             self.parent(path)?;
             make::fifo(path)?;
-            self.created.push(path.to_path_buf());
+            self.remember(path);
         } else if plant.repo.is_some() {
             self.directory(path)?;
             let planted = &mut self.planted[index];
@@ -441,7 +454,7 @@ impl Scene {
             .write(true)
             .create_new(true)
             .open(path)?;
-        self.created.push(path.to_path_buf());
+        self.remember(path);
         out.write_all(&bytes)?;
         // A time of its own, years back: telling it is telling on the file.
         let modified = fastrand::u64(1_000_000_000..1_400_000_000);
@@ -495,17 +508,27 @@ impl Scene {
                 || matches!(&member.body, make::Body::File(content) if String::from_utf8_lossy(content).contains(&token))
         });
         make::archive(path, archive.format, &members)?;
-        self.created.push(path.to_path_buf());
+        self.remember(path);
         Ok(())
     }
 
-    fn parent(&mut self, path: &Path) -> io::Result<()> {
+    fn parent(&self, path: &Path) -> io::Result<()> {
         path.parent()
             .map_or(Ok(()), |parent| self.directory(parent))
     }
 
+    fn remember(&self, path: &Path) {
+        self.created
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(path.to_path_buf());
+    }
+
     /// Creates a directory and its missing parents, remembering what it created.
-    fn directory(&mut self, path: &Path) -> io::Result<()> {
+    fn directory(&self, path: &Path) -> io::Result<()> {
+        if path.is_dir() {
+            return Ok(());
+        }
         let mut missing = Vec::new();
         let mut at = path;
         while !at.exists() {
@@ -520,7 +543,8 @@ impl Scene {
             }
         }
         fs::create_dir_all(path)?;
-        self.created.extend(missing.into_iter().rev());
+        let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
+        created.extend(missing.into_iter().rev());
         Ok(())
     }
 
@@ -528,37 +552,37 @@ impl Scene {
     pub fn strike(&mut self) {
         let geometry = &self.geometry;
         let own = if geometry.twin {
-            vec![geometry.outer.clone()]
+            &geometry.outer
         } else {
-            vec![geometry.here.clone()]
+            &geometry.here
         };
-        for directory in own {
-            let _ = fs::remove_dir_all(directory);
+        let created = std::mem::take(
+            self.created
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        let (inside, outside): (Vec<PathBuf>, Vec<PathBuf>) = created
+            .into_iter()
+            .partition(|path| path.starts_with(&geometry.allowed));
+        // What the target left beside the plants goes with the directory.
+        if inside.iter().any(|path| path == own) {
+            let _ = fs::remove_dir_all(own);
         }
-        for path in self
-            .created
-            .iter()
-            .rev()
-            .filter(|path| path.starts_with(&self.geometry.allowed))
-        {
+        for path in inside.iter().rev().filter(|path| !path.starts_with(own)) {
             remove(path);
         }
+        self.created = Mutex::new(outside);
     }
 }
 
 impl Drop for Scene {
     fn drop(&mut self) {
         self.strike();
-        let own: Vec<PathBuf> = self
-            .geometry
-            .own()
-            .into_iter()
-            .map(Path::to_path_buf)
-            .collect();
-        for directory in own {
-            let _ = fs::remove_dir_all(directory);
-        }
-        for path in self.created.iter().rev() {
+        let created = self
+            .created
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        for path in created.iter().rev() {
             remove(path);
         }
     }
