@@ -62,6 +62,7 @@ fn channel(tool: &str, role: Role) -> Arc<Channel> {
         score: 1.0,
         proof: Proof::Proven { steps: Vec::new() },
         destructive: false,
+        then: None,
     })
 }
 

@@ -16,9 +16,7 @@ use super::{
     LaunchArgs, RunArgs, lock,
     print::{problem, put},
     progress::{Detail, Progress},
-    run::{
-        Failure, JOBS, endpoint, exists, given, interrupted, locked, options, placeholders, setup,
-    },
+    run::{Failure, JOBS, endpoint, exists, given, interrupted, options, placeholders, setup},
     style,
 };
 use crate::{
@@ -115,7 +113,7 @@ pub async fn run(args: &DiscoverArgs) -> Exit {
 }
 
 async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Failure> {
-    let old = locked(settings)?;
+    let old = lock::of(settings)?;
     let bed = match &settings.target.allowed {
         Some(shared) => Bed::around(shared),
         None => Bed::create(),
@@ -192,8 +190,9 @@ fn update(
     if written {
         lock::write(path, &new)?;
     }
+    let here = std::env::current_dir().unwrap_or_default();
     Ok(Some(Locked {
-        path: path.to_owned(),
+        path: path.strip_prefix(here).unwrap_or(path).to_owned(),
         existed: old.is_some(),
         written,
         changes,
