@@ -60,6 +60,7 @@ fn channel(tool: &str, role: Role) -> Arc<Channel> {
         pattern: PatternForm::Plain,
         extension: String::from(".txt"),
         score: 1.0,
+        then: None,
         proof: Proof::Proven { steps: Vec::new() },
         destructive: false,
         then: None,

@@ -13,10 +13,12 @@ use std::{
 use clap::Args;
 
 use super::{
-    LaunchArgs, RunArgs, lock,
+    LaunchArgs, RunArgs,
+    interrupt::Interrupts,
+    lock,
     print::{problem, put},
     progress::{Detail, Progress},
-    run::{Failure, JOBS, endpoint, exists, given, interrupted, options, placeholders, setup},
+    run::{Failure, JOBS, endpoint, exists, given, options, placeholders, setup},
     style,
 };
 use crate::{
@@ -144,9 +146,11 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
         transcript: Transcript::new(),
     };
     let mint = Mint::new();
+    let mut interrupts = Interrupts::listen()
+        .map_err(|error| Failure::Fault(format!("interrupts cannot be heard: {error}")))?;
     let found = tokio::select! {
         found = Found::find(&order, &mint) => found.map_err(|error| Failure::Input(error.to_string()))?,
-        () = interrupted() => {
+        () = interrupts.next() => {
             end_all();
             return Err(Failure::Input(String::from("interrupted")));
         }

@@ -3,9 +3,12 @@
 //! Owns what users type and see. Everything else is called.
 
 mod calibration;
+mod conclude;
 pub mod demo;
 pub mod discover;
+mod drive;
 pub mod explain;
+mod interrupt;
 pub mod list;
 mod lock;
 mod print;
@@ -15,6 +18,7 @@ mod run_args;
 pub mod schema;
 mod select;
 pub mod self_test;
+mod shield;
 pub mod style;
 
 use clap::{Parser, Subcommand};
@@ -27,7 +31,8 @@ use crate::{
     probe::Catalog,
     reference::{self, ReferenceArgs},
 };
-use print::{put, shout};
+use print::{complain, put, shout};
+pub use shield::shielded;
 
 /// Proves which boundaries of a running MCP server hold.
 #[derive(Debug, Parser)]
@@ -68,6 +73,10 @@ fn exit_codes() -> String {
 /// Parses the command line and does what it says.
 #[must_use]
 pub fn main() -> Exit {
+    shielded(perform)
+}
+
+fn perform() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -86,11 +95,16 @@ pub fn main() -> Exit {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            shout(&format!("error: no asynchronous runtime: {error}\n"));
+            complain(&format!(
+                "no asynchronous runtime: {error}\nfix: raise the limits of this process (ulimit -n, ulimit -u)"
+            ));
             return Exit::HarnessFault;
         }
     };
-    runtime.block_on(cli.command.run())
+    let exit = runtime.block_on(cli.command.run());
+    // A thread that waits for a pipe nobody opens must not keep the program from ending.
+    runtime.shutdown_background();
+    exit
 }
 
 impl Command {
@@ -135,7 +149,7 @@ async fn serve(args: ReferenceArgs) -> Exit {
     match served {
         Ok(()) => Exit::Held,
         Err(error) => {
-            shout(&format!("error: {error}\n"));
+            complain(&error.to_string());
             Exit::BadInput
         }
     }

@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::AtomicBool,
 };
 
 use serde_json::Value;
@@ -13,11 +13,13 @@ use serde_json::Value;
 use super::{
     RunArgs,
     calibration::recall,
+    conclude::conclude,
+    drive::drive,
+    interrupt::Interrupts,
     lock,
-    print::{problem, put, shout},
+    print::{complain, problem, shout},
     progress::{Detail, Progress},
     select::{Selection, select},
-    style,
 };
 use crate::{
     channel::Channel,
@@ -25,12 +27,9 @@ use crate::{
     diag::{Diagnostic, Look, Problems},
     exit::Exit,
     policy::{Placeholders, Policy},
-    report::{
-        self, Calibration, Format, Harness, Report, Surroundings, Thresholds, assemble,
-        render_json, write_reports,
-    },
+    report::{Calibration, Harness, Report, Surroundings, Thresholds, assemble},
     run::{self, Event, Order, Setup},
-    session::{Endpoint, Era, HttpEndpoint, Launch, Limits, Options, Transcript, end_all},
+    session::{Endpoint, Era, HttpEndpoint, Launch, Limits, Options, Transcript, claim_orphans},
     target::{Base, environment, resolve},
     testbed::Bed,
 };
@@ -59,15 +58,30 @@ pub async fn settled(settings: &Settings) -> Exit {
     for warning in &settings.warnings {
         shout(&warning.render(Look::of_stderr()));
     }
+    // The program makes no children but targets.
+    claim_orphans();
+    // From here on an interrupt is heard, not obeyed by the system: there is something to tidy up.
+    let mut interrupts = match Interrupts::listen() {
+        Ok(interrupts) => interrupts,
+        Err(error) => {
+            return Failure::Fault(format!("interrupts cannot be heard: {error}")).tell();
+        }
+    };
     let progress = Progress::new(match settings.verbosity {
         Verbosity::Quiet => Detail::Quiet,
         Verbosity::Normal => Detail::Normal,
         Verbosity::Verbose => Detail::Verbose,
     });
-    let made = report(settings, &|event| progress.show(&event), recall()).await;
+    let made = report(
+        settings,
+        &|event| progress.show(&event),
+        recall(),
+        &mut interrupts,
+    )
+    .await;
     drop(progress);
     match made {
-        Ok(report) => conclude(settings, &report),
+        Ok(report) => conclude(settings, report, &mut interrupts).await,
         Err(failure) => failure.tell(),
     }
 }
@@ -81,13 +95,22 @@ pub enum Failure {
     Input(String),
     /// The harness failed.
     Fault(String),
+    /// The user ended it before there was anything to report.
+    Interrupted {
+        /// At which moment.
+        message: String,
+        /// The exit code: of a breach that was proven until then, or of an open question.
+        exit: Exit,
+    },
 }
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Problems(problems) => problems.fmt(f),
-            Self::Input(message) | Self::Fault(message) => f.write_str(message),
+            Self::Input(message) | Self::Fault(message) | Self::Interrupted { message, .. } => {
+                f.write_str(message)
+            }
         }
     }
 }
@@ -98,12 +121,16 @@ impl Failure {
         match self {
             Self::Problems(problems) => problem(problems),
             Self::Input(message) => {
-                shout(&format!("error: {message}\n"));
+                complain(message);
                 Exit::BadInput
             }
             Self::Fault(message) => {
-                shout(&format!("error: {message}\n"));
+                complain(message);
                 Exit::HarnessFault
+            }
+            Self::Interrupted { message, exit } => {
+                complain(message);
+                *exit
             }
         }
     }
@@ -113,10 +140,11 @@ impl Failure {
 ///
 /// # Errors
 /// When something that the user gave cannot be used, or the harness fails.
-pub async fn report(
+pub(super) async fn report(
     settings: &Settings,
     emit: &dyn Fn(Event),
     calibration: Option<Calibration>,
+    interrupts: &mut Interrupts,
 ) -> Result<Report, Failure> {
     let Selection { probes, words } = select(settings).map_err(Failure::Problems)?;
     let bed = match &settings.target.allowed {
@@ -149,7 +177,7 @@ pub async fn report(
         emit,
         transcript: Transcript::new(),
     };
-    let mut ran = to_the_end(order, &stop, emit).await?;
+    let mut ran = drive(order, &stop, interrupts, settings.thresholds.severity).await?;
     let mut notes = target.notes;
     notes.append(&mut ran.notes);
     let surroundings = Surroundings {
@@ -195,100 +223,6 @@ pub async fn report(
         },
     );
     report.map_err(|error| Failure::Fault(format!("the report does not add up: {error}")))
-}
-
-/// Runs until the plan is done, or the user wants it to end: the first time in order, the second
-/// time at once.
-async fn to_the_end(
-    order: Order<'_>,
-    stop: &AtomicBool,
-    emit: &dyn Fn(Event),
-) -> Result<run::Ran, Failure> {
-    let running = run::run(order);
-    tokio::pin!(running);
-    let ran = tokio::select! {
-        ran = &mut running => ran,
-        () = interrupted() => {
-            emit(Event::Note(String::from("interrupted: ending the run; once more to end at once")));
-            stop.store(true, Ordering::Relaxed);
-            tokio::select! {
-                ran = &mut running => ran,
-                () = interrupted() => {
-                    end_all();
-                    return Err(Failure::Input(String::from("interrupted")));
-                }
-            }
-        }
-    };
-    ran.map_err(|error| Failure::Input(error.to_string()))
-}
-
-/// Ends when the user presses Ctrl-C or the run is asked to end.
-pub(super) async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let (Ok(mut terminate), Ok(mut hangup)) = (
-            signal(SignalKind::terminate()),
-            signal(SignalKind::hangup()),
-        ) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-                _ = hangup.recv() => {}
-            }
-            return;
-        }
-    }
-    // Without signal handlers the default action ends us.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
-fn conclude(settings: &Settings, report: &Report) -> Exit {
-    let mut printed = false;
-    let mut files: Vec<(Format, PathBuf)> = Vec::new();
-    for wanted in &settings.reports {
-        let format = match wanted.format {
-            config::ReportFormat::Json => Format::Json,
-            config::ReportFormat::Text => Format::Terminal,
-        };
-        match &wanted.path {
-            Some(path) => files.push((format, PathBuf::from(path))),
-            None => {
-                printed = true;
-                put(&match format {
-                    Format::Json => render_json(report),
-                    Format::Terminal => report::render_terminal(report, &style::look(false)),
-                });
-            }
-        }
-    }
-    if !printed {
-        let verbose = settings.verbosity == Verbosity::Verbose;
-        let page = report::render_terminal(report, &style::look(verbose));
-        if settings.verbosity == Verbosity::Quiet {
-            put(&format!(
-                "{}\n",
-                page.trim_end().lines().last().unwrap_or_default()
-            ));
-        } else {
-            put(&page);
-        }
-    }
-    let failures = write_reports(report, &files);
-    for failure in &failures {
-        shout(&format!("error: {failure}\n"));
-    }
-    let verdict = Exit::ALL
-        .iter()
-        .map(|(exit, _)| *exit)
-        .find(|exit| exit.code() == report.summary.exit_code);
-    match verdict {
-        Some(exit) if failures.is_empty() || exit == Exit::Breached => exit,
-        _ => Exit::HarnessFault,
-    }
 }
 
 /// The values of placeholders in this run.

@@ -11,8 +11,9 @@ use futures::{StreamExt as _, stream};
 use super::{
     RunArgs,
     calibration::keep,
+    interrupt::Interrupts,
     print::{put, shout},
-    run::report,
+    run::{Failure, report},
 };
 use crate::{
     config::Settings,
@@ -243,7 +244,10 @@ struct Bench<'a> {
 impl Bench<'_> {
     async fn cells(&self, program: &Path) -> Vec<Cell> {
         let settings = self.settings(program);
-        let made = report(&settings, &|_| {}, None).await;
+        let made = match Interrupts::listen() {
+            Ok(mut interrupts) => report(&settings, &|_| {}, None, &mut interrupts).await,
+            Err(error) => Err(Failure::Fault(error.to_string())),
+        };
         self.probes
             .iter()
             .map(|probe| Cell {

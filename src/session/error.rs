@@ -6,9 +6,16 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
+use super::printable;
+
 /// The end of what a target wrote to its standard error, for a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StderrTail(pub Vec<String>);
+
+/// Lines of standard error that a message shows: enough for a cause, short enough to be read.
+const TAIL: usize = 8;
+/// Characters of each of them.
+const WIDE: usize = 160;
 
 impl fmt::Display for StderrTail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -16,7 +23,45 @@ impl fmt::Display for StderrTail {
             return f.write_str("\nit wrote nothing to its standard error");
         }
         f.write_str("\nthe end of its standard error:")?;
-        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
+        let first = self.0.len().saturating_sub(TAIL);
+        self.0[first..]
+            .iter()
+            .try_for_each(|line| write!(f, "\n  {}", printable(line.as_bytes(), WIDE)))
+    }
+}
+
+/// Why a file that is there cannot be executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is a directory.
+    Directory,
+    /// Its permissions forbid it.
+    Permission,
+    /// The interpreter in its first line is not there.
+    Interpreter,
+    /// It has no known format (execve(2), `ENOEXEC`).
+    Format,
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Directory => "it is a directory",
+            Self::Permission => "permission denied",
+            Self::Interpreter => "the interpreter in its first line does not exist",
+            Self::Format => "it is no program, and has no `#!` line",
+        })
+    }
+}
+
+impl Unfit {
+    fn fix(self) -> &'static str {
+        match self {
+            Self::Directory => "give the path of the program in it",
+            Self::Permission => "make it executable (chmod +x), or name its interpreter before it",
+            Self::Interpreter => "install that interpreter, or name another before the file",
+            Self::Format => "name its interpreter before it, such as `python3 FILE`",
+        }
     }
 }
 
@@ -40,19 +85,22 @@ pub enum OpenError {
     },
     /// The program may not be executed.
     #[error(
-        "`{program}` cannot be executed: {why}\nfix: make it executable (chmod +x), or name the interpreter before it"
+        "`{program}` cannot be executed: {why}\nfix: {}",
+        why.fix()
     )]
     NotExecutable {
         /// As given.
         program: String,
-        /// The system's reason.
-        why: String,
+        /// The reason.
+        why: Unfit,
     },
     /// The working directory is not there.
     #[error("the working directory `{}` does not exist\nfix: create it, or give another with --cwd", .0.display())]
     NoWorkingDirectory(PathBuf),
     /// The system could not start the program for another reason.
-    #[error("`{program}` could not be started: {source}")]
+    #[error(
+        "`{program}` could not be started: {source}\nfix: run the same command by hand; it must start there"
+    )]
     Spawn {
         /// As given.
         program: String,
@@ -76,7 +124,7 @@ pub enum OpenError {
     },
     /// The program printed something else than MCP and never answered.
     #[error(
-        "`{program}` prints on its standard output, but not MCP; its first line: {line}{stderr}\nfix: give the command that starts the server in stdio mode, and let it log to standard error"
+        "`{program}` prints something on its standard output, but no MCP\nits standard output began with: {line}{stderr}\nfix: give the command that starts the server in stdio mode; its logs and banners belong on standard error"
     )]
     NotMcp {
         /// As given.
@@ -86,16 +134,18 @@ pub enum OpenError {
         /// The end of its standard error.
         stderr: StderrTail,
     },
-    /// The program said nothing at all.
+    /// The program wrote no whole line.
     #[error(
-        "`{program}` runs but did not answer the first request within {} s{stderr}\nfix: check that it is an MCP server in stdio mode and does not wait for input (a password, a prompt, a download); a slow start needs a longer start-up time",
-        .waited.as_secs()
+        "`{program}` runs, but did not answer the first request within {} s{}{stderr}\nfix: check that it is an MCP server in stdio mode, and that it does not wait for something (a password, an answer to a prompt, a download); if it only starts slowly, raise --startup-timeout",
+        .waited.as_secs(), first_line(stdout)
     )]
     Silent {
         /// As given.
         program: String,
         /// How long we waited.
         waited: Duration,
+        /// The beginning of a line that it did not end, such as a prompt.
+        stdout: Option<String>,
         /// The end of its standard error.
         stderr: StderrTail,
     },
@@ -113,7 +163,9 @@ pub enum OpenError {
         stderr: StderrTail,
     },
     /// The target sent more than it may before it had answered.
-    #[error("{target}: {why} before it answered\nfix: it is no MCP server, or it is broken")]
+    #[error(
+        "{target} did not answer the first request: {why}\nfix: it is no MCP server, or not in stdio mode; give the command that starts the server"
+    )]
     TooMuch {
         /// Command or URL.
         target: String,
@@ -122,7 +174,7 @@ pub enum OpenError {
     },
     /// The target answered the first request with a JSON-RPC error.
     #[error(
-        "{target} refused `{method}`: {message} (code {})\nfix: choose the other lifecycle or another protocol revision, if the server has them",
+        "{target} refused `{method}`: {message} (code {})\nfix: choose the lifecycle that the server has with --era handshake or --era stateless",
         .code.map_or_else(|| "missing".to_owned(), |code| code.to_string())
     )]
     Refused {
@@ -149,7 +201,7 @@ pub enum OpenError {
     },
     /// No protocol revision in common.
     #[error(
-        "{target} supports only the protocol revisions {theirs}, which the stateless lifecycle here is not\nfix: use the handshake lifecycle"
+        "{target} supports only the protocol revisions {theirs}, which the stateless lifecycle here is not\nfix: use --era handshake"
     )]
     NoCommonRevision {
         /// Command or URL.
@@ -205,7 +257,7 @@ pub enum OpenError {
         waited: Duration,
     },
     /// Something that has no name of its own.
-    #[error("no session with {target}: {why}")]
+    #[error("no session with {target}: {why}\nfix: run the server by hand, or look into its log")]
     Other {
         /// Command or URL.
         target: String,

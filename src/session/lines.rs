@@ -116,6 +116,11 @@ impl Lines {
         }
     }
 
+    /// The line that has not ended yet; nothing of one that is too long.
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.buffer
+    }
+
     /// The unterminated rest, at the end of the stream.
     pub(super) fn finish(&mut self) -> Option<Piece> {
         self.overlong = None;

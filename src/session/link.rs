@@ -27,9 +27,9 @@ use tokio::{
 use super::{
     Death, Ending, Launch, Outcome,
     board::Board,
-    error::{OpenError, StderrTail},
-    processes,
-    pumps::{self, LAST_WORDS},
+    error::{OpenError, StderrTail, Unfit},
+    printable, processes,
+    pumps::{self, LAST_WORDS, Unfinished},
     reaper::Tree,
 };
 
@@ -47,12 +47,19 @@ pub(super) struct Link {
     exit: watch::Receiver<Option<String>>,
     backlog: Arc<Mutex<usize>>,
     stderr: Arc<Mutex<VecDeque<String>>>,
+    unfinished: Unfinished,
+    complaint: Unfinished,
     writer: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn shown(unfinished: &Unfinished) -> Option<String> {
+    let bytes = locked(unfinished);
+    (!bytes.is_empty()).then(|| printable(&bytes, pumps::UNFINISHED))
 }
 
 fn spawn_error(launch: &Launch, error: io::Error) -> OpenError {
@@ -64,18 +71,18 @@ fn spawn_error(launch: &Launch, error: io::Error) -> OpenError {
         io::ErrorKind::NotFound if std::path::Path::new(&program).is_file() => {
             OpenError::NotExecutable {
                 program,
-                why: "the interpreter named in its first line does not exist".into(),
+                why: Unfit::Interpreter,
             }
         }
         io::ErrorKind::NotFound => OpenError::NotFound { program },
         io::ErrorKind::PermissionDenied => OpenError::NotExecutable {
             program,
-            why: "permission denied".into(),
+            why: Unfit::Permission,
         },
         // ENOEXEC of execve(2): no known format and no `#!` line.
         _ if error.raw_os_error() == Some(8) => OpenError::NotExecutable {
             program,
-            why: "not a program, and without a `#!` line".into(),
+            why: Unfit::Format,
         },
         _ => OpenError::Spawn {
             program,
@@ -120,6 +127,7 @@ impl Link {
         let (closed, output_end) = watch::channel(false);
         let backlog = Arc::new(Mutex::new(0));
         let tail = Arc::new(Mutex::new(VecDeque::new()));
+        let (unfinished, complaint) = (Unfinished::default(), Unfinished::default());
         let writer = tokio::spawn(pumps::write(
             stdin,
             queue,
@@ -127,11 +135,18 @@ impl Link {
             Arc::clone(&backlog),
         ));
         let tasks = vec![
-            tokio::spawn(pumps::read(stdout, deliver, Arc::clone(&board), closed)),
+            tokio::spawn(pumps::read(
+                stdout,
+                deliver,
+                Arc::clone(&board),
+                closed,
+                Arc::clone(&unfinished),
+            )),
             tokio::spawn(pumps::complain(
                 stderr,
                 Arc::clone(&board),
                 Arc::clone(&tail),
+                Arc::clone(&complaint),
             )),
             tokio::spawn(pumps::attend(
                 child,
@@ -151,6 +166,8 @@ impl Link {
             exit,
             backlog,
             stderr: tail,
+            unfinished,
+            complaint,
             writer,
             tasks,
         }))
@@ -171,9 +188,15 @@ impl Link {
         self.exit.borrow().clone()
     }
 
-    /// The last lines of standard error, escaped.
+    /// The last lines of standard error, escaped, with one that has not ended yet.
     pub(super) fn stderr(&self) -> StderrTail {
-        StderrTail(locked(&self.stderr).iter().cloned().collect())
+        let lines = locked(&self.stderr).iter().cloned().collect();
+        StderrTail([lines, Vec::from_iter(shown(&self.complaint))].concat())
+    }
+
+    /// The line of standard output that has not ended yet, escaped: a prompt has no end.
+    pub(super) fn unfinished(&self) -> Option<String> {
+        shown(&self.unfinished)
     }
 
     /// Ends the process and everything below it: by the end of its input, then `SIGTERM`, then

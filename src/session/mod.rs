@@ -31,7 +31,7 @@ mod transcript;
 use death::Death;
 
 pub use conversation::{Ending, Health, ServerInfo, Session};
-pub use error::{ListError, OpenError, StderrTail};
+pub use error::{ListError, OpenError, StderrTail, Unfit};
 pub use exchange::*;
 pub use noise::{Noise, NoiseKind};
 pub use options::{Endpoint, Era, HttpEndpoint, Launch, Limits, Options};

@@ -274,7 +274,15 @@ async fn stdio_error(
     // The last words may still be on their way through the pipe.
     tokio::time::sleep(Duration::from_millis(20)).await;
     let stderr = link.stderr();
-    let stdout = board.first_noise(NoiseKind::NotJsonRpc);
+    let line = board.first_noise(NoiseKind::NotJsonRpc);
+    let stdout = line.clone().or_else(|| link.unfinished());
+    // We end what sends too much ourselves, so its status tells nothing.
+    if let Some(why @ Death::TooMuch(_)) = board.dead() {
+        return OpenError::TooMuch {
+            target: format!("`{program}`"),
+            why: why.to_string(),
+        };
+    }
     if let Some(status) = link.exit() {
         return OpenError::Exited {
             program,
@@ -289,15 +297,11 @@ async fn stdio_error(
             stdout,
             stderr,
         },
-        (Some(why @ Death::TooMuch(_)), _) => OpenError::TooMuch {
-            target: format!("`{program}`"),
-            why: why.to_string(),
-        },
         (Some(why), _) => OpenError::Other {
             target: format!("`{program}`"),
             why: why.to_string(),
         },
-        (None, Unanswered::Timeout) => match stdout {
+        (None, Unanswered::Timeout) => match line {
             Some(line) => OpenError::NotMcp {
                 program,
                 line,
@@ -306,6 +310,7 @@ async fn stdio_error(
             None => OpenError::Silent {
                 program,
                 waited: greeting.options.limits.startup,
+                stdout,
                 stderr,
             },
         },

@@ -32,6 +32,18 @@ const STDERR_LINE: usize = 64 << 10;
 /// Lines of standard error kept for messages.
 const TAIL: usize = 20;
 
+/// Bytes kept of a line that has not ended.
+pub(super) const UNFINISHED: usize = 160;
+
+/// The beginning of the line of a stream that has not ended yet.
+pub(super) type Unfinished = Arc<Mutex<Vec<u8>>>;
+
+fn note(unfinished: &Unfinished, rest: &[u8]) {
+    let mut kept = locked(unfinished);
+    kept.clear();
+    kept.extend_from_slice(&rest[..rest.len().min(UNFINISHED)]);
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -72,6 +84,7 @@ pub(super) async fn read(
     deliver: mpsc::Sender<ServerJsonRpcMessage>,
     board: Arc<Board>,
     closed: watch::Sender<bool>,
+    unfinished: Unfinished,
 ) {
     let mut lines = Lines::new(board.limits.line);
     let mut chunk = vec![0; 64 << 10];
@@ -83,6 +96,7 @@ pub(super) async fn read(
         };
         let within = board.count(read);
         lines.feed(&chunk[..read], |piece| take(piece, &board, &mut messages));
+        note(&unfinished, lines.rest());
         if !within {
             return;
         }
@@ -120,6 +134,7 @@ pub(super) async fn complain(
     mut stderr: ChildStderr,
     board: Arc<Board>,
     tail: Arc<Mutex<VecDeque<String>>>,
+    unfinished: Unfinished,
 ) {
     let mut lines = Lines::new(STDERR_LINE);
     let mut chunk = vec![0; 16 << 10];
@@ -142,12 +157,14 @@ pub(super) async fn complain(
             Ok(read) => {
                 let within = board.count(read);
                 lines.feed(&chunk[..read], &mut keep);
+                note(&unfinished, lines.rest());
                 if !within {
                     return;
                 }
             }
         }
     }
+    note(&unfinished, &[]);
     if let Some(piece) = lines.finish() {
         keep(piece);
     }

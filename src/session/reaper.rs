@@ -19,11 +19,8 @@
 //!    by [`claim_orphans`], that it makes no children of its own in other process groups.
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -33,17 +30,26 @@ use super::processes::{self, Process, Table};
 const BURIAL: Duration = Duration::from_secs(3);
 
 static TREES: Mutex<Vec<Arc<Tree>>> = Mutex::new(Vec::new());
-static CLAIM: AtomicBool = AtomicBool::new(false);
+/// Children that were there when the claim was made, by pid and start time: those of the program
+/// that became this one by exec(2).
+static CLAIM: OnceLock<HashSet<(u32, u64)>> = OnceLock::new();
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Declares that every orphan which turns up as a child of this process, outside its own process
-/// group, comes from a target. True for the `watertight` program; not for a process that hosts
+/// Declares that every orphan which turns up as a child of this process from now on, outside its
+/// own process group, comes from a target. True for the `watertight` program; not for a process that hosts
 /// this library beside other things.
 pub fn claim_orphans() {
-    CLAIM.store(true, Ordering::Relaxed);
+    CLAIM.get_or_init(|| {
+        let table = Table::read();
+        table
+            .iter()
+            .filter(|process| process.parent == table.own)
+            .map(|process| (process.pid, process.start))
+            .collect()
+    });
 }
 
 /// Ends all processes of all sessions now, without any grace, and waits until they are gone. For
@@ -212,7 +218,10 @@ impl Tree {
             return !others.iter().any(|other| other.marked(&environment));
         }
         // Also what an earlier session could not be told to be the origin of.
-        CLAIM.load(Ordering::Relaxed) && others.is_empty()
+        let claimed = CLAIM
+            .get()
+            .is_some_and(|before| !before.contains(&(orphan.pid, orphan.start)));
+        claimed && others.is_empty()
     }
 
     fn marked(&self, environment: &[u8]) -> bool {

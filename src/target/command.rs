@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::session::OpenError;
+use crate::session::{OpenError, Unfit};
 
 /// A command as it will be launched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub fn resolve(
         }),
         (None, Some(why)) => Err(OpenError::NotExecutable {
             program: command.into(),
-            why: why.into(),
+            why,
         }),
         (None, None) => Err(OpenError::NotFound {
             program: command.into(),
@@ -97,16 +97,16 @@ pub fn resolve(
 }
 
 /// Whether there is a file, and it may be executed; the reason if it is there but may not.
-fn executable(path: &Path) -> Result<bool, &'static str> {
+fn executable(path: &Path) -> Result<bool, Unfit> {
     let Ok(metadata) = std::fs::metadata(path) else {
         return Ok(false);
     };
     if metadata.is_dir() {
-        return Err("it is a directory");
+        return Err(Unfit::Directory);
     }
     #[cfg(unix)]
     if rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_err() {
-        return Err("permission denied");
+        return Err(Unfit::Permission);
     }
     Ok(true)
 }

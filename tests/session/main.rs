@@ -526,6 +526,10 @@ async fn a_command_that_cannot_start_is_named_with_the_fix() {
     let error = refused(launch(&script.display().to_string(), &[]), &options()).await;
     assert!(matches!(error, OpenError::NotExecutable { .. }), "{error}");
     assert!(error.to_string().contains("chmod +x"));
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&script, executable).expect("it is ours");
+    let error = refused(launch(&script.display().to_string(), &[]), &options()).await;
+    assert!(error.to_string().contains("install that interpreter"));
 
     let mut elsewhere = server("good");
     elsewhere.cwd = directory.path().join("missing");
@@ -573,6 +577,18 @@ async fn a_command_that_is_no_server_is_told_apart() {
         matches!(&error, OpenError::NotMcp { line, .. } if line == "Password:\\u{1b}[5m"),
         "{error}"
     );
+
+    for (stream, name) in [(">&1", "output"), (">&2", "error")] {
+        let prompt = format!("printf 'Password: ' {stream}; exec sleep 300");
+        let text = refused(launch("/bin/sh", &["-c", &prompt]), &patience)
+            .await
+            .to_string();
+        let shown = text
+            .lines()
+            .skip_while(|line| !line.contains(name))
+            .any(|line| line.contains("Password:"));
+        assert!(shown, "a prompt has no end of line: {text}");
+    }
 
     // A terminal program echoes what it is sent: our own request is no answer.
     let error = refused(launch("/bin/cat", &[]), &patience).await;

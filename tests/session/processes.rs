@@ -180,6 +180,8 @@ fn ending_all_at_once_needs_no_runtime() {
     }
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let directory = tempfile::tempdir().expect("a directory");
+    // The daemon wipes its environment and leaves group and session: only this finds it.
+    claim_orphans();
     let (session, pid) = runtime.block_on(async {
         let mut target = server("good");
         target
@@ -191,8 +193,6 @@ fn ending_all_at_once_needs_no_runtime() {
         let pid = daemon(&session, directory.path(), true).await;
         (session, pid)
     });
-    // The daemon has wiped its environment and left group and session: only this finds it.
-    claim_orphans();
     let ended = end_all();
     assert!(ended.contains(&pid), "{ended:?}");
     assert!(ended.contains(&session.pid().expect("a process")));

@@ -1,0 +1,115 @@
+//! From a report to what the user gets: texts on standard output, files, and the exit code.
+//!
+//! Owns where each report goes and what happens when it cannot get there.
+
+use std::path::PathBuf;
+
+use super::{
+    interrupt::Interrupts,
+    print::{complain, deliver},
+    style,
+};
+use crate::{
+    config::{ReportFormat, Settings, Verbosity},
+    exit::Exit,
+    report::{Format, Report, render_json, render_terminal, write_reports},
+};
+
+/// Delivers the report. An interrupt ends the wait for a pipe that nobody reads.
+pub(super) async fn conclude(
+    settings: &Settings,
+    report: Report,
+    interrupts: &mut Interrupts,
+) -> Exit {
+    let deliveries = Deliveries::of(settings);
+    let code = report.summary.exit_code;
+    let lost = tokio::select! {
+        lost = tokio::task::spawn_blocking(move || deliveries.make(&report)) => {
+            // What it panicked with has been told already.
+            lost.unwrap_or_default()
+        }
+        () = interrupts.next() => vec![String::from(
+            "interrupted while the reports were written: some may be missing\n\
+             fix: look whether somebody reads the pipe that a report goes to",
+        )],
+    };
+    for why in &lost {
+        complain(why);
+    }
+    let verdict = Exit::ALL
+        .iter()
+        .map(|(exit, _)| *exit)
+        .find(|exit| exit.code() == code);
+    match verdict {
+        // A breach is one, whether or not all could read of it.
+        Some(exit) if lost.is_empty() || exit == Exit::Breached => exit,
+        _ => Exit::HarnessFault,
+    }
+}
+
+/// What goes where.
+struct Deliveries {
+    files: Vec<(Format, PathBuf)>,
+    printed: Vec<Format>,
+    verbosity: Verbosity,
+}
+
+impl Deliveries {
+    fn of(settings: &Settings) -> Self {
+        let mut made = Self {
+            files: Vec::new(),
+            printed: Vec::new(),
+            verbosity: settings.verbosity,
+        };
+        for wanted in &settings.reports {
+            let format = match wanted.format {
+                ReportFormat::Json => Format::Json,
+                ReportFormat::Text => Format::Terminal,
+            };
+            match &wanted.path {
+                Some(path) => made.files.push((format, PathBuf::from(path))),
+                None => made.printed.push(format),
+            }
+        }
+        made
+    }
+
+    /// Writes all of them; returns why some could not be.
+    fn make(&self, report: &Report) -> Vec<String> {
+        // Files first: they do not depend on who reads our output, and how fast.
+        let mut lost: Vec<String> = write_reports(report, &self.files)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let texts: Vec<String> = if self.printed.is_empty() {
+            vec![self.page(report)]
+        } else {
+            self.printed
+                .iter()
+                .map(|format| match format {
+                    Format::Json => render_json(report),
+                    Format::Terminal => render_terminal(report, &style::look(false)),
+                })
+                .collect()
+        };
+        lost.extend(texts.iter().filter_map(|text| {
+            deliver(text).err().map(|error| {
+                format!(
+                    "the report could not be printed: {error}\n\
+                     fix: free some space where standard output goes, or write a file with --report"
+                )
+            })
+        }));
+        lost
+    }
+
+    /// What a person reads when no report was asked for on standard output.
+    fn page(&self, report: &Report) -> String {
+        let page = render_terminal(report, &style::look(self.verbosity == Verbosity::Verbose));
+        if self.verbosity == Verbosity::Quiet {
+            format!("{}\n", page.trim_end().lines().last().unwrap_or_default())
+        } else {
+            page
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Ctrl-C and its relatives.
+//!
+//! Owns which signals ask a run to end. What ending means is told where the run is driven.
+
+use std::io;
+
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Listens for signals that ask the program to end. From its making on they no longer end it, also
+/// those that come while nobody waits: the next wait returns at once.
+#[derive(Debug)]
+pub(super) struct Interrupts {
+    #[cfg(unix)]
+    signals: Vec<Signal>,
+}
+
+impl Interrupts {
+    /// Listens for `SIGINT`, `SIGTERM` and `SIGHUP`, except those that whoever started us had
+    /// ignored, as nohup(1) does.
+    ///
+    /// # Errors
+    /// When the system refuses to install a handler.
+    #[cfg(unix)]
+    pub(super) fn listen() -> io::Result<Self> {
+        let ignored = ignored();
+        let signals = [
+            SignalKind::interrupt(),
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+        ]
+        .into_iter()
+        .filter(|kind| ignored >> (kind.as_raw_value() - 1) & 1 == 0)
+        .map(signal)
+        .collect::<io::Result<_>>()?;
+        Ok(Self { signals })
+    }
+
+    /// Listens for Ctrl-C.
+    ///
+    /// # Errors
+    /// Never; the signature is that of other platforms.
+    #[cfg(not(unix))]
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Waits for the next of them.
+    pub(super) async fn next(&mut self) {
+        #[cfg(unix)]
+        std::future::poll_fn(|context| {
+            let arrived = self
+                .signals
+                .iter_mut()
+                .any(|signal| signal.poll_recv(context).is_ready());
+            if arrived {
+                std::task::Poll::Ready(())
+            } else {
+                std::task::Poll::Pending
+            }
+        })
+        .await;
+        #[cfg(not(unix))]
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// The signals that this process ignores, signal 1 in the lowest bit: `SigIgn` of proc_pid_status(5).
+/// None are known where there is no /proc.
+#[cfg(unix)]
+fn ignored() -> u64 {
+    std::fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|status| {
+            let mask = status
+                .lines()
+                .find_map(|line| line.strip_prefix("SigIgn:"))?;
+            u64::from_str_radix(mask.trim(), 16).ok()
+        })
+        .unwrap_or(0)
+}
