@@ -18,12 +18,7 @@ const FOUNDATIONS: [&str; 2] = ["exit", "diag"];
 const LINES: usize = 450;
 
 /// Files over [`LINES`], with the reason why they are not split, and the length that they may reach.
-const LONG: [(&str, usize, &str); 6] = [
-    (
-        "cli/run.rs",
-        500,
-        "the order of all steps of a run, read from top to bottom",
-    ),
+const LONG: [(&str, usize, &str); 5] = [
     (
         "run/engine.rs",
         700,

@@ -63,7 +63,6 @@ fn channel(tool: &str, role: Role) -> Arc<Channel> {
         then: None,
         proof: Proof::Proven { steps: Vec::new() },
         destructive: false,
-        then: None,
     })
 }
 

@@ -28,7 +28,7 @@ use crate::{
     exit::Exit,
     report::json::plain,
     run::{Event, Found, Order},
-    session::{ServerInfo, Tool, Transcript, end_all},
+    session::{ServerInfo, Tool, Transcript, claim_orphans, end_all},
     testbed::Bed,
 };
 
@@ -87,6 +87,8 @@ pub async fn run(args: &DiscoverArgs) -> Exit {
         Ok(settings) => settings,
         Err(problems) => return problem(&problems),
     };
+    // The program makes no children but targets.
+    claim_orphans();
     let progress = Progress::new(match settings.verbosity {
         Verbosity::Quiet => Detail::Quiet,
         Verbosity::Normal | Verbosity::Verbose => Detail::Normal,
@@ -152,7 +154,10 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
         found = Found::find(&order, &mint) => found.map_err(|error| Failure::Input(error.to_string()))?,
         () = interrupts.next() => {
             end_all();
-            return Err(Failure::Input(String::from("interrupted")));
+            return Err(Failure::Interrupted {
+                message: String::from("interrupted: nothing was locked"),
+                exit: Exit::Inconclusive,
+            });
         }
     };
     let info = found.info();
