@@ -71,7 +71,7 @@ pub(super) struct Trade {
 
 const READING: Words = Words(
     "read get open view show cat load fetch display head tail print convert parse \
-         summarize analyze import preview retrieve access see render",
+         summarize analyze import preview render retrieve access see",
 );
 
 /// The table. Order is the order of trying among equals.

@@ -161,6 +161,15 @@ pub fn judge(facts: &Facts) -> Ruling {
         (Response::Benign, _) if awake => Basis::Filtered,
         // All that could leak is in the answer, and the twin shows that it would have been found there.
         (Response::Benign, Twin::Passed(_)) if !witnessed(facts) => Basis::Filtered,
+        // Nor does the answer tell of a permitted object what it would have to tell.
+        (Response::Benign, Twin::Rejected(_)) if !witnessed(facts) => {
+            return Ruling::NotApplicable {
+                basis: Basis::Inert,
+                reason: String::from(
+                    "nothing here tells it, not even of a permitted object: its twin told nothing either",
+                ),
+            };
+        }
         (Response::Benign, _) => {
             return inconclusive(
                 Basis::NoEvidence,

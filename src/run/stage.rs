@@ -141,6 +141,7 @@ impl Stage<'_> {
     ) -> Result<Played, SceneError> {
         let named = paths(ask.variant, &scene);
         let liveness = self.liveness(ask, &scene, &named);
+        let mut counted = self.counting(ask, &scene, counting);
         for planted in &scene.planted {
             self.sightings.detector().arm(&planted.token);
         }
@@ -154,7 +155,7 @@ impl Stage<'_> {
             }
             None => None,
         };
-        let counted = self.counted(ask, &scene, counting);
+        counted.retain(|name| scene.planted(name).is_some_and(|planted| planted.secret));
         let roots = self.places(&scene, &named);
         let before = Snapshot::take(roots.iter().map(PathBuf::as_path));
         let watches = if act.is_none() {
@@ -271,11 +272,11 @@ impl Stage<'_> {
         found
     }
 
-    fn counted(&self, ask: &Ask<'_>, scene: &Scene, counting: Counting<'_>) -> Vec<String> {
+    /// The plants that count, should their tokens come out. Asked while nothing swaps paths.
+    fn counting(&self, ask: &Ask<'_>, scene: &Scene, counting: Counting<'_>) -> Vec<String> {
         scene
             .planted
             .iter()
-            .filter(|planted| planted.secret)
             .filter(|planted| match counting {
                 Counting::Forbidden => {
                     ask.claim == Claim::MaxFileSize || self.forbidden(&planted.path)
@@ -331,7 +332,14 @@ impl Stage<'_> {
             .iter()
             .filter(|planted| counted.contains(&planted.name) && planted.metadata.is_some())
             .filter_map(|planted| {
-                Some((planted.name.clone(), self.files.watch(&planted.path).ok()?))
+                // A listing reads the directory and not the file.
+                let lists = ask.channel.role == Role::DirList;
+                let path = planted
+                    .path
+                    .parent()
+                    .filter(|_| lists)
+                    .unwrap_or(&planted.path);
+                Some((planted.name.clone(), self.files.watch(path).ok()?))
             })
             .collect()
     }

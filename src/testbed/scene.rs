@@ -4,12 +4,13 @@
 //! the policy's business, not this file's.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     io::Write as _,
     os::{fd::RawFd, unix::fs::MetadataExt as _},
     path::{Component, Path, PathBuf},
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, SystemTime},
@@ -524,11 +525,10 @@ impl Scene {
             .push(path.to_path_buf());
     }
 
-    /// Creates a directory and its missing parents, remembering what it created.
+    /// Creates a directory and its missing parents, remembering what it created, and what another
+    /// scene created and may leave to this one.
     fn directory(&self, path: &Path) -> io::Result<()> {
-        if path.is_dir() {
-            return Ok(());
-        }
+        let mut made = made();
         let mut missing = Vec::new();
         let mut at = path;
         while !at.exists() {
@@ -543,8 +543,15 @@ impl Scene {
             }
         }
         fs::create_dir_all(path)?;
+        made.extend(missing);
+        let mut used: Vec<PathBuf> = path
+            .ancestors()
+            .filter(|path| made.contains(*path))
+            .map(Path::to_path_buf)
+            .collect();
+        used.reverse();
         let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
-        created.extend(missing.into_iter().rev());
+        created.extend(used);
         Ok(())
     }
 
@@ -569,7 +576,7 @@ impl Scene {
             let _ = fs::remove_dir_all(own);
         }
         for path in inside.iter().rev().filter(|path| !path.starts_with(own)) {
-            remove(path);
+            remove(path, &self.slug);
         }
         self.created = Mutex::new(outside);
     }
@@ -583,14 +590,27 @@ impl Drop for Scene {
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
         for path in created.iter().rev() {
-            remove(path);
+            remove(path, &self.slug);
         }
     }
 }
 
-/// Removes a file or link, or a directory that nothing else uses any more.
-fn remove(path: &Path) {
+/// Directories that scenes of this process created and that may still stand. Several scenes plant in
+/// the same sibling of the root; the last one removes it.
+fn made() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    static MADE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    MADE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes a file or link, a directory of the trial with all that is in it, or a directory that
+/// nothing else uses any more.
+fn remove(path: &Path, slug: &str) {
+    let mut made = made();
+    let own = path.components().any(|part| part.as_os_str() == slug);
     match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() && own => {
+            let _ = fs::remove_dir_all(path);
+        }
         Ok(metadata) if metadata.is_dir() => {
             let _ = fs::remove_dir(path);
         }
@@ -598,6 +618,9 @@ fn remove(path: &Path) {
             let _ = fs::remove_file(path);
         }
         Err(_) => {}
+    }
+    if fs::symlink_metadata(path).is_err() {
+        made.retain(|known| !known.starts_with(path));
     }
 }
 

@@ -32,7 +32,8 @@ pub struct FileWitness {
 struct State {
     inotify: Inotify,
     next: u64,
-    watched: HashMap<WatchDescriptor, WatchId>,
+    /// Several names of one inode share a descriptor.
+    watched: HashMap<WatchDescriptor, Vec<WatchId>>,
     descriptors: HashMap<WatchId, WatchDescriptor>,
     reads: HashMap<WatchId, usize>,
 }
@@ -97,7 +98,11 @@ impl FileWitness {
             })?;
         let id = WatchId(state.next);
         state.next += 1;
-        state.watched.insert(descriptor.clone(), id);
+        state
+            .watched
+            .entry(descriptor.clone())
+            .or_default()
+            .push(id);
         state.descriptors.insert(id, descriptor);
         Ok(id)
     }
@@ -117,7 +122,14 @@ impl FileWitness {
         let Some(mut state) = self.lock() else { return };
         self.drain(&mut state);
         state.reads.remove(&watch);
-        if let Some(descriptor) = state.descriptors.remove(&watch) {
+        let Some(descriptor) = state.descriptors.remove(&watch) else {
+            return;
+        };
+        let Some(sharing) = state.watched.get_mut(&descriptor) else {
+            return;
+        };
+        sharing.retain(|id| *id != watch);
+        if sharing.is_empty() {
             state.watched.remove(&descriptor);
             // The file may be gone already, and its watch with it.
             let _ = state.inotify.watches().remove(descriptor);
@@ -139,9 +151,11 @@ impl FileWitness {
                     self.go_blind("its event queue overflowed (fs.inotify.max_queued_events)");
                 }
                 if event.mask.contains(EventMask::ACCESS)
-                    && let Some(id) = state.watched.get(&event.wd)
+                    && let Some(sharing) = state.watched.get(&event.wd)
                 {
-                    *state.reads.entry(*id).or_default() += 1;
+                    for id in sharing {
+                        *state.reads.entry(*id).or_default() += 1;
+                    }
                 }
             }
             if !any {

@@ -71,6 +71,7 @@ impl Snapshot {
         for root in roots {
             for found in WalkDir::new(root)
                 .follow_links(false)
+                .follow_root_links(false)
                 .into_iter()
                 .filter_map(Result::ok)
             {

@@ -14,9 +14,15 @@ pub fn told(text: &str, size: u64, modified: u64) -> Option<String> {
     {
         return Some(format!("its size, as `{spelled}`"));
     }
-    times(modified)
+    let stamps = stamps(modified)
         .into_iter()
-        .find(|spelled| text.contains(spelled.as_str()))
+        .filter(|spelled| stands_alone(text, spelled));
+    let dates = dates(modified)
+        .into_iter()
+        .filter(|spelled| text.contains(spelled.as_str()));
+    stamps
+        .chain(dates)
+        .next()
         .map(|spelled| format!("its time of modification, as `{spelled}`"))
 }
 
@@ -37,23 +43,39 @@ fn sizes(size: u64) -> Vec<String> {
     spelled
 }
 
-fn times(modified: u64) -> Vec<String> {
+/// Seconds since 1970, whole or with a fraction, milli-, micro- and nanoseconds. Planted times are
+/// whole seconds.
+fn stamps(modified: u64) -> Vec<String> {
+    ["", ".0", ".000", "000", "000000", "000000000"]
+        .map(|rest| format!("{modified}{rest}"))
+        .to_vec()
+}
+
+fn dates(modified: u64) -> Vec<String> {
     let utc =
         humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(modified))
             .to_string();
     let minute = utc[..16].to_owned();
-    vec![modified.to_string(), minute.replace('T', " "), minute]
+    vec![minute.replace('T', " "), minute]
 }
 
-/// Whether `number` stands in `text` with no digit beside it.
+/// Whether `number` stands in `text` and is no part of a longer number.
 fn stands_alone(text: &str, number: &str) -> bool {
     let digit =
         |character: Option<char>| character.is_some_and(|character| character.is_ascii_digit());
+    // A comma between digits separates numbers, unless it groups the digits of this one.
+    let joins = |character: Option<char>| {
+        character == Some('.') || character == Some(',') && number.contains(',')
+    };
     text.match_indices(number).any(|(at, _)| {
-        let (before, after) = (&text[..at], &text[at + number.len()..]);
-        let mut after = after.chars();
-        let next = after.next();
-        let fraction = next == Some('.') && digit(after.next());
-        !digit(before.chars().next_back()) && !before.ends_with('.') && !digit(next) && !fraction
+        let mut before = text[..at].chars().rev();
+        let mut after = text[at + number.len()..].chars();
+        let (last, next) = (before.next(), after.next());
+        let part = digit(last)
+            || digit(next)
+            || last == Some('.')
+            || joins(last) && digit(before.next())
+            || joins(next) && digit(after.next());
+        !part
     })
 }
