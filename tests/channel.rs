@@ -1310,7 +1310,8 @@ fn chain(answer_with: impl Fn(usize) -> String + Send + Sync + 'static, id: Valu
 fn one_tool_takes_in_and_another_gives_out() {
     let string = json!({ "type": "string" });
     let integer = json!({ "type": "integer" });
-    let shapes: [(fn(usize) -> String, &Value, Take); 3] = [
+    type Shape<'s> = (fn(usize) -> String, &'s Value, Take);
+    let shapes: [Shape<'_>; 3] = [
         (|id| format!("Attached as a-{id}."), &string, Take::Word(2)),
         (|id| id.to_string(), &integer, Take::Text),
         (

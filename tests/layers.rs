@@ -18,28 +18,7 @@ const FOUNDATIONS: [&str; 2] = ["exit", "diag"];
 const LINES: usize = 450;
 
 /// Files over [`LINES`], with the reason why they are not split, and the length that they may reach.
-const LONG: [(&str, usize, &str); 10] = [
-    (
-        "channel/prove.rs",
-        600,
-        "one state machine: trying shapes until one is proven",
-    ),
-    (
-        "channel/repair.rs",
-        600,
-        "one table: what a refusal says, and the argument that answers it",
-    ),
-    (
-        "channel/score.rs",
-        650,
-        "one table: words and shapes, and what each counts for a role",
-    ),
-    ("channel/words.rs", 550, "word lists"),
-    (
-        "cli/run.rs",
-        500,
-        "the order of all steps of a run, read from top to bottom",
-    ),
+const LONG: [(&str, usize, &str); 5] = [
     (
         "run/engine.rs",
         700,

@@ -450,7 +450,8 @@ allowed_paths = ["/w", "/w/src", "/w/"]
 #[test]
 fn the_published_schema_is_the_generated_one_and_fits_the_example() {
     let schema = policy::schema();
-    checked_in("reports/policy-v1.schema.json", schema.as_value());
+    let value = serde_json::to_value(&schema).expect("a schema is JSON");
+    checked_in("reports/policy-v1.schema.json", &value);
     let validator = jsonschema::validator_for(schema.as_value()).expect("a valid schema");
     let example: Value = serde_json::from_str(EXAMPLE).expect("valid JSON");
     assert!(validator.is_valid(&example));

@@ -1,7 +1,6 @@
 //! From a tool list to channels.
 //!
-//! Owns which candidates are tried, in which order and how many at once, and the account of what
-//! stays unbound and why.
+//! Owns which candidates are tried, in which order and how many at once, and which of them stay.
 
 use std::{
     path::Path,
@@ -16,13 +15,12 @@ use futures::{StreamExt, stream};
 use tokio::sync::Semaphore;
 
 use super::{
+    account::account,
     fill::{SIDE_FILE, needs_side_file},
-    flatten::{Kind, Leaf},
     prove::Lab,
-    score::{Candidate, candidates, destructive, forms, resource_candidate, resource_tool, writes},
+    score::{Candidate, candidates, destructive, resource_candidate, resource_tool, writes},
     slots::single,
     stage::{Outlet, outlet},
-    words::{CREDENTIALS, words},
 };
 use crate::{
     channel::{BIND, Channel, Follow, Proof, RESOURCES_READ, Unbound},
@@ -82,11 +80,11 @@ pub struct ProofStep {
 
 /// What one tool is good for.
 #[derive(Default)]
-struct Found {
-    channels: Vec<Channel>,
+pub(super) struct Found {
+    pub(super) channels: Vec<Channel>,
     /// Reasons of candidates that were dropped.
-    dropped: Vec<(Role, String)>,
-    skipped: Option<String>,
+    pub(super) dropped: Vec<(Role, String)>,
+    pub(super) skipped: Option<String>,
 }
 
 impl Found {
@@ -382,86 +380,5 @@ impl<C: Caller> Lab<'_, C> {
             return Some(None);
         }
         None
-    }
-}
-
-/// Writes down what of a tool no channel drives.
-fn account(tool: &Tool, found: &Found, follows: &[Follow], unbound: &mut Vec<Unbound>) {
-    if tool.name == RESOURCES_READ {
-        unbound.extend(found.dropped.iter().map(|(_, why)| Unbound {
-            tool: tool.name.clone(),
-            parameter: None,
-            why: format!("no file is a resource: {why}"),
-        }));
-        return;
-    }
-    let tried = found
-        .dropped
-        .iter()
-        .map(|(role, why)| format!("{role}: {why}"))
-        .collect::<Vec<_>>()
-        .join("; ");
-    let leaves: Vec<Leaf> = forms(tool)
-        .into_iter()
-        .flat_map(|form| form.leaves)
-        .filter(|leaf| !leaf.guessed && leaf.takes_text())
-        .filter(|leaf| leaf.kinds.is_empty() || leaf.kinds.contains(&Kind::Text))
-        .collect();
-    let fed: Vec<&Follow> = follows
-        .iter()
-        .filter(|follow| follow.tool == tool.name)
-        .collect();
-    if found.channels.is_empty() && fed.is_empty() {
-        let why = match &found.skipped {
-            Some(why) => why.clone(),
-            None if !tried.is_empty() => tried.clone(),
-            None if leaves.is_empty() => String::from("it takes no text"),
-            None => String::from("its names fit no role"),
-        };
-        unbound.push(Unbound {
-            tool: tool.name.clone(),
-            parameter: None,
-            why,
-        });
-    }
-    let driven: Vec<&String> = found
-        .channels
-        .iter()
-        .flat_map(|channel| channel.slots.values().flatten())
-        .chain(fed.iter().map(|follow| &follow.pointer))
-        .collect();
-    let mut listed: Vec<&str> = Vec::new();
-    for leaf in &leaves {
-        let place = single(&leaf.pointer);
-        if driven.iter().any(|pointer| single(pointer) == place)
-            || listed.contains(&leaf.pointer.as_str())
-        {
-            continue;
-        }
-        listed.push(&leaf.pointer);
-        let credential = words(&leaf.name).iter().any(|word| CREDENTIALS.has(word));
-        let chosen = found.channels.iter().any(|channel| {
-            serde_json::Value::Object(channel.fixed.clone())
-                .pointer(&place)
-                .is_some()
-        });
-        let why = if found.skipped.is_some() {
-            "the tool was skipped"
-        } else if credential {
-            "takes a credential: never attacked"
-        } else if !leaf.choices.is_empty() {
-            "takes one of a few fixed values"
-        } else if chosen {
-            "filled with a harmless value"
-        } else if found.channels.is_empty() {
-            "no channel of the tool was found"
-        } else {
-            "its name fits no slot of the roles found"
-        };
-        unbound.push(Unbound {
-            tool: tool.name.clone(),
-            parameter: Some(leaf.pointer.clone()),
-            why: why.to_owned(),
-        });
     }
 }

@@ -45,7 +45,7 @@ pub(super) enum Fact {
     HoldsBelow(PathBuf, String),
     /// Something lies in the directory.
     Inhabited(PathBuf),
-    /// Something in the directory has a name that starts so.
+    /// A file in the directory has a name that starts so.
     Begins(PathBuf, String),
 }
 
@@ -109,10 +109,8 @@ impl Fact {
             }
             Fact::Begins(dir, stem) => fs::read_dir(dir).is_ok_and(|entries| {
                 entries.flatten().any(|entry| {
-                    entry
-                        .file_name()
-                        .to_string_lossy()
-                        .starts_with(stem.as_str())
+                    let name = entry.file_name();
+                    entry.path().is_file() && name.to_string_lossy().starts_with(stem.as_str())
                 })
             }),
         }

@@ -3,6 +3,7 @@
 //! Owns the way from a tool list to proven channels: flatten, score, fill, prove, repair, lock.
 //! Knows nothing of probes or verdicts.
 
+mod account;
 mod arguments;
 mod attempts;
 mod bench;
@@ -14,6 +15,7 @@ mod flatten;
 mod follow;
 mod lock;
 mod lock_change;
+mod meaning;
 mod model;
 mod prove;
 mod repair;

@@ -330,10 +330,10 @@ pub(super) fn spelled(channel: &Channel, values: &Values, root: &Path) -> String
 }
 
 fn step(channel: &Channel, values: &Values, root: &Path, evidence: &Evidence) -> String {
-    let seen = if evidence.in_reply() {
-        "its own evidence in the reply"
-    } else {
-        "its own effect on the disk"
+    let seen = match &channel.then {
+        _ if !evidence.in_reply() => String::from("its own effect on the disk"),
+        Some(then) => format!("its own evidence from {}", then.tool),
+        None => String::from("its own evidence in the reply"),
     };
     format!("{} -> {seen}", spelled(channel, values, root))
 }

@@ -10,9 +10,9 @@ use super::{
     complaint::{Defect, defects, dotted},
     fill::value_for,
     flatten::{Form, Kind, Leaf},
+    meaning::meaning,
     score::joined,
     slots::{leaf_score, single},
-    words::meaning,
 };
 use crate::channel::Channel;
 

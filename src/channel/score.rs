@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::{
     flatten::{Form, Kind, Leaf, flatten},
+    meaning::meaning,
     slots::{Binding, CONTRADICTION, NAME, bindings, leaf_score, ranked, top},
-    words::{self, TRADES, Trade, Words, meaning, words},
+    words::{self, TRADES, Trade, Words, words},
 };
 use crate::{
     channel::RESOURCES_READ,

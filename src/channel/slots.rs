@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::{
     flatten::{Form, Kind, Leaf},
-    words::{self, Meaning, meaning, words},
+    meaning::{Meaning, meaning},
+    words::{self, words},
 };
 use crate::probe::{Role, Slot};
 

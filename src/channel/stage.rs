@@ -11,10 +11,11 @@ use super::{
     fill::draft,
     flatten::{Kind, Leaf},
     follow::{MAX_VALUE, members, scalar, split},
+    meaning::HANDLE,
     prove::{Lab, Steered, excerpt, spelled},
     score::{Candidate, destructive, forms},
     slots::{NAME, leaf_score, single},
-    words::{COMMON, HANDLE, WRITING, words},
+    words::{COMMON, WRITING, words},
 };
 use crate::{
     channel::{Channel, Follow, Proof, Take},

@@ -18,7 +18,7 @@ use super::{
     lock,
     print::{problem, put},
     progress::{Detail, Progress},
-    run::{Failure, JOBS, endpoint, exists, given, locked, options, placeholders, setup},
+    run::{Failure, JOBS, endpoint, exists, given, options, placeholders, setup},
     style,
 };
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
     exit::Exit,
     report::json::plain,
     run::{Event, Found, Order},
-    session::{ServerInfo, Tool, Transcript, end_all},
+    session::{ServerInfo, Tool, Transcript, claim_orphans, end_all},
     testbed::Bed,
 };
 
@@ -87,6 +87,8 @@ pub async fn run(args: &DiscoverArgs) -> Exit {
         Ok(settings) => settings,
         Err(problems) => return problem(&problems),
     };
+    // The program makes no children but targets.
+    claim_orphans();
     let progress = Progress::new(match settings.verbosity {
         Verbosity::Quiet => Detail::Quiet,
         Verbosity::Normal | Verbosity::Verbose => Detail::Normal,
@@ -115,7 +117,7 @@ pub async fn run(args: &DiscoverArgs) -> Exit {
 }
 
 async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Failure> {
-    let old = locked(settings)?;
+    let old = lock::of(settings)?;
     let bed = match &settings.target.allowed {
         Some(shared) => Bed::around(shared),
         None => Bed::create(),
@@ -152,7 +154,10 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
         found = Found::find(&order, &mint) => found.map_err(|error| Failure::Input(error.to_string()))?,
         () = interrupts.next() => {
             end_all();
-            return Err(Failure::Input(String::from("interrupted")));
+            return Err(Failure::Interrupted {
+                message: String::from("interrupted: nothing was locked"),
+                exit: Exit::Inconclusive,
+            });
         }
     };
     let info = found.info();
@@ -194,8 +199,9 @@ fn update(
     if written {
         lock::write(path, &new)?;
     }
+    let here = std::env::current_dir().unwrap_or_default();
     Ok(Some(Locked {
-        path: path.to_owned(),
+        path: path.strip_prefix(here).unwrap_or(path).to_owned(),
         existed: old.is_some(),
         written,
         changes,

@@ -7,15 +7,24 @@ use std::path::Path;
 use super::run::Failure;
 use crate::{
     channel::{Lock, LockError},
+    config::Settings,
     diag::{Diagnostic, Problems, Source},
     report::write::store,
 };
+
+/// The channels of an earlier discovery, if there was one.
+pub(super) fn of(settings: &Settings) -> Result<Option<Lock>, Failure> {
+    match &settings.lock {
+        Some(path) => read(path).map_err(Failure::Problems),
+        None => Ok(None),
+    }
+}
 
 /// The lock at a path; none when there is no file.
 ///
 /// # Errors
 /// When it cannot be read, or is no lock, with the place.
-pub(super) fn read(path: &Path) -> Result<Option<Lock>, Problems> {
+fn read(path: &Path) -> Result<Option<Lock>, Problems> {
     if !path.exists() {
         return Ok(None);
     }

@@ -23,7 +23,7 @@ use super::{
     shield::REPORT_IT,
 };
 use crate::{
-    channel::{Channel, Lock},
+    channel::Channel,
     config::{self, Reach, Settings, TargetSpec, Verbosity},
     diag::{Diagnostic, Look, Problems},
     exit::Exit,
@@ -168,7 +168,7 @@ pub(super) async fn report(
         policy: &policy,
         probes: probes.clone(),
         given: given(settings, &places)?,
-        lock: locked(settings)?,
+        lock: lock::of(settings)?,
         allow_destructive: &settings.target.allow_destructive,
         allowed_is_argument: target.allowed_is_argument,
         jobs: settings.jobs.unwrap_or(JOBS),
@@ -423,14 +423,6 @@ pub(super) fn given(settings: &Settings, places: &Placeholders) -> Result<Vec<Ch
         Ok(Channel::given(binding, fixed))
     };
     settings.bindings.iter().map(channel).collect()
-}
-
-/// The channels of an earlier discovery.
-pub(super) fn locked(settings: &Settings) -> Result<Option<Lock>, Failure> {
-    match &settings.lock {
-        Some(path) => lock::read(path).map_err(Failure::Problems),
-        None => Ok(None),
-    }
 }
 
 fn policy_path(settings: &Settings) -> Option<&Path> {

@@ -14,7 +14,7 @@ pub use launch::LaunchArgs;
 
 use crate::{
     cli::run_args::reader::Reader,
-    config::{FILE_NAME, Layer, PolicyChoice, Settings, Verbosity},
+    config::{FILE_NAME, Layer, PolicyChoice, Progress, Settings, Verbosity},
     diag::{Diagnostic, Problems, word_of},
     probe::Severity,
 };
@@ -70,6 +70,15 @@ pub struct RunArgs {
     /// Print every trial
     #[arg(long, short, help_heading = "Output")]
     pub verbose: bool,
+
+    /// Show progress: auto, bar, lines or none
+    #[arg(
+        long,
+        value_name = "WHEN",
+        help_heading = "Output",
+        value_parser = word_of_flag::<Progress>
+    )]
+    pub progress: Option<Progress>,
 }
 
 /// A flag that is one of a few words.
@@ -206,7 +215,7 @@ impl RunArgs {
             (false, true) => Verbosity::Verbose,
             (false, false) => Verbosity::Normal,
         };
-        layer.progress = self.launch.progress.unwrap_or_default();
+        layer.progress = self.progress.unwrap_or_default();
         layer.found = found;
         layer
     }

@@ -4,7 +4,11 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::{config, policy, probe, report, suite};
+use crate::{
+    config, policy, probe,
+    report::{self, json::plain},
+    suite,
+};
 
 /// Arguments of `watertight schema`.
 #[derive(Debug, Clone, Copy, Args)]
@@ -39,5 +43,5 @@ pub fn run(args: &SchemaArgs) -> String {
         SchemaOf::Suite => suite::suite_schema(),
         SchemaOf::Report => report::schema(),
     };
-    format!("{:#}\n", schema.as_value())
+    plain(&schema)
 }

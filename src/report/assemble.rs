@@ -245,11 +245,10 @@ fn evidence_report(seen: &Observation) -> EvidenceReport {
 fn tools(ran: &Ran) -> Vec<ToolReport> {
     let count = |name: &str| {
         let of = |outcome: &&Outcome| {
-            outcome
-                .trial
-                .channel
-                .as_ref()
-                .is_some_and(|channel| channel.tool == name)
+            outcome.trial.channel.as_ref().is_some_and(|channel| {
+                let then = channel.then.as_ref();
+                channel.tool == name || then.is_some_and(|then| then.tool == name)
+            })
         };
         ran.outcomes
             .iter()

@@ -44,15 +44,19 @@ pub(super) fn text(outcome: &Outcome, look: &Look) -> String {
         let words = "No tool was found to do anything that a probe asks about.";
         page.paragraph(3, 0, PLAIN, Wrap::Prose, words);
     }
-    for channel in channels {
-        block(&mut page, outcome, channel, look.verbose);
+    for (number, channel) in channels.iter().enumerate() {
+        if number > 0 {
+            page.blank();
+        }
+        block(&mut page, outcome, channel, look);
     }
-    unbound(&mut page, &outcome.discovery.unbound);
+    unbound(&mut page, &outcome.discovery.unbound, look.verbose);
     closing(&mut page, outcome);
     page.finish()
 }
 
-fn block(page: &mut Page, outcome: &Outcome, channel: &Channel, verbose: bool) {
+fn block(page: &mut Page, outcome: &Outcome, channel: &Channel, look: &Look) {
+    let verbose = look.verbose;
     let (style, mark) = if channel.proof.proven() {
         (GOOD, "proven")
     } else {
@@ -84,7 +88,9 @@ fn block(page: &mut Page, outcome: &Outcome, channel: &Channel, verbose: bool) {
         Proof::Proven { steps } if !verbose => {
             for (number, step) in steps.iter().take(STEPS).enumerate() {
                 let label = if number == 0 { "proof" } else { "" };
-                page.field(label, FAINT, Wrap::Quote, &named(step, outcome));
+                let step = named(step, outcome);
+                let step = step.strip_prefix(&channel.tool).unwrap_or(&step);
+                page.field(label, FAINT, Wrap::Code, &short(step.trim_start(), look));
             }
         }
         Proof::Proven { .. } => {}
@@ -103,7 +109,24 @@ fn block(page: &mut Page, outcome: &Outcome, channel: &Channel, verbose: bool) {
             page.field(label, FAINT, Wrap::Code, &what);
         }
     }
-    page.blank();
+}
+
+/// A step on one line: what was sent is cut, what came of it is not.
+fn short(step: &str, look: &Look) -> String {
+    /// Columns before the text of a field, and the least that is worth showing of a request.
+    const GUTTER: usize = 13;
+    const LEAST: usize = 16;
+    let Some((sent, came)) = step.rsplit_once(" -> ") else {
+        return step.to_owned();
+    };
+    let width = look.width.max(72) - GUTTER;
+    let room = width
+        .saturating_sub(came.chars().count() + " -> ".len() + 1)
+        .max(LEAST);
+    match sent.char_indices().nth(room) {
+        Some((end, _)) => format!("{}… -> {came}", &sent[..end]),
+        None => step.to_owned(),
+    }
 }
 
 /// Where the slots go, how paths are spelled, and how sure the names were.
@@ -120,9 +143,8 @@ fn takes(channel: &Channel) -> String {
         PathForm::Uri => "file: URIs",
         PathForm::Split | PathForm::SplitRelative => "directory and name apart",
     };
-    match channel.role {
-        Role::IdentRead => {}
-        _ => parts.push(String::from(form)),
+    if channel.role != Role::IdentRead {
+        parts.push(String::from(form));
     }
     if channel.role == Role::FileSearch {
         parts.push(String::from(match channel.pattern {
@@ -130,7 +152,13 @@ fn takes(channel: &Channel) -> String {
             PatternForm::Glob | PatternForm::DeepGlob => "globs",
         }));
     }
-    parts.push(format!("{} files", channel.extension));
+    let directories = matches!(
+        channel.role,
+        Role::DirList | Role::DirCreate | Role::FileSearch | Role::RepoRead | Role::RepoCreate
+    );
+    if !directories {
+        parts.push(format!("{} files", channel.extension));
+    }
     parts.push(format!("score {:.2}", channel.score));
     parts.join(", ")
 }
@@ -149,17 +177,28 @@ fn named(text: &str, outcome: &Outcome) -> String {
     text.replace(&*outcome.allowed.to_string_lossy(), "{allowed}")
 }
 
-fn unbound(page: &mut Page, unbound: &[Unbound]) {
+/// Parameters of tools that stay unbound as a whole add nothing, so only `verbose` shows them.
+fn unbound(page: &mut Page, unbound: &[Unbound], verbose: bool) {
     if unbound.is_empty() {
         return;
     }
     let whole = unbound.iter().filter(|one| one.parameter.is_none()).count();
     let remark = format!("{whole} tools, {} parameters", unbound.len() - whole);
     page.heading(PLAIN, "What stays unbound", &remark);
-    let mut rest = unbound;
+    let covered = |one: &Unbound| {
+        one.parameter.is_some()
+            && unbound
+                .iter()
+                .any(|whole| whole.parameter.is_none() && whole.tool == one.tool)
+    };
+    let shown: Vec<&Unbound> = unbound
+        .iter()
+        .filter(|one| verbose || !covered(one))
+        .collect();
+    let mut rest = shown.as_slice();
     while let Some(first) = rest.first() {
         // Parameters of a tool that share their reason share a line.
-        let same = |one: &&Unbound| {
+        let same = |one: &&&Unbound| {
             one.tool == first.tool
                 && one.why == first.why
                 && one.parameter.is_some() == first.parameter.is_some()

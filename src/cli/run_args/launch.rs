@@ -7,10 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::word_of_flag;
-use crate::{
-    channel::LOCK_FILE,
-    config::{Era, Progress},
-};
+use crate::{channel::LOCK_FILE, config::Era};
 
 /// Flags that say which target is started, and how it is spoken to.
 #[derive(Debug, Clone, Default, Args)]
@@ -99,7 +96,7 @@ pub struct LaunchArgs {
     #[arg(long, value_name = "FILE", help_heading = "How it runs")]
     pub config: Option<PathBuf>,
 
-    /// Use the tool bindings of this file [default: ./bindings.lock, if it is there]
+    /// Tool bindings [default: ./bindings.lock]
     #[arg(
         long,
         value_name = "FILE",
@@ -111,15 +108,6 @@ pub struct LaunchArgs {
     /// Use no file of tool bindings
     #[arg(long, help_heading = "How it runs")]
     pub no_lock: bool,
-
-    /// Show progress: auto, bar, lines or none
-    #[arg(
-        long,
-        value_name = "WHEN",
-        help_heading = "Output",
-        value_parser = word_of_flag::<Progress>
-    )]
-    pub progress: Option<Progress>,
 }
 
 impl LaunchArgs {
