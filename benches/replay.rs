@@ -260,7 +260,6 @@ fn run_core(bed: &Bed, launch: Launch, transcript: Transcript) -> Result<(), Fai
         policy: &policy,
         probes,
         given: Vec::new(),
-        lock: None,
         allow_destructive: &[],
         allowed_is_argument: true,
         jobs: JOBS,
