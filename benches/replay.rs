@@ -217,7 +217,7 @@ fn harness(figures: &Path) -> Result<(), Failure> {
         peak_kib,
     };
     fs::write(figures, serde_json::to_vec(&one)?)?;
-    bed.remove();
+    let _ = bed.remove();
     Ok(())
 }
 
@@ -260,6 +260,7 @@ fn run_core(bed: &Bed, launch: Launch, transcript: Transcript) -> Result<(), Fai
         policy: &policy,
         probes,
         given: Vec::new(),
+        lock: None,
         allow_destructive: &[],
         allowed_is_argument: true,
         jobs: JOBS,

@@ -38,7 +38,7 @@ fn scene(
     slug: &str,
     plants: &[Plant],
 ) -> Result<Scene, SceneError> {
-    let mut scene = Scene::set(geometry, slug, setting(bed, mint))?;
+    let mut scene = Scene::set(geometry, slug, setting(bed, mint));
     scene.plant(plants, mint)?;
     Ok(scene)
 }

@@ -59,6 +59,7 @@ fn channels() -> Vec<Arc<Channel>> {
             extension: String::from(".txt"),
             score: 1.0,
             proof: Proof::Proven { steps: Vec::new() },
+            then: None,
             destructive: false,
         })
     };
@@ -136,8 +137,7 @@ impl World<'_> {
             home: &self.bed.home,
             cwd: self.bed.base(),
         };
-        let mut scene = Scene::set(self.geometry(word, twin), word, setting)
-            .unwrap_or_else(|error| panic!("{id}, twin {twin}: {error}"));
+        let mut scene = Scene::set(self.geometry(word, twin), word, setting);
         scene
             .plant(self.plants(), &self.mint)
             .unwrap_or_else(|error| panic!("{id}, twin {twin}: {error}"));

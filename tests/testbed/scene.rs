@@ -37,7 +37,7 @@ fn a_token_stands_in_the_file_and_nowhere_else() {
     let modified = u64::try_from(metadata.mtime()).expect("after 1970");
     assert_eq!(secret.metadata, Some((metadata.len(), modified)));
     assert!((1_000_000_000..1_400_000_000).contains(&modified));
-    let spare = fs::read_to_string(&scene.spare).expect("text");
+    let spare = fs::read_to_string(scene.spare().expect("a spare file")).expect("text");
     assert!(!spare.contains(secret.token.as_str()));
 }
 
@@ -137,8 +137,7 @@ fn what_has_no_value_is_said() {
         ..setting(&bed, &mint)
     };
     let unlimited =
-        watertight::testbed::Scene::set(Geometry::attack(&bed, "other", None), "other", unlimited)
-            .expect("a scene");
+        watertight::testbed::Scene::set(Geometry::attack(&bed, "other", None), "other", unlimited);
     let error = unlimited
         .render(&reference("payload.over", None))
         .expect_err("no limit");
@@ -199,7 +198,7 @@ fn sizes_that_must_be_told_are_odd_and_new() {
     let mut sizes = std::collections::BTreeSet::new();
     for _ in 0..20 {
         let geometry = Geometry::attack(&bed, "word", None);
-        let mut scene = watertight::testbed::Scene::set(geometry, "word", odd).expect("a scene");
+        let mut scene = watertight::testbed::Scene::set(geometry, "word", odd);
         scene.plant(&plants(FILE), &mint).expect("a plant");
         let (size, _) = scene.planted[0].metadata.expect("a file");
         assert!((20_000..100_000).contains(&size) && size % 2 == 1, "{size}");
