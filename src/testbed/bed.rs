@@ -5,6 +5,8 @@
 //! servers were measured to allow those silently.
 
 use std::{
+    collections::BTreeSet,
+    ffi::OsString,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -47,6 +49,8 @@ pub struct Bed {
     pub tmp: PathBuf,
     /// What the run created as a whole.
     base: TempDir,
+    /// What stood beside a shared allowed directory before the run.
+    before: Option<BTreeSet<OsString>>,
 }
 
 impl Bed {
@@ -64,6 +68,7 @@ impl Bed {
             home: path.join("home"),
             tmp: path.join("tmp"),
             base,
+            before: None,
         };
         for directory in [&bed.allowed, &bed.denied, &bed.outside, &bed.home, &bed.tmp] {
             fs::create_dir_all(directory).map_err(|source| BedError::Create {
@@ -93,6 +98,7 @@ impl Bed {
         let parent = allowed
             .parent()
             .ok_or_else(|| refuse("it has no parent to plant forbidden siblings in"))?;
+        let before = names(parent).map_err(|error| refuse(&error.to_string()))?;
         let base = tempfile::Builder::new()
             .prefix("bed-")
             .tempdir_in(parent)
@@ -113,6 +119,7 @@ impl Bed {
             home: path.join("home"),
             tmp: path.join("tmp"),
             base,
+            before: Some(before),
         };
         for directory in [&bed.denied, &bed.outside, &bed.home, &bed.tmp] {
             fs::create_dir_all(directory).map_err(|source| BedError::Create {
@@ -132,13 +139,40 @@ impl Bed {
     /// Removes everything. Returns whether nothing of it is left.
     pub fn remove(self) -> bool {
         let path = self.base.path().to_path_buf();
+        let beside = self.sweep_siblings();
         // A target may have left directories that refuse to be listed.
         if self.base.close().is_err() {
             make_removable(&path);
             let _ = fs::remove_dir_all(&path);
         }
-        !path.exists()
+        beside && !path.exists()
     }
+
+    /// Removes the neighbours that continue the name of a shared allowed directory. Trials plant in
+    /// them side by side, so no trial can tell whether another still needs one; what a trial planted
+    /// there is its own to remove, and one that stood there before, or is not empty, is not ours.
+    fn sweep_siblings(&self) -> bool {
+        let (Some(before), Some(parent), Some(own)) = (
+            &self.before,
+            self.allowed.parent(),
+            self.allowed.file_name(),
+        ) else {
+            return true;
+        };
+        let Ok(now) = names(parent) else {
+            return false;
+        };
+        now.difference(before)
+            .filter(|name| name.as_encoded_bytes().starts_with(own.as_encoded_bytes()))
+            .all(|name| fs::remove_dir(parent.join(name)).is_ok())
+    }
+}
+
+/// The names directly in a directory.
+fn names(directory: &Path) -> io::Result<BTreeSet<OsString>> {
+    fs::read_dir(directory)?
+        .map(|entry| entry.map(|entry| entry.file_name()))
+        .collect()
 }
 
 /// Gives the owner back all rights below `path`, so that it can be removed.

@@ -559,8 +559,14 @@ impl Drop for Scene {
         for directory in own {
             let _ = fs::remove_dir_all(directory);
         }
+        let slug = Path::new(&self.slug);
         for path in self.created.iter().rev() {
-            remove(path);
+            // A directory of the trial's own goes with what the target left in it.
+            if path.file_name() == Some(slug.as_os_str()) && path.is_dir() && !path.is_symlink() {
+                let _ = fs::remove_dir_all(path);
+            } else {
+                remove(path);
+            }
         }
     }
 }
