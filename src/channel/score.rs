@@ -391,7 +391,11 @@ fn candidate(
     {
         score += CONTRADICTION;
     }
-    let score = score.clamp(0.0, 0.99);
+    let mut score = score.clamp(0.0, 0.99);
+    // What its own name contradicts may be proven, but is not believed without a proof.
+    if choice.is_none() && any_of(&words(&tool.name), trade.against) {
+        score = score.min(BIND - 0.01);
+    }
     if score < CANDIDATE {
         return None;
     }
