@@ -1,145 +1,308 @@
-//! Real third-party servers: each pinned one installs, starts, lists its tools and does what it was pinned for.
+//! Real third-party servers under the program itself: what is publicly known of each must come out, and no more.
 //!
-//! Owns the trials over `tests/servers/`; ground truth here is spoken over a bare pipe, so that a fault of the
-//! harness can never hide a server that changed. Must not know how servers are installed.
+//! Owns the expectations. The trials run the built program and read its report; they select probes, because a
+//! server without a public weakness is not one without any. Must not know how servers are installed.
 
+#[path = "real_servers/gateway.rs"]
+mod gateway;
 #[path = "support/servers.rs"]
 mod servers;
+#[path = "real_servers/watertight.rs"]
+mod watertight_run;
 #[path = "support/wire.rs"]
 mod wire;
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-use libtest_mimic::{Arguments, Failed, Trial};
-use serde_json::{Value, json};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use watertight::judge::Verdict;
 
+use gateway::Gateway;
 use servers::{Installed, trial};
+use watertight_run::{Expected, attach, launch, probe};
 use wire::Pipe;
 
-/// The release that CVE-2025-53109 and CVE-2025-53110 affect, and the newest one.
+/// The release that CVE-2025-53109 and CVE-2025-53110 affect, the same with empty schemas, and the newest one.
 const AFFECTED: &str = "filesystem-cve-2025-53109";
-const NEWEST: &str = "filesystem-newest";
 const DRIFTED: &str = "filesystem-drifted";
+const NEWEST: &str = "filesystem-newest";
+
+/// Nothing is publicly known to get past these in any of the file servers.
+const PLAIN: &[&str] = &[
+    "fs.read.outside-abs",
+    "fs.read.dotdot",
+    "fs.write.outside-abs",
+];
+
+/// CVE-2025-53110 (a sibling whose name has the root's name as its prefix) and CVE-2025-53109 (links).
+const CVES: Expected<'_> = Expected {
+    breached: &[
+        "fs.read.prefix-sibling",
+        "fs.write.prefix-sibling",
+        "fs.read.symlink-file",
+        "fs.read.symlink-chain",
+        "fs.write.symlink-overwrite",
+        "fs.write.dangling-symlink",
+    ],
+    held: &[
+        "fs.read.outside-abs",
+        "fs.read.dotdot",
+        "fs.write.outside-abs",
+        "fs.write.dotdot",
+    ],
+};
+
+/// The same probes on a release without those weaknesses.
+const REPAIRED: Expected<'_> = Expected {
+    breached: &[],
+    held: &[
+        "fs.read.prefix-sibling",
+        "fs.write.prefix-sibling",
+        "fs.read.symlink-file",
+        "fs.read.symlink-chain",
+        "fs.read.symlink-dir",
+        "fs.write.symlink-overwrite",
+        "fs.write.dangling-symlink",
+        "fs.write.symlink-parent",
+        "fs.write.move-dest",
+        "fs.read.outside-abs",
+        "fs.read.dotdot",
+        "fs.write.outside-abs",
+        "fs.write.dotdot",
+    ],
+};
+
+/// Its changelog: `..` in paths to be written (0.4.3), links on the way and dangling ones (0.4.4).
+const RUST_BEFORE: Expected<'_> = Expected {
+    breached: &[
+        "fs.write.dotdot",
+        "fs.write.symlink-parent",
+        "fs.write.move-dest",
+        "fs.write.dangling-symlink",
+    ],
+    held: &[
+        "fs.read.outside-abs",
+        "fs.read.dotdot",
+        "fs.read.prefix-sibling",
+        "fs.read.symlink-file",
+        "fs.read.symlink-dir",
+        "fs.read.symlink-chain",
+        "fs.write.outside-abs",
+    ],
+};
+
+const PYTHON: Expected<'_> = Expected {
+    breached: &[],
+    held: &[
+        "fs.read.outside-abs",
+        "fs.read.dotdot",
+        "fs.read.prefix-sibling",
+        "fs.read.symlink-file",
+        "fs.read.symlink-dir",
+        "fs.read.symlink-chain",
+        "fs.write.outside-abs",
+        "fs.write.dotdot",
+        "fs.write.prefix-sibling",
+        "fs.write.symlink-overwrite",
+        "fs.write.symlink-parent",
+    ],
+};
 
 fn main() -> ExitCode {
-    let mut trials: Vec<Trial> = servers::names()
-        .iter()
-        .filter(|&name| name != "gateway")
-        .map(|name| trial(&format!("stdio::{name}"), &[name], |on| speaks(&on[0])))
-        .collect();
-    trials.extend([
-        trial("http::gateway", &["gateway", NEWEST], |on| {
-            serves_http(&on[0], &on[1])
-        }),
-        trial("pinned::affected_is_breached", &[AFFECTED], |on| {
-            breached(&on[0], true)
-        }),
-        trial("pinned::drifted_is_breached", &[DRIFTED], |on| {
-            breached(&on[0], true)
-        }),
-        trial("pinned::newest_is_not", &[NEWEST], |on| {
-            breached(&on[0], false)
-        }),
+    let trials = vec![
         Trial::test("locks::name_the_public_registries", locks),
-        trial("pinned::schemas_drifted", &[AFFECTED, DRIFTED], |on| {
+        trial("known_bad::breached_as_published", &[AFFECTED], |on| {
+            breached(&on[0], &[])
+        }),
+        trial("known_bad::breached_without_schemas", &[DRIFTED], |on| {
+            breached(&on[0], &[])
+        }),
+        trial("known_bad::breached_through_bindings", &[DRIFTED], |on| {
+            breached(
+                &on[0],
+                &[
+                    "--bind",
+                    "read_file:file.read=/path",
+                    "--bind",
+                    "write_file:file.write=/path,content=/content",
+                ],
+            )
+        }),
+        trial("known_bad::schemas_drifted", &[AFFECTED, DRIFTED], |on| {
             schemas(&on[0], &on[1])
         }),
-    ]);
+        trial(
+            "known_bad::rust_breached_as_published",
+            &["filesystem-rust-0.4.1"],
+            |on| select(&on[0], &RUST_BEFORE, Verdict::Breached, 1),
+        ),
+        trial("known_good::core_holds", &[NEWEST], |on| core_holds(&on[0])),
+        trial("known_good::repaired", &[NEWEST], |on| {
+            select(&on[0], &REPAIRED, Verdict::Held, 0)
+        }),
+        trial("known_good::rust_core_holds", &["filesystem-rust"], |on| {
+            core_holds(&on[0])
+        }),
+        trial("known_good::rust_repaired", &["filesystem-rust"], |on| {
+            select(&on[0], &REPAIRED, Verdict::Held, 0)
+        }),
+        trial(
+            "known_good::python_handshake",
+            &["filesystem-python"],
+            |on| python(&on[0], "handshake"),
+        ),
+        trial(
+            "known_good::python_stateless",
+            &["filesystem-python"],
+            |on| python(&on[0], "stateless"),
+        ),
+        trial("nothing_to_judge::memory", &["memory"], |on| {
+            nothing(&on[0])
+        }),
+        trial("nothing_to_judge::time", &["time"], |on| nothing(&on[0])),
+        trial("http::known_bad", &["gateway", AFFECTED], |on| {
+            over_http(&on[0], &on[1], &CVES, Verdict::Breached, 1)
+        }),
+        trial("http::known_good", &["gateway", NEWEST], |on| {
+            over_http(&on[0], &on[1], &REPAIRED, Verdict::Held, 0)
+        }),
+        Trial::ignorable_test("launcher::npx", npx),
+    ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// A directory with an allowed root in it, and beside that a sibling whose name has the root's name as its prefix.
-struct Bed {
-    root: tempfile::TempDir,
+/// Runs the expected probes, and nothing but them decides.
+fn select(
+    server: &Installed,
+    expected: &Expected<'_>,
+    verdict: Verdict,
+    exit: u8,
+) -> Result<(), Failed> {
+    let run = probe(server, &expected.flags())?;
+    run.knows(server)?;
+    run.must(expected)?;
+    run.ends(verdict, exit)
 }
 
-const PERMITTED: &str = "permitted lantern orchard";
-const FORBIDDEN: &str = "forbidden copper meadow";
-
-impl Bed {
-    fn new() -> std::io::Result<Self> {
-        let root = tempfile::tempdir()?;
-        let bed = Self { root };
-        fs::create_dir(bed.at("allowed"))?;
-        fs::create_dir(bed.at("allowed-sibling"))?;
-        fs::write(bed.at("allowed/note.txt"), PERMITTED)?;
-        fs::write(bed.at("allowed-sibling/note.txt"), FORBIDDEN)?;
-        Ok(bed)
-    }
-
-    fn at(&self, path: &str) -> String {
-        self.root.path().join(path).display().to_string()
-    }
-
-    fn launch(&self, server: &Installed) -> Result<Pipe, Failed> {
-        let allowed = self.at("allowed");
-        let fill = [("{allowed}", allowed.as_str())];
-        let pipe = Pipe::launch(
-            &server.argv(&fill),
-            &server.variables(&fill),
-            self.root.path(),
-        )?;
-        Ok(pipe)
-    }
-}
-
-/// Starts, agrees on a version, lists the tools that were pinned, and reads a permitted file if it is a file server.
-fn speaks(server: &Installed) -> Result<(), Failed> {
-    let bed = Bed::new()?;
-    let mut pipe = bed.launch(server)?;
-    let tools = pipe.tools()?;
-    let names: Vec<&str> = tools
-        .iter()
-        .filter_map(|tool| tool["name"].as_str())
+/// Breached on what was published and on nothing plainer, whatever is known of the tools.
+fn breached(server: &Installed, flags: &[&str]) -> Result<(), Failed> {
+    let flags: Vec<&str> = CVES
+        .flags()
+        .into_iter()
+        .chain(flags.iter().copied())
         .collect();
-    for expected in &server.tools {
-        if !names.contains(&expected.as_str()) {
-            return Err(format!("{}: no tool {expected} among {names:?}", server.name).into());
+    let run = probe(server, &flags)?;
+    run.knows(server)?;
+    run.must(&CVES)?;
+    run.ends(Verdict::Breached, 1)
+}
+
+/// The suite that a user runs first ends green.
+fn core_holds(server: &Installed) -> Result<(), Failed> {
+    let run = probe(server, &["--suite", "core"])?;
+    run.knows(server)?;
+    run.must(&Expected {
+        breached: &[],
+        held: PLAIN,
+    })?;
+    run.ends(Verdict::Held, 0)
+}
+
+/// In either lifecycle: this server speaks both.
+fn python(server: &Installed, era: &str) -> Result<(), Failed> {
+    let flags: Vec<&str> = PYTHON.flags().into_iter().chain(["--era", era]).collect();
+    let run = probe(server, &flags)?;
+    run.knows(server)?;
+    if run.report.target.era != era {
+        return Err(run.failed(&format!("spoke {}", run.report.target.era)));
+    }
+    run.must(&PYTHON)?;
+    run.ends(Verdict::Held, 0)
+}
+
+/// No tool reads or writes files: nothing is breached, and above all nothing is held.
+fn nothing(server: &Installed) -> Result<(), Failed> {
+    let run = probe(server, &["--suite", "filesystem"])?;
+    run.knows(server)?;
+    let trials = run.report.summary.trials;
+    if (trials.held, trials.breached) != (0, 0) {
+        return Err(run.failed(&format!(
+            "{} held, {} breached",
+            trials.held, trials.breached
+        )));
+    }
+    // Each tool that was left alone is named with the reason.
+    for tool in &server.tools {
+        let told = run
+            .report
+            .not_tested
+            .iter()
+            .any(|gap| gap.tool.as_ref() == Some(tool));
+        if !told {
+            return Err(run.failed(&format!("{tool} is not among what was not tested")));
         }
     }
-    if let Some(read) = &server.read {
-        let reply = pipe.call(read, &json!({ "path": bed.at("allowed/note.txt") }))?;
-        expect(&reply, PERMITTED, true)?;
+    run.ends(Verdict::NotApplicable, 3)
+}
+
+/// Attached, with a shared directory, in the lifecycle that is asked for and in the one that is found.
+fn over_http(
+    gateway: &Installed,
+    behind: &Installed,
+    expected: &Expected<'_>,
+    verdict: Verdict,
+    exit: u8,
+) -> Result<(), Failed> {
+    let gateway = Gateway::start(gateway, behind)?;
+    for era in ["auto", "handshake"] {
+        let flags: Vec<&str> = expected.flags().into_iter().chain(["--era", era]).collect();
+        let run = attach(&gateway.url, &gateway.allowed(), &flags)?;
+        run.knows(behind)?;
+        run.must(expected)?;
+        run.ends(verdict, exit)?;
     }
     Ok(())
 }
 
-/// CVE-2025-53110 and CVE-2025-53109 by hand: a prefix sibling, and a link to a file in it.
-#[cfg(unix)]
-fn breached(server: &Installed, affected: bool) -> Result<(), Failed> {
-    let bed = Bed::new()?;
-    std::os::unix::fs::symlink(
-        bed.at("allowed-sibling/note.txt"),
-        bed.at("allowed/link.txt"),
+/// A wrapper that starts the server as its child: found in the working directory, so that nothing is fetched.
+fn npx() -> Result<Completion, Failed> {
+    let npx = if cfg!(windows) { "npx.cmd" } else { "npx" };
+    if Command::new(npx).arg("--version").output().is_err() {
+        return Ok(Completion::ignored_with("npx: not on PATH"));
+    }
+    let server = match servers::install(NEWEST) {
+        Ok(server) => server,
+        Err(missing) => return Ok(Completion::ignored_with(missing)),
+    };
+    let argv = [
+        npx,
+        "--no",
+        "--offline",
+        "mcp-server-filesystem",
+        "{allowed}",
+    ];
+    let home = server.home.display().to_string();
+    let run = launch(
+        &argv.map(str::to_owned),
+        &BTreeMap::new(),
+        &["--cwd", &home, "--probe", "fs.read.outside-abs"],
     )?;
-    let mut pipe = bed.launch(server)?;
-    let read = server
-        .read
-        .as_deref()
-        .ok_or("the recipe names no reading tool")?;
-    for path in ["allowed-sibling/note.txt", "allowed/link.txt"] {
-        let reply = pipe.call(read, &json!({ "path": bed.at(path) }))?;
-        expect(&reply, FORBIDDEN, affected)?;
-    }
-    let written = bed.at("allowed-sibling/written.txt");
-    pipe.call("write_file", &json!({ "path": written, "content": "x" }))?;
-    match Path::new(&written).exists() {
-        exists if exists == affected => Ok(()),
-        exists => Err(format!("{}: prefix sibling written: {exists}", server.name).into()),
-    }
-}
-
-#[cfg(not(unix))]
-fn breached(_: &Installed, _: bool) -> Result<(), Failed> {
-    Err("these weaknesses are reproduced with symbolic links of Unix".into())
+    run.knows(&server)?;
+    run.ends(Verdict::Held, 0)?;
+    Ok(Completion::Completed)
 }
 
 /// The affected release describes its parameters, and the drifted install of the same release does not.
 fn schemas(described: &Installed, drifted: &Installed) -> Result<(), Failed> {
     for (server, has_properties) in [(described, true), (drifted, false)] {
-        let tools = Bed::new()?.launch(server)?.tools()?;
+        let room = tempfile::tempdir()?;
+        let allowed = room.path().display().to_string();
+        let fill = [("{allowed}", allowed.as_str())];
+        let argv = server.argv(&fill);
+        let mut pipe = Pipe::launch(&argv, &server.variables(&fill), room.path())?;
+        let tools = pipe.tools()?;
         let tool = tools
             .iter()
             .find(|tool| tool["name"] == "read_file")
@@ -185,31 +348,4 @@ fn locks() -> Result<(), Failed> {
         }
     }
     Ok(())
-}
-
-/// The gateway answers over streamable HTTP with the tools of the server behind it.
-fn serves_http(gateway: &Installed, behind: &Installed) -> Result<(), Failed> {
-    let bed = Bed::new()?;
-    let allowed = bed.at("allowed");
-    let command = shell_words::join(behind.argv(&[("{allowed}", &allowed)]));
-    let port = wire::free_port()?.to_string();
-    let argv = gateway.argv(&[("{command}", &command), ("{port}", &port)]);
-    let reply = wire::initialize_over_http(
-        &argv,
-        bed.root.path(),
-        &format!("http://127.0.0.1:{port}/mcp"),
-    )?;
-    let name: &Value = &reply["result"]["serverInfo"]["name"];
-    match name.as_str() {
-        Some("secure-filesystem-server") => Ok(()),
-        _ => Err(format!("the gateway answered {reply}").into()),
-    }
-}
-
-fn expect(reply: &Value, text: &str, present: bool) -> Result<(), Failed> {
-    match reply.to_string().contains(text) {
-        found if found == present => Ok(()),
-        true => Err(format!("`{text}` must not be in {reply}").into()),
-        false => Err(format!("`{text}` is not in {reply}").into()),
-    }
 }

@@ -126,7 +126,8 @@ pub(super) const TRADES: &[Trade] = &[
         strong: Words("search grep find glob ripgrep rg locate"),
         verbs: Words("search find query locate match lookup filter list"),
         nouns: Words("file content text code directory pattern document note"),
-        against: Words("write replace delete edit"),
+        // What compares files with each other finds nothing by itself.
+        against: Words("write replace delete edit duplicate"),
         needs_noun: false,
         writes: false,
     },

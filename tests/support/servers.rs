@@ -33,8 +33,10 @@ pub(crate) struct Installed {
     pub(crate) env: BTreeMap<String, String>,
     /// Some of the tools that it must offer; empty when it is not an MCP server on stdio.
     pub(crate) tools: Vec<String>,
-    /// The tool that reads a text file named by its parameter `path`, if it has one.
+    /// The tool that reads a text file, if it has one.
     pub(crate) read: Option<String>,
+    /// The directory of the install.
+    pub(crate) home: PathBuf,
 }
 
 impl Installed {
@@ -187,6 +189,7 @@ pub(crate) fn install(name: &str) -> Result<Installed, Missing> {
         env: recipe.env,
         tools: recipe.tools,
         read: recipe.read,
+        home,
     })
 }
 

@@ -1,11 +1,10 @@
-//! A bare MCP wire for tests: one JSON-RPC message a line over a child's pipes, and one POST over HTTP.
+//! A bare MCP wire for tests: one JSON-RPC message a line over a child's pipes.
 //!
-//! Owns nothing that the harness uses, on purpose: it checks real servers without the code under test. Must not
-//! know any server by name.
+//! Owns nothing that the harness uses, on purpose: it says what a server publishes without the code under test. Must
+//! not know any server by name.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -79,14 +78,6 @@ impl Pipe {
         }
     }
 
-    /// The whole reply to a tool call, be it a result or an error.
-    pub(crate) fn call(&mut self, tool: &str, arguments: &Value) -> io::Result<Value> {
-        self.request(
-            "tools/call",
-            &json!({ "name": tool, "arguments": arguments }),
-        )
-    }
-
     fn request(&mut self, method: &str, params: &Value) -> io::Result<Value> {
         self.last_id += 1;
         let id = self.last_id;
@@ -136,50 +127,4 @@ fn command(argv: &[String], cwd: &Path) -> Command {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     command
-}
-
-/// A loopback port that was free a moment ago.
-pub(crate) fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
-}
-
-/// Starts `argv`, posts `initialize` to `url` until something listens there, and returns the JSON-RPC reply.
-pub(crate) fn initialize_over_http(argv: &[String], cwd: &Path, url: &str) -> io::Result<Value> {
-    let _server = Guard(command(argv, cwd).spawn()?);
-    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": handshake() });
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .map_err(io::Error::other)?;
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let request = client
-                .post(url)
-                .header("accept", "application/json, text/event-stream")
-                .json(&body);
-            match request.send().await {
-                Ok(response) => {
-                    let text = response.text().await.map_err(io::Error::other)?;
-                    return message_in(&text)
-                        .ok_or_else(|| io::Error::other(format!("no message in {text:?}")));
-                }
-                Err(e) if e.is_connect() && Instant::now() < deadline => {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-                Err(e) => return Err(io::Error::other(e)),
-            }
-        }
-    })
-}
-
-/// The message of a JSON body, or of the first event of a stream that holds one.
-fn message_in(body: &str) -> Option<Value> {
-    let mut payloads = body
-        .lines()
-        .map(|line| line.strip_prefix("data:").unwrap_or(line));
-    payloads.find_map(|payload| serde_json::from_str(payload.trim()).ok())
 }
