@@ -217,7 +217,9 @@ fn harness(figures: &Path) -> Result<(), Failure> {
         peak_kib,
     };
     fs::write(figures, serde_json::to_vec(&one)?)?;
-    let _ = bed.remove();
+    if !bed.remove() {
+        return Err("something was left behind in the testbed".into());
+    }
     Ok(())
 }
 

@@ -111,7 +111,7 @@ fn block(page: &mut Page, outcome: &Outcome, channel: &Channel, look: &Look) {
     }
 }
 
-/// A step on one line: what was sent is cut, what came of it is not.
+/// A step on one line: what was sent is cut in its middle, what came of it is not.
 fn short(step: &str, look: &Look) -> String {
     /// Columns before the text of a field, and the least that is worth showing of a request.
     const GUTTER: usize = 13;
@@ -123,10 +123,15 @@ fn short(step: &str, look: &Look) -> String {
     let room = width
         .saturating_sub(came.chars().count() + " -> ".len() + 1)
         .max(LEAST);
-    match sent.char_indices().nth(room) {
-        Some((end, _)) => format!("{}… -> {came}", &sent[..end]),
-        None => step.to_owned(),
+    let letters: Vec<char> = sent.chars().collect();
+    if letters.len() <= room {
+        return step.to_owned();
     }
+    let head: String = letters[..room / 2].iter().collect();
+    let tail: String = letters[letters.len() - (room - room / 2)..]
+        .iter()
+        .collect();
+    format!("{head}…{tail} -> {came}")
 }
 
 /// Where the slots go, how paths are spelled, and how sure the names were.
@@ -183,7 +188,15 @@ fn unbound(page: &mut Page, unbound: &[Unbound], verbose: bool) {
         return;
     }
     let whole = unbound.iter().filter(|one| one.parameter.is_none()).count();
-    let remark = format!("{whole} tools, {} parameters", unbound.len() - whole);
+    let count = |number: usize, what: &str| match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    };
+    let remark = format!(
+        "{}, {}",
+        count(whole, "tool"),
+        count(unbound.len() - whole, "parameter")
+    );
     page.heading(PLAIN, "What stays unbound", &remark);
     let covered = |one: &Unbound| {
         one.parameter.is_some()
