@@ -347,8 +347,9 @@ fn replay(launch: &Launch, sent: Vec<Value>) -> Result<(Duration, usize), Failur
             in_flight += 1;
             message["id"] = json!(requests);
         }
-        serde_json::to_writer(&mut to_server, &message)?;
-        to_server.write_all(b"\n")?;
+        let mut line = serde_json::to_vec(&message)?;
+        line.push(b'\n');
+        to_server.write_all(&line)?;
         greeted |= method == "notifications/initialized";
         let window = if greeted { IN_FLIGHT } else { 1 };
         while in_flight >= window {
