@@ -4,28 +4,23 @@
 //! and after, then what must run alone, then what needs a process of its own. Stores facts; the
 //! judge decides, here only whether something has to be run again.
 
-use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
 
 use super::{
     Event,
-    control::plain,
     conversation::Conversation,
+    execute::{Execution, ask, control, execute, object},
     launch,
-    liveness::resolve,
-    stage::{Ask, Counting, Played, Stage},
+    stage::{Played, Stage},
 };
 use crate::{
-    channel::{Channel, Proof},
-    judge::{
-        Again, Attempt, Control, Facts, Liveness, Race, Response, Ruling, Twin, Watch, again, judge,
-    },
-    plan::{Fate, InsidePlace, Plan, Trial},
+    channel::Channel,
+    judge::{Again, Control, Facts, Response, Ruling, again, judge},
+    plan::{Fate, Plan, Trial},
     probe::{Claim, EvidenceKind, Role},
-    session::{Caller, Exchange},
-    testbed::{Geometry, SceneError},
 };
 
 /// Trials in a wave per call in flight: long enough to keep the pipe full, short enough that a
@@ -61,15 +56,6 @@ pub struct Outcome {
     pub answered: Option<String>,
     /// The forbidden object.
     pub object: Option<String>,
-}
-
-/// Everything that one execution of a trial left behind.
-pub(super) struct Execution {
-    pub(super) attempt: Attempt,
-    race: Option<Race>,
-    attack: Option<Played>,
-    asked: Option<Value>,
-    pub(super) answered: Option<String>,
 }
 
 /// A trial on its way.
@@ -143,7 +129,9 @@ impl<'r> Engine<'r> {
             if self.stopped() {
                 break;
             }
-            running.push(self.fresh(&plan.trials[index], index).await);
+            let mut one = self.fresh(&plan.trials[index], index).await;
+            self.repeat(&plan.trials[index], &mut one).await;
+            running.push(one);
         }
         running
     }
@@ -244,7 +232,11 @@ impl<'r> Engine<'r> {
             } else {
                 self.orders.deadline
             };
-            let more = self.alone(trial, one.index, deadline).await;
+            let more = if trial.fate == Fate::Fresh {
+                self.fresh(trial, one.index).await
+            } else {
+                self.alone(trial, one.index, deadline).await
+            };
             one.facts.attempts.extend(more.facts.attempts);
             one.facts.race = more.facts.race.or(one.facts.race);
             one.kept.extend(more.kept);
@@ -472,235 +464,4 @@ fn decisive(trial: &Trial) -> Vec<EvidenceKind> {
         kinds.push(EvidenceKind::Metadata);
     }
     kinds
-}
-
-/// What the trial asks.
-pub(super) fn ask<'t>(trial: &'t Trial, channel: &'t Channel, deadline: Duration) -> Ask<'t> {
-    let variant = &trial.probe.variants[trial.variant];
-    Ask {
-        plants: trial.probe.plants_of(variant).collect(),
-        variant,
-        channel,
-        claim: trial.probe.claim,
-        evidence: &trial.probe.evidence,
-        technique: trial.probe.technique_of(variant),
-        reaches: trial.probe.reaches.as_ref(),
-        deadline,
-    }
-}
-
-/// The forbidden object of a trial, for people: what was planted, or where the path leads.
-fn object(trial: &Trial, attack: &Played) -> Option<String> {
-    let counted = attack
-        .scene
-        .planted
-        .iter()
-        .find(|planted| attack.counted.contains(&planted.name))
-        .map(|planted| planted.path.clone());
-    let led = || {
-        let path = trial.probe.variants[trial.variant].path.as_ref()?;
-        resolve(Path::new(&attack.scene.render(path).ok()?))
-    };
-    counted.or_else(led).map(|path| path.display().to_string())
-}
-
-/// Where the twin's counterpart of a denied place lies: beside it in the twin's world, under a
-/// name that no rule covers.
-fn kept_place(geometry: &Geometry, extension: &str) -> std::path::PathBuf {
-    geometry.root.join("kept").join(format!("plain{extension}"))
-}
-
-/// The geometry of attack and twin of a trial.
-pub(super) fn geometries(stage: &Stage<'_>, trial: &Trial, word: &str) -> (Geometry, Geometry) {
-    let mut attack = Geometry::attack(stage.bed, word, None);
-    let mut twin = Geometry::twin(stage.bed, word, None);
-    let extension = trial
-        .channel
-        .as_ref()
-        .map_or(".txt", |channel| channel.extension.as_str());
-    if let Some(place) = &trial.inside {
-        attack.inside = Some(place.file(&attack.here, word, extension));
-        twin.inside = Some(match place {
-            InsidePlace::Name(_) => twin.here.join(format!("plain{extension}")),
-            InsidePlace::Directory(_) | InsidePlace::File(_) => kept_place(&twin, extension),
-        });
-    }
-    (attack, twin)
-}
-
-/// Attack and twin, once.
-async fn execute<C: Caller>(
-    stage: &Stage<'_>,
-    caller: &C,
-    trial: &Trial,
-    word: &str,
-    deadline: Duration,
-) -> Execution {
-    let Some(channel) = &trial.channel else {
-        return fault("the trial has no channel");
-    };
-    let ask = ask(trial, channel, deadline);
-    let (attack, twin) = geometries(stage, trial, word);
-    let played = match stage.set(&ask, attack, word) {
-        Ok(scene) => stage.play(caller, &ask, scene, Counting::Forbidden).await,
-        Err(error) => Err(error),
-    };
-    match played {
-        Ok(mut played) => {
-            let twin = self::twin(stage, caller, &ask, twin, word, &played).await;
-            played.scene.strike();
-            concluded(stage, played, twin)
-        }
-        Err(error) => Execution::from(error),
-    }
-}
-
-/// What an attack that was played, and its twin, come to.
-pub(super) fn concluded(stage: &Stage<'_>, mut played: Played, twin: Twin) -> Execution {
-    let watch = stage.files.blind().map_or(Watch::Awake, Watch::Blind);
-    Execution {
-        asked: Some(
-            serde_json::json!({ "method": played.exchange.method, "params": played.exchange.params }),
-        ),
-        answered: Some(played.exchange.outcome.text()),
-        race: played.race,
-        attempt: Attempt {
-            alone: false,
-            before: Control::Failed(String::from("no control was sent")),
-            after: Control::Failed(String::from("no control was sent")),
-            twin,
-            liveness: played.liveness,
-            watch,
-            proofs: std::mem::take(&mut played.proofs),
-            signals: std::mem::take(&mut played.signals),
-            response: played.response.clone(),
-        },
-        attack: Some(played),
-    }
-}
-
-/// The permitted twin of an attack.
-async fn twin<C: Caller>(
-    stage: &Stage<'_>,
-    caller: &C,
-    ask: &Ask<'_>,
-    geometry: Geometry,
-    word: &str,
-    attack: &Played,
-) -> Twin {
-    if let Some(why) = &ask.variant.no_twin {
-        return Twin::None(why.clone());
-    }
-    if ask.claim == Claim::ReadOnly {
-        return Twin::None(String::from("the policy permits no write at all"));
-    }
-    let played = match stage.set(ask, geometry, word) {
-        Ok(scene) => {
-            let barred = scene.planted.iter().find(|planted| {
-                attack.counted.contains(&planted.name) && stage.forbidden(&planted.path)
-            });
-            if let Some(planted) = barred {
-                return Twin::None(format!("the policy forbids {} too", planted.path.display()));
-            }
-            stage
-                .play(caller, ask, scene, Counting::Named(&attack.counted))
-                .await
-        }
-        Err(error) => Err(error),
-    };
-    match played {
-        Ok(mut played) => match played.proofs.drain(..).next() {
-            Some(mut seen) => {
-                seen.witness = String::from("twin");
-                Twin::Passed(seen)
-            }
-            None => Twin::Rejected(brief(&played.exchange)),
-        },
-        Err(error) => Twin::None(error.to_string()),
-    }
-}
-
-/// The plain, permitted call of a channel.
-async fn control<C: Caller>(
-    stage: &Stage<'_>,
-    caller: &C,
-    channel: &Channel,
-    word: &str,
-    deadline: Duration,
-) -> Control {
-    if let Proof::Unproven { why } = &channel.proof {
-        return Control::Failed(format!("the tool was never seen to do this: {why}"));
-    }
-    let Some(plain) = plain(channel.role) else {
-        return Control::Failed(format!("no control is known for the role {}", channel.role));
-    };
-    let ask = Ask {
-        plants: plain.plants.iter().collect(),
-        variant: &plain.variant,
-        channel,
-        claim: Claim::Outside,
-        evidence: &[EvidenceKind::Token, EvidenceKind::Effect],
-        technique: None,
-        reaches: None,
-        deadline,
-    };
-    let geometry = Geometry::twin(stage.bed, word, None);
-    let played = match stage.set(&ask, geometry, word) {
-        Ok(scene) => stage.play(caller, &ask, scene, Counting::All).await,
-        Err(error) => Err(error),
-    };
-    match played {
-        Ok(mut played) => match played.proofs.drain(..).next() {
-            Some(mut seen) => {
-                seen.witness = String::from("control");
-                Control::Passed(seen)
-            }
-            None => Control::Failed(format!(
-                "a permitted call had no effect (answer: {})",
-                brief(&played.exchange)
-            )),
-        },
-        Err(error) => Control::Failed(error.to_string()),
-    }
-}
-
-/// The answer in a few words, for reasons.
-fn brief(exchange: &Exchange) -> String {
-    /// Enough to recognise a message.
-    const SHOWN: usize = 160;
-    let text = exchange.outcome.text();
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
-    }
-}
-
-pub(super) fn fault(why: &str) -> Execution {
-    Execution {
-        attempt: Attempt {
-            alone: false,
-            before: Control::Failed(String::from("no control was sent")),
-            after: Control::Failed(String::from("no control was sent")),
-            twin: Twin::None(String::from("the trial could not be set up")),
-            liveness: Liveness::Unknown,
-            watch: Watch::Awake,
-            proofs: Vec::new(),
-            signals: Vec::new(),
-            response: Response::Fault(why.to_owned()),
-        },
-        race: None,
-        attack: None,
-        asked: None,
-        answered: None,
-    }
-}
-
-impl From<SceneError> for Execution {
-    fn from(error: SceneError) -> Self {
-        let mut execution = fault(&error.to_string());
-        if let SceneError::Stray(_) = error {
-            execution.attempt.response = Response::Withheld(error.to_string());
-        }
-        execution
-    }
 }

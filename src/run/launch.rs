@@ -8,7 +8,7 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{
     conversation::Conversation,
-    engine::{Execution, ask, concluded, fault, geometries},
+    execute::{Execution, ask, concluded, fault, geometries},
     stage::{Ask, Counting, Stage},
 };
 use crate::{
@@ -73,7 +73,7 @@ pub(super) async fn execute(
         .await
     };
     played.scene.strike();
-    concluded(stage, played, twin)
+    concluded(played, twin)
 }
 
 fn set(stage: &Stage<'_>, ask: &Ask<'_>, geometry: Geometry, word: &str) -> Result<Scene, String> {

@@ -1,0 +1,268 @@
+//! One execution of a trial: the attack, and its permitted twin; and the plain controls.
+//!
+//! Owns which geometry is played with which count, and what an execution comes to. When and how
+//! often is the engine's business.
+
+use std::{path::Path, time::Duration};
+
+use serde_json::Value;
+
+use super::{
+    control::plain,
+    liveness::resolve,
+    stage::{Ask, Counting, Played, Stage},
+};
+use crate::{
+    channel::{Channel, Proof},
+    judge::{Attempt, Control, Liveness, Race, Response, Twin, Watch},
+    plan::{InsidePlace, Trial},
+    probe::{Claim, EvidenceKind},
+    session::{Caller, Exchange},
+    testbed::{Geometry, SceneError},
+};
+
+/// Everything that one execution of a trial left behind.
+pub(super) struct Execution {
+    pub(super) attempt: Attempt,
+    pub(super) race: Option<Race>,
+    pub(super) attack: Option<Played>,
+    pub(super) asked: Option<Value>,
+    pub(super) answered: Option<String>,
+}
+
+/// What the trial asks.
+pub(super) fn ask<'t>(trial: &'t Trial, channel: &'t Channel, deadline: Duration) -> Ask<'t> {
+    let variant = &trial.probe.variants[trial.variant];
+    Ask {
+        plants: trial.probe.plants_of(variant).collect(),
+        variant,
+        channel,
+        claim: trial.probe.claim,
+        evidence: &trial.probe.evidence,
+        technique: trial.probe.technique_of(variant),
+        reaches: trial.probe.reaches.as_ref(),
+        deadline,
+    }
+}
+
+/// The forbidden object of a trial, for people: what was planted, or where the path leads.
+pub(super) fn object(trial: &Trial, attack: &Played) -> Option<String> {
+    let counted = attack
+        .scene
+        .planted
+        .iter()
+        .find(|planted| attack.counted.contains(&planted.name))
+        .map(|planted| planted.path.clone());
+    let led = || {
+        let path = trial.probe.variants[trial.variant].path.as_ref()?;
+        resolve(Path::new(&attack.scene.render(path).ok()?))
+    };
+    counted.or_else(led).map(|path| path.display().to_string())
+}
+
+/// Where the twin's counterpart of a denied place lies: beside it in the twin's world, under a
+/// name that no rule covers.
+fn kept_place(geometry: &Geometry, extension: &str) -> std::path::PathBuf {
+    geometry.root.join("kept").join(format!("plain{extension}"))
+}
+
+/// The geometry of attack and twin of a trial.
+pub(super) fn geometries(stage: &Stage<'_>, trial: &Trial, word: &str) -> (Geometry, Geometry) {
+    let mut attack = Geometry::attack(stage.bed, word, None);
+    let mut twin = Geometry::twin(stage.bed, word, None);
+    let extension = trial
+        .channel
+        .as_ref()
+        .map_or(".txt", |channel| channel.extension.as_str());
+    if let Some(place) = &trial.inside {
+        attack.inside = Some(place.file(&attack.here, word, extension));
+        twin.inside = Some(match place {
+            InsidePlace::Name(_) => twin.here.join(format!("plain{extension}")),
+            InsidePlace::Directory(_) | InsidePlace::File(_) => kept_place(&twin, extension),
+        });
+    }
+    (attack, twin)
+}
+
+/// Attack and twin, once.
+pub(super) async fn execute<C: Caller>(
+    stage: &Stage<'_>,
+    caller: &C,
+    trial: &Trial,
+    word: &str,
+    deadline: Duration,
+) -> Execution {
+    let Some(channel) = &trial.channel else {
+        return fault("the trial has no channel");
+    };
+    let ask = ask(trial, channel, deadline);
+    let (attack, twin) = geometries(stage, trial, word);
+    let played = match stage.set(&ask, attack, word) {
+        Ok(scene) => stage.play(caller, &ask, scene, Counting::Forbidden).await,
+        Err(error) => Err(error),
+    };
+    match played {
+        Ok(mut played) => {
+            let twin = self::twin(stage, caller, &ask, twin, word, &played).await;
+            played.scene.strike();
+            match twin {
+                Ok(twin) => concluded(played, twin),
+                Err(error) => {
+                    // Without its twin nothing tells what the answer is worth; proof still counts.
+                    played.response =
+                        Response::Fault(format!("the permitted twin could not be set up: {error}"));
+                    concluded(played, Twin::None(error.to_string()))
+                }
+            }
+        }
+        Err(error) => Execution::from(error),
+    }
+}
+
+/// What an attack that was played, and its twin, come to.
+pub(super) fn concluded(mut played: Played, twin: Twin) -> Execution {
+    Execution {
+        asked: Some(
+            serde_json::json!({ "method": played.exchange.method, "params": played.exchange.params }),
+        ),
+        answered: Some(played.exchange.outcome.text()),
+        race: played.race,
+        attempt: Attempt {
+            alone: false,
+            before: Control::Failed(String::from("no control was sent")),
+            after: Control::Failed(String::from("no control was sent")),
+            twin,
+            liveness: played.liveness,
+            watch: played.watch.clone(),
+            proofs: std::mem::take(&mut played.proofs),
+            signals: std::mem::take(&mut played.signals),
+            response: played.response.clone(),
+        },
+        attack: Some(played),
+    }
+}
+
+/// The permitted twin of an attack.
+async fn twin<C: Caller>(
+    stage: &Stage<'_>,
+    caller: &C,
+    ask: &Ask<'_>,
+    geometry: Geometry,
+    word: &str,
+    attack: &Played,
+) -> Result<Twin, SceneError> {
+    if let Some(why) = &ask.variant.no_twin {
+        return Ok(Twin::None(why.clone()));
+    }
+    if ask.claim == Claim::ReadOnly {
+        return Ok(Twin::None(String::from(
+            "the policy permits no write at all",
+        )));
+    }
+    let scene = stage.set(ask, geometry, word)?;
+    let barred = scene
+        .planted
+        .iter()
+        .find(|planted| attack.counted.contains(&planted.name) && stage.forbidden(&planted.path));
+    if let Some(planted) = barred {
+        return Ok(Twin::None(format!(
+            "the policy forbids {} too",
+            planted.path.display()
+        )));
+    }
+    let mut played = stage
+        .play(caller, ask, scene, Counting::Named(&attack.counted))
+        .await?;
+    Ok(match played.proofs.drain(..).next() {
+        Some(mut seen) => {
+            seen.witness = String::from("twin");
+            Twin::Passed(seen)
+        }
+        None => Twin::Rejected(brief(&played.exchange)),
+    })
+}
+
+/// The plain, permitted call of a channel.
+pub(super) async fn control<C: Caller>(
+    stage: &Stage<'_>,
+    caller: &C,
+    channel: &Channel,
+    word: &str,
+    deadline: Duration,
+) -> Control {
+    if let Proof::Unproven { why } = &channel.proof {
+        return Control::Failed(format!("the tool was never seen to do this: {why}"));
+    }
+    let Some(plain) = plain(channel.role) else {
+        return Control::Failed(format!("no control is known for the role {}", channel.role));
+    };
+    let ask = Ask {
+        plants: plain.plants.iter().collect(),
+        variant: &plain.variant,
+        channel,
+        claim: Claim::Outside,
+        evidence: &[EvidenceKind::Token, EvidenceKind::Effect],
+        technique: None,
+        reaches: None,
+        deadline,
+    };
+    let geometry = Geometry::twin(stage.bed, word, None);
+    let played = match stage.set(&ask, geometry, word) {
+        Ok(scene) => stage.play(caller, &ask, scene, Counting::All).await,
+        Err(error) => Err(error),
+    };
+    match played {
+        Ok(mut played) => match played.proofs.drain(..).next() {
+            Some(mut seen) => {
+                seen.witness = String::from("control");
+                Control::Passed(seen)
+            }
+            None => Control::Failed(format!(
+                "a permitted call had no effect (answer: {})",
+                brief(&played.exchange)
+            )),
+        },
+        Err(error) => Control::Failed(error.to_string()),
+    }
+}
+
+/// The answer in a few words, for reasons.
+fn brief(exchange: &Exchange) -> String {
+    /// Enough to recognise a message.
+    const SHOWN: usize = 160;
+    let text = exchange.outcome.text();
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
+pub(super) fn fault(why: &str) -> Execution {
+    Execution {
+        attempt: Attempt {
+            alone: false,
+            before: Control::Failed(String::from("no control was sent")),
+            after: Control::Failed(String::from("no control was sent")),
+            twin: Twin::None(String::from("the trial could not be set up")),
+            liveness: Liveness::Unknown,
+            watch: Watch::Awake,
+            proofs: Vec::new(),
+            signals: Vec::new(),
+            response: Response::Fault(why.to_owned()),
+        },
+        race: None,
+        attack: None,
+        asked: None,
+        answered: None,
+    }
+}
+
+impl From<SceneError> for Execution {
+    fn from(error: SceneError) -> Self {
+        let mut execution = fault(&error.to_string());
+        if let SceneError::Stray(_) = error {
+            execution.attempt.response = Response::Withheld(error.to_string());
+        }
+        execution
+    }
+}
