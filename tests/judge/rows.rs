@@ -535,10 +535,9 @@ fn a_success_needs_a_witness_that_saw_nothing() {
             Basis::Filtered,
             Strength::Medium,
         ),
-        open(
-            "a listing whose success was never seen",
+        inert(
+            "a listing that tells nothing of a permitted object either",
             deciding(LISTING, [benign(twin_rejected(), Awake)]),
-            Basis::NoEvidence,
         ),
         open(
             "a listing without a twin",
