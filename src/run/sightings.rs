@@ -31,6 +31,13 @@ pub(super) struct Sightings {
     seen: Arc<Mutex<HashMap<Slot, Vec<Seen>>>>,
 }
 
+/// Bytes that are looked through at once: decoders make copies, and an endless line must not cost
+/// endless memory. Ordinary replies are far smaller.
+const WINDOW: usize = 1 << 20;
+
+/// Bytes that two windows share: more than a token in any of its spellings, or a planted document.
+const OVERLAP: usize = 16 << 10;
+
 /// More sightings of one token add nothing.
 const KEPT_PER_SLOT: usize = 8;
 
@@ -73,7 +80,19 @@ impl Sightings {
     }
 
     fn scan(&self, bytes: &[u8], witness: &'static str, at_ms: u64) {
-        let found = self.detector.scan(bytes);
+        let mut at = 0;
+        while at < bytes.len() {
+            let end = bytes.len().min(at + WINDOW);
+            self.file(self.detector.scan(&bytes[at..end]), witness, at_ms);
+            at = if end == bytes.len() {
+                end
+            } else {
+                end - OVERLAP
+            };
+        }
+    }
+
+    fn file(&self, found: Vec<Sighting>, witness: &'static str, at_ms: u64) {
         if found.is_empty() {
             return;
         }

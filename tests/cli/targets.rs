@@ -188,7 +188,8 @@ fn an_endless_answer_ends() {
     );
     let (ran, report) = flawed(&script, 1);
     assert!(ran.err.contains("restarted"), "{}", ran.err);
-    assert_eq!(with(&report, "held"), 0, "{:?}", trials(&report));
+    let flawed = |(id, found): &(String, String)| id.contains("@read_file") && found == "held";
+    assert!(!trials(&report).iter().any(flawed), "{:?}", trials(&report));
 }
 
 #[test]

@@ -257,7 +257,7 @@ async fn a_call_that_times_out_is_cancelled() {
 #[tokio::test]
 async fn lines_over_the_limit_are_shown_to_listeners_and_dropped() {
     let mut options = options();
-    options.limits.line = 1 << 20;
+    options.limits.line = 3 << 20;
     let transcript = Transcript::new();
     let received = Arc::new(Mutex::new(0));
     let count = Arc::clone(&received);
@@ -282,7 +282,7 @@ async fn lines_over_the_limit_are_shown_to_listeners_and_dropped() {
 #[tokio::test]
 async fn a_flood_without_a_newline_ends_at_the_total_limit() {
     let mut options = options();
-    options.limits.line = 1 << 20;
+    options.limits.line = 20 << 20;
     options.limits.total = 32 << 20;
     let session = open_with("good", &options).await;
     let exchange = call(&session, "flood", json!({}), LONG).await;
