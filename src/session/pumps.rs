@@ -32,6 +32,9 @@ const STDERR_LINE: usize = 64 << 10;
 /// Lines of standard error kept for messages.
 const TAIL: usize = 20;
 
+/// Bytes of one read from which on a target counts as a flood, and others get their turn after it:
+/// one that is always ready would keep deadlines and Ctrl-C waiting on a single thread.
+const FLOOD: usize = 16 << 10;
 /// How many times the longest line that is decoded a line may grow before it counts as endless. Until
 /// then it is shown to the listeners: a token in the middle of a huge answer is a token.
 const ENDLESS: usize = 2;
@@ -107,6 +110,9 @@ pub(super) async fn read(
             board.die(Death::Endless(lines.overlong()));
             return;
         }
+        if read >= FLOOD {
+            tokio::task::yield_now().await;
+        }
         for message in messages.drain(..) {
             // When rmcp has left there is nobody to tell, but bytes still count as evidence.
             let _left = deliver.send(message).await;
@@ -144,7 +150,7 @@ pub(super) async fn complain(
     unfinished: Unfinished,
 ) {
     let mut lines = Lines::new(STDERR_LINE);
-    let mut chunk = vec![0; 16 << 10];
+    let mut chunk = vec![0; FLOOD];
     let mut keep = |piece: Piece| {
         let (bytes, partial) = match piece {
             Piece::Line(bytes) | Piece::End { bytes, .. } => (bytes, false),
@@ -167,6 +173,9 @@ pub(super) async fn complain(
                 note(&unfinished, lines.rest());
                 if !within {
                     return;
+                }
+                if read >= FLOOD {
+                    tokio::task::yield_now().await;
                 }
             }
         }
