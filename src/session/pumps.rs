@@ -35,9 +35,9 @@ const TAIL: usize = 20;
 /// Bytes of one read from which on a target counts as a flood, and others get their turn after it:
 /// one that is always ready would keep deadlines and Ctrl-C waiting on a single thread.
 const FLOOD: usize = 16 << 10;
-/// How many times the longest line that is decoded a line may grow before it counts as endless. Until
-/// then it is shown to the listeners: a token in the middle of a huge answer is a token.
-const ENDLESS: usize = 2;
+/// Bytes of a line after which it counts as endless: twice the longest that is decoded by default.
+/// Until then it is shown to the listeners: a token in the middle of a huge answer is a token.
+const ENDLESS: usize = 32 << 20;
 /// Bytes kept of a line that has not ended.
 pub(super) const UNFINISHED: usize = 160;
 
@@ -106,7 +106,7 @@ pub(super) async fn read(
         if !within {
             return;
         }
-        if lines.overlong() > board.limits.line.saturating_mul(ENDLESS) {
+        if lines.overlong() > ENDLESS {
             board.die(Death::Endless(lines.overlong()));
             return;
         }
