@@ -289,7 +289,7 @@ pub(super) fn endpoint(
                 None => None,
                 Some(name) => Some(std::env::var(name).map_err(|_| {
                     Failure::Input(format!(
-                        "the environment variable {name} of --bearer-env is not set, or is no text"
+                        "the environment variable {name} of --bearer-env is not set, or is no text\nfix: set it, and export it, before the run"
                     ))
                 })?),
             };
@@ -352,7 +352,7 @@ pub(super) fn endpoint(
             };
             if !cwd.is_dir() {
                 return Err(Failure::Input(format!(
-                    "the working directory {} does not exist",
+                    "the working directory {} does not exist\nfix: create it, or give another with --cwd",
                     cwd.display()
                 )));
             }

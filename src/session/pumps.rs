@@ -32,9 +32,12 @@ const STDERR_LINE: usize = 64 << 10;
 /// Lines of standard error kept for messages.
 const TAIL: usize = 20;
 
-/// How many times the longest line that is decoded a line may grow before it counts as endless. Until
-/// then it is shown to the listeners: a token in the middle of a huge answer is a token.
-const ENDLESS: usize = 2;
+/// Bytes of one read from which on a target counts as a flood, and others get their turn after it:
+/// one that is always ready would keep deadlines and Ctrl-C waiting on a single thread.
+const FLOOD: usize = 16 << 10;
+/// Bytes of a line after which it counts as endless: twice the longest that is decoded by default.
+/// Until then it is shown to the listeners: a token in the middle of a huge answer is a token.
+const ENDLESS: usize = 32 << 20;
 /// Bytes kept of a line that has not ended.
 pub(super) const UNFINISHED: usize = 160;
 
@@ -103,9 +106,12 @@ pub(super) async fn read(
         if !within {
             return;
         }
-        if lines.overlong() > board.limits.line.saturating_mul(ENDLESS) {
+        if lines.overlong() > ENDLESS {
             board.die(Death::Endless(lines.overlong()));
             return;
+        }
+        if read >= FLOOD {
+            tokio::task::yield_now().await;
         }
         for message in messages.drain(..) {
             // When rmcp has left there is nobody to tell, but bytes still count as evidence.
@@ -144,7 +150,7 @@ pub(super) async fn complain(
     unfinished: Unfinished,
 ) {
     let mut lines = Lines::new(STDERR_LINE);
-    let mut chunk = vec![0; 16 << 10];
+    let mut chunk = vec![0; FLOOD];
     let mut keep = |piece: Piece| {
         let (bytes, partial) = match piece {
             Piece::Line(bytes) | Piece::End { bytes, .. } => (bytes, false),
@@ -167,6 +173,9 @@ pub(super) async fn complain(
                 note(&unfinished, lines.rest());
                 if !within {
                     return;
+                }
+                if read >= FLOOD {
+                    tokio::task::yield_now().await;
                 }
             }
         }

@@ -21,6 +21,18 @@ fn before_the_first_answer_it_ends_at_once() {
 }
 
 #[test]
+fn a_flood_does_not_drown_an_interrupt() {
+    for script in ["exec yes", "exec yes >&2"] {
+        let mut going = Run::script(&[], script).start();
+        going.wait_for("launching").signal(Signal::INT);
+        going
+            .end()
+            .code(3)
+            .tells(&["interrupted before the first trial"]);
+    }
+}
+
+#[test]
 fn while_tools_are_listed_it_ends_at_once() {
     let script = "tee log | grep --line-buffered -v tools/list | \"$WATERTIGHT\" reference \"$1\"";
     let mut going = Run::script(&[], script).start();
