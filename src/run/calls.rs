@@ -55,6 +55,11 @@ impl Tally {
         self.silent.load(Ordering::Relaxed)
     }
 
+    /// Forgets how many calls in a row were not answered.
+    pub(super) fn forgive(&self) {
+        self.silent.store(0, Ordering::Relaxed);
+    }
+
     /// The counters now.
     pub(super) fn counted(&self) -> Counted {
         Counted {

@@ -75,6 +75,8 @@ pub(super) struct Engine<'r> {
     orders: Orders<'r>,
     emit: &'r dyn Fn(Event),
     controls: HashMap<String, Control>,
+    /// Whether the target was started anew because it had fallen silent.
+    roused: bool,
     words: fastrand::Rng,
 }
 
@@ -92,6 +94,7 @@ impl<'r> Engine<'r> {
             orders,
             emit,
             controls: HashMap::new(),
+            roused: false,
             words: fastrand::Rng::with_seed(seed),
         }
     }
@@ -109,14 +112,14 @@ impl<'r> Engine<'r> {
         };
         let shared = of(&|fate| *fate == Fate::Shared);
         for wave in shared.chunks((self.orders.jobs * WAVE).max(1)) {
-            if self.stopped() {
+            if !self.goes_on().await {
                 break;
             }
             running.extend(self.wave(plan, wave).await);
         }
         self.settle(plan, &mut running).await;
         for index in of(&|fate| *fate == Fate::Alone) {
-            if self.stopped() {
+            if !self.goes_on().await {
                 break;
             }
             let mut one = self
@@ -126,7 +129,7 @@ impl<'r> Engine<'r> {
             running.push(one);
         }
         for index in of(&|fate| *fate == Fate::Fresh) {
-            if self.stopped() {
+            if !self.goes_on().await {
                 break;
             }
             let mut one = self.fresh(&plan.trials[index], index).await;
@@ -149,8 +152,23 @@ impl<'r> Engine<'r> {
     }
 
     fn stopped(&self) -> bool {
-        let silent = self.stage.tally.silent() >= self.orders.jobs * SILENCE;
-        silent || self.orders.stop.load(std::sync::atomic::Ordering::Relaxed)
+        self.orders.stop.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Whether there is any sense in going on. A target that has fallen silent is started anew once;
+    /// one that falls silent again is left alone.
+    async fn goes_on(&mut self) -> bool {
+        if self.stopped() {
+            return false;
+        }
+        if self.stage.tally.silent() < self.orders.jobs * SILENCE {
+            return true;
+        }
+        if std::mem::replace(&mut self.roused, true) {
+            return false;
+        }
+        self.stage.tally.forgive();
+        self.restart().await
     }
 
     /// Trials side by side, with controls of their channels before and after.
@@ -211,7 +229,7 @@ impl<'r> Engine<'r> {
     /// Runs again, alone, what the judge cannot decide from what is known.
     async fn settle(&mut self, plan: &Plan, running: &mut [Running]) {
         for one in running {
-            if self.stopped() {
+            if !self.goes_on().await {
                 return;
             }
             let trial = &plan.trials[one.index];
