@@ -19,6 +19,7 @@ pub(super) fn values(
 ) -> Result<Values, SceneError> {
     let mut values = Values::new();
     let render = |text: &Text| scene.render(text);
+    let secret = scene.planted.iter().find(|planted| planted.secret);
     for slot in channel.role.slots() {
         let value = match slot {
             Slot::Path => match (&variant.path_json, &variant.path) {
@@ -48,26 +49,14 @@ pub(super) fn values(
                 .as_ref()
                 .map(render)
                 .transpose()?
-                .or_else(|| {
-                    scene
-                        .planted
-                        .iter()
-                        .find(|planted| planted.secret)
-                        .map(|planted| planted.landmark.clone())
-                })
+                .or_else(|| secret.map(|planted| planted.landmark.clone()))
                 .map(SlotValue::Text),
             Slot::Pattern => variant
                 .pattern
                 .as_ref()
                 .map(render)
                 .transpose()?
-                .or_else(|| {
-                    scene
-                        .planted
-                        .iter()
-                        .find(|planted| planted.secret)
-                        .map(|planted| planted.tag.clone())
-                })
+                .or_else(|| secret.map(|planted| planted.tag.clone()))
                 .map(SlotValue::Text),
             Slot::Ident => variant
                 .ident
