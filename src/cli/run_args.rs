@@ -55,7 +55,7 @@ pub struct RunArgs {
     )]
     pub min_severity: Option<Severity>,
 
-    /// Repeat the order and tokens of a run
+    /// Repeat the names of planted objects; tokens are always random
     #[arg(long, value_name = "N", help_heading = "How it runs")]
     pub seed: Option<u64>,
 

@@ -40,7 +40,7 @@ pub struct ConfigFile {
     /// Seconds until the first answer of the target.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub startup_timeout: Option<At<f64>>,
-    /// Seed that orders trials and makes tokens.
+    /// Seed of the names that trials give their objects; tokens are random in every run.
     pub seed: Option<u64>,
     /// The contract under test: path of a policy file, or the policy itself.
     pub policy: Option<At<PolicyChoice>>,

@@ -52,7 +52,7 @@ pub struct Harness {
     pub version: String,
     /// Id of the run; part of every token.
     pub run: String,
-    /// Seed that orders trials and makes tokens.
+    /// Seed of the names that trials give their objects; tokens are random in every run.
     pub seed: u64,
     /// When the run began, RFC 3339, UTC.
     pub started: String,
