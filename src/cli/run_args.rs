@@ -55,7 +55,7 @@ pub struct RunArgs {
     )]
     pub min_severity: Option<Severity>,
 
-    /// Repeat the names of planted objects; tokens are always random
+    /// Repeat the names of what is planted
     #[arg(long, value_name = "N", help_heading = "How it runs")]
     pub seed: Option<u64>,
 
