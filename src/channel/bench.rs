@@ -286,6 +286,9 @@ impl Planter<'_> {
                     Evidence::Disk(vec![Fact::Inhabited(dir)]),
                 )
             }
+            Role::HttpFetch | Role::NetConnect | Role::NetResolve => {
+                return Err(io::Error::other("there is no network to try it on"));
+            }
         };
         Ok(Case {
             values: Values::from_iter(values),
@@ -410,7 +413,10 @@ impl Planter<'_> {
             | Role::FileSave
             | Role::FilePatch
             | Role::DirCreate
-            | Role::RepoCreate => return Ok(None),
+            | Role::RepoCreate
+            | Role::HttpFetch
+            | Role::NetConnect
+            | Role::NetResolve => return Ok(None),
         }
         Ok(Some((values, forbidden)))
     }

@@ -23,7 +23,7 @@ use super::{
     stage::{Outlet, outlet},
 };
 use crate::{
-    channel::{BIND, Channel, Follow, Proof, RESOURCES_READ, Unbound},
+    channel::{BIND, Channel, Follow, Net, Proof, RESOURCES_READ, Unbound},
     probe::Role,
     session::{Caller, Tool},
 };
@@ -50,6 +50,8 @@ pub struct Ground<'a> {
     pub read_only: bool,
     /// Whether the target announced the capability `resources`.
     pub resources: bool,
+    /// The network of the run. Without one, roles that reach hosts are not tried.
+    pub net: Option<&'a dyn Net>,
 }
 
 /// What was found out about a target's tools.

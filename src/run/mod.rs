@@ -170,6 +170,7 @@ impl Found {
             allow_destructive: order.allow_destructive,
             read_only: false,
             resources: info.capabilities.get("resources").is_some(),
+            net: None,
         };
         let mut given = order.given.clone();
         let mut notes = Vec::new();
