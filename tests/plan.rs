@@ -116,6 +116,7 @@ fn terrain<'a>(policy: &'a Policy, allowed: &'a Path) -> Terrain<'a> {
         relaunch: true,
         allowed_is_argument: true,
         platform: Platform::Linux,
+        hosts: Err("no network"),
     }
 }
 

@@ -6,14 +6,18 @@
 mod check;
 mod document;
 mod filesystem;
+mod hosts;
+mod network;
 mod placeholder;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use serde::{Serialize, Serializer};
 
 pub use document::*;
 pub use filesystem::{Access, Decision, DeniedInside, Entry, Location, Rule, RuleKind};
+pub use hosts::Hosts;
+pub use network::{NameRule, Network, SPECIAL, carried, carrying};
 pub use placeholder::*;
 
 use crate::{
@@ -28,6 +32,7 @@ pub struct Policy {
     document: Document,
     source: Source,
     filesystem: Option<Filesystem>,
+    network: Network,
     warnings: Vec<Diagnostic>,
 }
 
@@ -62,6 +67,11 @@ impl Policy {
         match Problems::new(found.clone()) {
             Some(problems) => Err(problems),
             None => Ok(Self {
+                network: document
+                    .server
+                    .as_ref()
+                    .and_then(|server| server.network.as_ref())
+                    .map_or_else(Network::expected, Network::read),
                 document,
                 source: source.clone(),
                 filesystem,
@@ -151,6 +161,16 @@ impl Policy {
     /// Whether the policy makes a claim. What it does not claim is not tested.
     #[must_use]
     pub fn claims(&self, claim: Claim) -> bool {
+        match claim {
+            Claim::Host => return true,
+            Claim::HostRange => return self.network.claimed,
+            Claim::UnlistedHost => return self.network.allowed.is_some(),
+            Claim::HostName => return !self.network.allowed_names.is_empty(),
+            Claim::Resolver => return self.network.resolver.is_some(),
+            Claim::TimeLimit => return self.time_limit().is_some(),
+            Claim::RetryLimit => return self.max_retries().is_some(),
+            _ => {}
+        }
         let Some(filesystem) = &self.filesystem else {
             return false;
         };
@@ -161,6 +181,7 @@ impl Policy {
             Claim::MaxFileSize => filesystem.max_file_bytes.is_some(),
             Claim::ReadOnly => filesystem.read_only,
             Claim::ProtectedNames => !filesystem.protected.is_empty(),
+            _ => false,
         }
     }
 
@@ -184,6 +205,25 @@ impl Policy {
     #[must_use]
     pub fn max_file_bytes(&self) -> Option<u64> {
         self.filesystem.as_ref()?.max_file_bytes
+    }
+
+    /// Which hosts may be reached. A policy that does not say so means public addresses.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// How long a request of the server's own may take (`timeout_seconds`).
+    #[must_use]
+    pub fn time_limit(&self) -> Option<Duration> {
+        let seconds = self.document.server.as_ref()?.timeout_seconds.as_ref()?;
+        Duration::try_from_secs_f64(seconds.value).ok()
+    }
+
+    /// How often a failed request of the server's own may be repeated (`max_retries`).
+    #[must_use]
+    pub fn max_retries(&self) -> Option<u32> {
+        Some(self.document.server.as_ref()?.max_retries.as_ref()?.value)
     }
 
     /// Names that may be read but not written, as they are written.

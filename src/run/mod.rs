@@ -234,6 +234,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         relaunch: matches!(order.endpoint, Endpoint::Stdio(_)),
         allowed_is_argument: order.allowed_is_argument,
         platform: platform(),
+        hosts: Err("hosts are only reached in a network of the run's own: the namespace testbed"),
     };
     let plan: Plan = plan(&order.probes, &channels, &terrain);
     (order.emit)(Event::Planned {

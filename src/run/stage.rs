@@ -250,6 +250,8 @@ impl Stage<'_> {
             Claim::Outside | Claim::DeniedInside | Claim::DeniedPattern => {
                 liveness(ask.channel.role, named, &bases, scene, &forbidden)
             }
+            // Played on the network, where the text that is sent tells it.
+            _ => Liveness::Unknown,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Owns everything that the harness creates on disk, and its removal. Knows nothing of tools,
 //! calls or verdicts.
 
+mod address;
 mod bed;
 pub mod document;
 mod geometry;
@@ -14,3 +15,4 @@ mod spelling;
 pub use bed::*;
 pub use geometry::*;
 pub use scene::*;
+pub use spelling::spell;

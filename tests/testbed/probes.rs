@@ -82,6 +82,7 @@ fn trials(bed: &Bed, policy: &Policy) -> Vec<Trial> {
             relaunch: true,
             allowed_is_argument: true,
             platform,
+            hosts: Err("no network"),
         };
         for trial in plan(&probes, &channels(), &terrain).trials {
             if !matches!(trial.fate, Fate::NotApplicable { .. }) {
@@ -283,6 +284,7 @@ fn is_forbidden(world: &World<'_>, scene: &Scene) {
             );
         }
         Claim::MaxFileSize => sizes(world, scene),
+        claim => panic!("{id}: {claim} is about hosts, and there is no network here"),
     }
 }
 
