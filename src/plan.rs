@@ -303,6 +303,7 @@ fn unclaimed(probe: &Probe, spots: &[Spot], terrain: &Terrain<'_>) -> Option<Str
         Claim::ProtectedNames => "the policy protects no names (`protected_names`)",
         Claim::Host => "the policy denies no host",
         Claim::HostRange => "the policy says nothing on hosts",
+        Claim::HostHole => "the policy has no list of allowed hosts (`allowed_hosts`)",
         Claim::UnlistedHost => "the policy has no list of allowed hosts (`allowed_hosts`)",
         Claim::HostName => "the policy allows no host by name (`allowed_hosts`)",
         Claim::Resolver => "the policy names no resolver (`dns_override`)",
@@ -327,6 +328,7 @@ fn spots(claim: Claim, terrain: &Terrain<'_>) -> Vec<Spot> {
     match claim {
         Claim::Host | Claim::HostName => hosts.denied.map(Some).into_iter().map(of_host).collect(),
         Claim::HostRange => hosts.edges.iter().copied().map(Some).map(of_host).collect(),
+        Claim::HostHole => hosts.holes.iter().copied().map(Some).map(of_host).collect(),
         Claim::UnlistedHost => hosts.unlisted.map(Some).into_iter().map(of_host).collect(),
         Claim::Resolver | Claim::TimeLimit | Claim::RetryLimit => vec![of_host(hosts.denied)],
         _ => insides(claim, terrain),

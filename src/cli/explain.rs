@@ -99,7 +99,8 @@ fn claim(claim: Claim) -> &'static str {
         Claim::Host => {
             "The policy denies some host (`denied_hosts`, `allowed_hosts`), as the default one does,"
         }
-        Claim::HostRange => "The policy names ranges of addresses",
+        Claim::HostRange => "The policy denies ranges of addresses (`denied_hosts`)",
+        Claim::HostHole => "The policy allows some addresses only (`allowed_hosts`)",
         Claim::UnlistedHost => "The policy lists the hosts that may be reached (`allowed_hosts`)",
         Claim::HostName => "The policy allows hosts by name (`allowed_hosts`)",
         Claim::Resolver => "The policy names the only resolver (`dns_override`)",

@@ -29,13 +29,16 @@ const DOMAIN: &str = "example.net";
 /// The hosts with which a policy is tested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hosts {
-    /// Addresses that the policy permits, at least one; the first is that of permitted names.
+    /// Addresses that the policy permits; the first is that of permitted names. None where the policy
+    /// permits no host at all: then no control can pass.
     pub permitted: Vec<IpAddr>,
     /// An address that the policy denies.
     pub denied: Option<IpAddr>,
-    /// Denied addresses at the edges of its ranges: first and last of each denied one, neighbours of
-    /// each allowed one, and those whose text begins that of an allowed one.
+    /// The first and last address of each denied range.
     pub edges: Vec<IpAddr>,
+    /// Denied neighbours of each allowed range, and denied addresses whose text begins that of an
+    /// allowed one.
+    pub holes: Vec<IpAddr>,
     /// A public address that no list names, of a policy with an allow-list.
     pub unlisted: Option<IpAddr>,
     /// A name that the policy permits by name, if it permits any.
@@ -45,9 +48,9 @@ pub struct Hosts {
 }
 
 impl Network {
-    /// The hosts with which the policy is tested; none when it permits no host at all.
+    /// The hosts with which the policy is tested.
     #[must_use]
-    pub fn hosts(&self) -> Option<Hosts> {
+    pub fn hosts(&self) -> Hosts {
         let mut permitted: Vec<IpAddr> = self
             .allowed
             .iter()
@@ -64,14 +67,14 @@ impl Network {
             .allowed_names
             .iter()
             .find_map(|rule| self.example(rule));
-        if permitted.is_empty() {
+        if permitted.is_empty() && named.is_some() {
             // A list of names only: its names get the address of a public host.
-            named.as_ref()?;
             permitted.push(IpAddr::V4(PUBLIC[0]));
         }
-        Some(Hosts {
+        Hosts {
             denied: self.representative(&permitted),
             edges: self.edges(&permitted),
+            holes: self.holes(&permitted),
             unlisted: self.allowed.is_some().then_some(()).and_then(|()| {
                 let unlisted = |address: &IpAddr| {
                     let ranges = self.allowed.iter().flatten().chain(&self.denied);
@@ -83,7 +86,7 @@ impl Network {
             named,
             domain: DOMAIN.to_owned(),
             permitted,
-        })
+        }
     }
 
     /// A name that a rule permits and no other denies.
@@ -117,24 +120,34 @@ impl Network {
     }
 
     fn edges(&self, permitted: &[IpAddr]) -> Vec<IpAddr> {
-        let denied = self
+        let ends = self
             .denied
             .iter()
-            .flat_map(|range| [Some(range.addr()), Some(range.broadcast())]);
-        let allowed: Vec<&IpNet> = self.allowed.iter().flatten().collect();
-        let beside = allowed
-            .iter()
-            .flat_map(|range| [before(range.addr(), 1), after(range.broadcast(), 1)]);
-        let begun = allowed.iter().map(|range| shortened(range.addr()));
-        let mut edges: Vec<IpAddr> = beside
-            .chain(begun)
-            .chain(denied)
-            .flatten()
-            .filter(|address| !self.permits(*address) && !permitted.contains(address))
-            .collect();
+            .flat_map(|range| [range.addr(), range.broadcast()]);
+        self.only_denied(ends, permitted)
+    }
+
+    fn holes(&self, permitted: &[IpAddr]) -> Vec<IpAddr> {
+        let neighbours = self.allowed.iter().flatten().flat_map(|range| {
+            [
+                before(range.addr(), 1),
+                after(range.broadcast(), 1),
+                shortened(range.addr()),
+            ]
+        });
+        self.only_denied(neighbours.flatten(), permitted)
+    }
+
+    fn only_denied(
+        &self,
+        addresses: impl Iterator<Item = IpAddr>,
+        permitted: &[IpAddr],
+    ) -> Vec<IpAddr> {
         let mut seen = BTreeSet::new();
-        edges.retain(|address| seen.insert(*address));
-        edges
+        addresses
+            .filter(|address| !self.permits(*address) && !permitted.contains(address))
+            .filter(|address| seen.insert(*address))
+            .collect()
     }
 }
 
@@ -175,7 +188,7 @@ fn shortened(address: IpAddr) -> Option<IpAddr> {
 mod tests {
     use crate::{diag::Source, policy::Policy};
 
-    fn hosts(text: &str) -> Option<super::Hosts> {
+    fn hosts(text: &str) -> super::Hosts {
         Policy::load(&Source::new("policy.toml", text))
             .unwrap()
             .network()
@@ -190,26 +203,17 @@ mod tests {
     fn a_hole_in_a_denied_range() {
         let hosts = hosts(
             "[server.network]\nallowed_hosts = ['10.0.1.50/32']\ndenied_hosts = ['10.0.0.0/8']",
-        )
-        .unwrap();
+        );
         assert_eq!(texts(&hosts.permitted), ["10.0.1.50"]);
         assert_eq!(hosts.denied.unwrap().to_string(), "10.0.0.5");
-        assert_eq!(
-            texts(&hosts.edges),
-            [
-                "10.0.1.49",
-                "10.0.1.51",
-                "10.0.1.5",
-                "10.0.0.0",
-                "10.255.255.255"
-            ]
-        );
+        assert_eq!(texts(&hosts.holes), ["10.0.1.49", "10.0.1.51", "10.0.1.5"]);
+        assert_eq!(texts(&hosts.edges), ["10.0.0.0", "10.255.255.255"]);
         assert_eq!(hosts.unlisted.unwrap().to_string(), "1.1.1.1");
     }
 
     #[test]
     fn what_is_expected_of_anybody() {
-        let hosts = hosts("").unwrap();
+        let hosts = hosts("");
         assert_eq!(
             texts(&hosts.permitted[..2]),
             ["93.184.216.34", "93.184.216.35"]
@@ -220,12 +224,17 @@ mod tests {
 
     #[test]
     fn names_only_and_nothing_at_all() {
-        let by_name = hosts("[server.network]\nallowed_hosts = ['*.example.org']").unwrap();
+        let by_name = hosts("[server.network]\nallowed_hosts = ['*.example.org']");
         assert_eq!(by_name.named.as_deref(), Some("www.example.org"));
         assert_eq!(texts(&by_name.permitted), ["93.184.216.34"]);
         assert_eq!(by_name.denied.unwrap().to_string(), "10.0.0.5");
-        assert_eq!(hosts("[server.network]\nallowed_hosts = []"), None);
-        let all = hosts("[server.network]\ndenied_hosts = ['0.0.0.0/0', '::/0']");
-        assert_eq!(all, None);
+        for nothing in [
+            "allowed_hosts = []",
+            "denied_hosts = ['0.0.0.0/0', '::/0']",
+        ] {
+            let hosts = hosts(&format!("[server.network]\n{nothing}"));
+            assert!(hosts.permitted.is_empty());
+            assert_eq!(hosts.denied.unwrap().to_string(), "10.0.0.5");
+        }
     }
 }

@@ -164,6 +164,7 @@ impl Policy {
         match claim {
             Claim::Host => return true,
             Claim::HostRange => return self.network.claimed,
+            Claim::HostHole => return self.network.allowed.is_some(),
             Claim::UnlistedHost => return self.network.allowed.is_some(),
             Claim::HostName => return !self.network.allowed_names.is_empty(),
             Claim::Resolver => return self.network.resolver.is_some(),

@@ -416,7 +416,13 @@ fn content_texts(plant: &Plant) -> Vec<&Text> {
                 .chain(&record.then)
                 .chain(&record.elsewhere),
         );
-        texts.extend(record.alias.iter().chain(&record.label));
+        texts.extend(
+            record
+                .alias
+                .iter()
+                .chain(&record.label)
+                .chain(&record.called),
+        );
     }
     texts
 }

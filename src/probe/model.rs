@@ -225,8 +225,10 @@ pub enum Claim {
     ProtectedNames,
     /// Some host may not be reached (`denied_hosts`, `allowed_hosts`; also the default policy).
     Host,
-    /// Ranges of addresses are allowed or denied: their edges are attacked, a trial each.
+    /// Ranges of addresses are denied: their edges are attacked, a trial each.
     HostRange,
+    /// Some addresses are allowed: their denied neighbours are attacked, a trial each.
+    HostHole,
     /// Hosts that no list names may not be reached (`allowed_hosts`).
     UnlistedHost,
     /// Hosts are allowed by name (`allowed_hosts`).
@@ -246,6 +248,7 @@ impl Claim {
         match self {
             Claim::Host
             | Claim::HostRange
+            | Claim::HostHole
             | Claim::UnlistedHost
             | Claim::HostName
             | Claim::Resolver

@@ -80,6 +80,9 @@ pub struct RecordPlant {
     /// The name that it is an alias of: the `name` of a record planted before.
     #[serde(default)]
     pub alias: Option<Text>,
+    /// The whole name instead of one of the trial's own: one that looks like a permitted one.
+    #[serde(default)]
+    pub called: Option<Text>,
     /// A label before the trial's own, such as an address with hyphens.
     #[serde(default)]
     pub label: Option<Text>,

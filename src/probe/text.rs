@@ -86,23 +86,23 @@ pub enum Spelling {
     ThreeParts,
     /// An address: hexadecimal, octal and decimal parts in one.
     MixedParts,
-    /// An address: IPv4 in brackets as a mapped one of IPv6, with dots (`[::ffff:10.0.0.5]`).
+    /// An address: IPv4 as a mapped one of IPv6, with dots (`::ffff:10.0.0.5`).
     Mapped,
-    /// An address: the same in hexadecimal (`[::ffff:a00:5]`).
+    /// An address: the same in hexadecimal (`::ffff:a00:5`).
     MappedHex,
     /// An address: the same with nothing left out.
     MappedLong,
-    /// An address: IPv4-translated (RFC 7915), in brackets.
+    /// An address: IPv4-translated (RFC 7915).
     Translated,
-    /// An address: behind the well-known prefix of NAT64 (RFC 6052), in brackets.
+    /// An address: behind the well-known prefix of NAT64 (RFC 6052).
     Nat64,
-    /// An address: behind the local prefix of NAT64 (RFC 8215), in brackets.
+    /// An address: behind the local prefix of NAT64 (RFC 8215).
     Nat64Local,
-    /// An address: 6to4 (RFC 3056), in brackets.
+    /// An address: 6to4 (RFC 3056).
     SixToFour,
-    /// An address: Teredo's client (RFC 4380), in brackets.
+    /// An address: Teredo's client (RFC 4380).
     Teredo,
-    /// An address: IPv4-compatible (deprecated by RFC 4291), in brackets.
+    /// An address: IPv4-compatible (deprecated by RFC 4291).
     Compatible,
     /// An address with hyphens: `10-0-0-5`.
     Hyphens,
@@ -160,6 +160,7 @@ pub const PLACES: &[(&str, &str)] = &[
         "net.denied",
         "an address that the policy denies; in the twin one that it permits",
     ),
+    ("net.address", "an address that the policy permits"),
     (
         "net.allowed",
         "an address that the policy permits, or the name of such a host where it permits by name",

@@ -21,6 +21,9 @@ use crate::{
 impl Stage<'_> {
     /// What has come to light since: effects in the forbidden places, and tokens.
     pub(super) fn late(&self, ask: &Ask<'_>, played: &Played) -> Vec<Observation> {
+        if let Some(props) = &played.props {
+            return self.late_net(ask, props);
+        }
         let roots = self.places(&played.scene, &paths(ask.variant, &played.scene));
         let forbidden: Vec<&Path> = roots
             .iter()

@@ -5,6 +5,7 @@
 //! where their places lie and in what counts.
 
 use std::{
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -13,6 +14,7 @@ use std::{
 use super::{
     calls::Tally,
     liveness::{liveness, resolve},
+    net::{Props, Wire},
     send::response,
     sightings::Sightings,
     values::paths,
@@ -50,6 +52,8 @@ pub(super) struct Stage<'r> {
     pub(super) reader: Option<&'r Arc<Channel>>,
     /// Counts what is sent.
     pub(super) tally: &'r Tally,
+    /// The run's own network, if it has one.
+    pub(super) wire: Option<Wire<'r>>,
 }
 
 /// What is asked, in the words of the probe format.
@@ -63,6 +67,8 @@ pub(super) struct Ask<'t> {
     pub(super) technique: Option<&'t str>,
     pub(super) reaches: Option<&'t Text>,
     pub(super) deadline: Duration,
+    /// The denied host that the trial is about.
+    pub(super) host: Option<IpAddr>,
 }
 
 /// What came of a call.
@@ -85,6 +91,8 @@ pub(super) struct Played {
     pub(super) watch: Watch,
     /// The forbidden places after the call, to compare with later.
     pub(super) after: Snapshot,
+    /// What stands ready on the network, of a trial about hosts.
+    pub(super) props: Option<Props>,
 }
 
 /// Which plants count as evidence.
@@ -139,6 +147,9 @@ impl Stage<'_> {
         mut scene: Scene,
         counting: Counting<'_>,
     ) -> Result<Played, SceneError> {
+        if ask.channel.role.of_network() {
+            return self.play_net(caller, ask, scene, counting).await;
+        }
         let named = paths(ask.variant, &scene);
         let liveness = self.liveness(ask, &scene, &named);
         let mut counted = self.counting(ask, &scene, counting);
@@ -199,11 +210,17 @@ impl Stage<'_> {
             counted,
             after,
             scene,
+            props: None,
         })
     }
 
     /// The plants that count, should their tokens come out. Asked while nothing swaps paths.
-    fn counting(&self, ask: &Ask<'_>, scene: &Scene, counting: Counting<'_>) -> Vec<String> {
+    pub(super) fn counting(
+        &self,
+        ask: &Ask<'_>,
+        scene: &Scene,
+        counting: Counting<'_>,
+    ) -> Vec<String> {
         scene
             .planted
             .iter()

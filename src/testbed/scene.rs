@@ -43,6 +43,9 @@ pub enum SceneError {
         /// What the system said.
         source: io::Error,
     },
+    /// No port can be listened at.
+    #[error("no port can be listened at: {0}")]
+    Listen(String),
     /// The call could touch what is not the run's own.
     #[error("a server that takes the path from its working directory would touch {}", .0.display())]
     Stray(PathBuf),
@@ -151,7 +154,9 @@ impl Scene {
         plants: impl IntoIterator<Item = &'p Plant>,
         mint: &Mint,
     ) -> Result<(), SceneError> {
-        for plant in plants {
+        // What stands on the network is planted there.
+        let of_files = |plant: &&Plant| plant.site.is_none() && plant.record.is_none();
+        for plant in plants.into_iter().filter(of_files) {
             self.planted.push(Planted {
                 name: plant.name.clone(),
                 path: PathBuf::new(),
