@@ -7,6 +7,7 @@ mod bed;
 pub mod document;
 mod geometry;
 pub mod make;
+pub mod namespace;
 mod owner;
 mod scene;
 mod spelling;
