@@ -148,7 +148,7 @@ fn stage() -> io::Result<()> {
     for name in ["old", "new", "upper", "work", "lower"] {
         fs::create_dir(place.join(name))?;
     }
-    pivot_root(place, &place.join("old"))?;
+    pivot_root(place, place.join("old"))?;
     rustix::process::chdir("/")?;
     memory(Path::new(NEW), "mode=755,size=64m")
 }
@@ -377,7 +377,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             fs::write(to, "")?;
-            return fs::set_permissions(to, fs::Permissions::from_mode(0));
+            return fs::set_permissions(to, fs::Permissions::from_mode(0o0));
         }
         Err(error) => return Err(error),
     }
