@@ -11,7 +11,7 @@ use rustix::{
     io::Errno,
     thread::{
         CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
-        remove_capability_from_bounding_set, set_capabilities,
+        configure_capability_in_ambient_set, remove_capability_from_bounding_set, set_capabilities,
     },
 };
 
@@ -29,6 +29,23 @@ pub(super) const FILES: CapabilitySet = CapabilitySet::DAC_OVERRIDE
 /// What is kept for [`raised`]. Since no target ever has any of them, none may look into the
 /// memory, descriptors or root of this process (ptrace(2), "Ptrace access mode checking").
 const KEPT: CapabilitySet = ALWAYS.union(FILES).union(CapabilitySet::SYS_ADMIN);
+
+/// Lets the next program have all capabilities of this one: an ordinary user loses them with
+/// exec(2) otherwise.
+pub(super) fn hand_on() -> io::Result<()> {
+    let had = capabilities(None)?;
+    set_capabilities(
+        None,
+        CapabilitySets {
+            inheritable: had.permitted,
+            ..had
+        },
+    )?;
+    for one in had.permitted.iter() {
+        configure_capability_in_ambient_set(one, true)?;
+    }
+    Ok(())
+}
 
 /// Gives away everything that is not kept, and takes all of it from children.
 pub(super) fn give_away() -> io::Result<()> {

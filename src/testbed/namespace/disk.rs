@@ -384,13 +384,14 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     mirror(from, to)
 }
 
-/// Gives `to` owner and permissions of `from`. Where the owner does not exist inside, `to` is ours,
-/// and we get as owner what we could do with `from`.
+/// Gives `to` owner and permissions of `from`. To an ordinary user inside belongs what is made there,
+/// so the user gets as owner what could be done with `from`, no more.
 fn mirror(from: &Path, to: &Path) -> io::Result<()> {
     let found = fs::metadata(from)?;
     let mut mode = found.mode() & 0o7777;
-    let owned = chown(to, Some(found.uid()), Some(found.gid())).is_ok();
-    if !owned && found.uid() != geteuid().as_raw() {
+    // Owners that do not exist inside cannot be had.
+    let _strange = chown(to, Some(found.uid()), Some(found.gid()));
+    if geteuid().as_raw() != 0 {
         let may = |access, bits| {
             if rustix::fs::access(from, access).is_ok() {
                 bits

@@ -13,7 +13,7 @@ use rustix::{
     thread::UnshareFlags,
 };
 
-use super::{MARK, Refusal, Step, mark, wire::Message, wire::Wire};
+use super::{MARK, Refusal, Step, caps, mark, wire::Message, wire::Wire};
 
 /// Does the work of the gate; returns the exit code of the inner process.
 #[must_use]
@@ -39,6 +39,7 @@ fn open(wire: &Wire) -> Result<Option<u8>, Refusal> {
         Ok(Message::Mapped(Some(why))) => return Err(Refusal::new(Step::Ids, why)),
         other => return Err(Refusal::new(Step::Ids, format!("{other:?}"))),
     }
+    caps::hand_on().map_err(|error| Refusal::new(Step::Capabilities, error))?;
     let program = std::env::current_exe().map_err(namespaces)?;
     let mut words = std::env::args_os();
     words.next();

@@ -9,6 +9,8 @@ use std::{
     path::Path,
 };
 
+use rustix::process::geteuid;
+
 use super::{
     Refusal, Step,
     mounts::{bind, bind_read_only, fresh, memory},
@@ -33,7 +35,14 @@ pub(super) fn make(old: &Path, new: &Path, root_is_real: bool) -> Result<(), Ref
     let root = |error: io::Error| Refusal::new(Step::Root, error);
     sys(old, new, &proc).map_err(root)?;
     dev(&old.join("dev"), &new.join("dev")).map_err(root)?;
-    run(old, &new.join("run")).map_err(root)
+    run(old, &new.join("run")).map_err(root)?;
+    if geteuid().as_raw() != 0 {
+        for name in ["dev", "run"] {
+            let root_only = fs::Permissions::from_mode(0o555);
+            fs::set_permissions(new.join(name), root_only).map_err(root)?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes from user 0 what belongs to it without any capability: settings of the kernel.
