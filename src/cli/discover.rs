@@ -18,7 +18,7 @@ use super::{
     lock,
     print::{problem, put},
     progress::{Detail, Progress},
-    run::{Failure, JOBS, endpoint, exists, given, options, placeholders, setup},
+    run::{Failure, JOBS, bed, endpoint, exists, given, options, placeholders, setup},
     style,
 };
 use crate::{
@@ -29,7 +29,6 @@ use crate::{
     report::json::plain,
     run::{Event, Found, Order},
     session::{ServerInfo, Tool, Transcript, claim_orphans, end_all},
-    testbed::Bed,
 };
 
 /// Arguments of `watertight discover`.
@@ -118,11 +117,7 @@ pub async fn run(args: &DiscoverArgs) -> Exit {
 
 async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Failure> {
     let old = lock::of(settings)?;
-    let bed = match &settings.target.allowed {
-        Some(shared) => Bed::around(shared),
-        None => Bed::create(),
-    }
-    .map_err(|error| Failure::Input(error.to_string()))?;
+    let bed = bed(settings)?;
     let places = placeholders(&bed);
     let policy = settings.policy.expand(&places).map_err(Failure::Problems)?;
     exists(&policy)?;
@@ -152,7 +147,7 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
         .map_err(|error| Failure::Fault(format!("interrupts cannot be heard: {error}")))?;
     let found = tokio::select! {
         found = Found::find(&order, &mint) => found.map_err(|error| Failure::Input(error.to_string()))?,
-        () = interrupts.next() => {
+        _ = interrupts.next() => {
             end_all();
             return Err(Failure::Interrupted {
                 message: String::from("interrupted: nothing was locked"),

@@ -96,7 +96,7 @@ pub(super) async fn drive(
     loop {
         tokio::select! {
             ran = &mut running => return ran.map_err(|error| explain(&error)),
-            () = interrupts.next() => {
+            _ = interrupts.next() => {
                 if !heard.planned.get() || stop.swap(true, Ordering::Relaxed) {
                     // Dropped, sessions end their processes; this catches what they let go of.
                     drop(running);

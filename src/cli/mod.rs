@@ -2,6 +2,7 @@
 //!
 //! Owns what users type and see. Everything else is called.
 
+mod bottle;
 mod calibration;
 mod conclude;
 pub mod demo;
@@ -26,10 +27,12 @@ use clap::{Parser, Subcommand};
 pub use run_args::{LaunchArgs, RunArgs};
 
 use crate::{
+    config::Settings,
     diag::{Diagnostic, Look},
     exit::Exit,
     probe::Catalog,
     reference::{self, ReferenceArgs},
+    testbed::namespace::{Stage, gate},
 };
 use print::{complain, put, shout};
 pub use shield::shielded;
@@ -77,6 +80,11 @@ pub fn main() -> Exit {
 }
 
 fn perform() -> Exit {
+    let stage = match Stage::of_process() {
+        // It must not have a second thread, and has nothing to read.
+        Stage::Gate(wire) => return exit_of(gate(&wire, Exit::HarnessFault.code())),
+        stage => stage,
+    };
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -88,6 +96,10 @@ fn perform() -> Exit {
                 Exit::Held
             };
         }
+    };
+    let task = match cli.command.prepare(stage) {
+        Ok(task) => task,
+        Err(exit) => return exit,
     };
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -101,17 +113,45 @@ fn perform() -> Exit {
             return Exit::HarnessFault;
         }
     };
-    let exit = runtime.block_on(cli.command.run());
+    let exit = runtime.block_on(task.perform());
     // A thread that waits for a pipe nobody opens must not keep the program from ending.
     runtime.shutdown_background();
     exit
 }
 
+/// A subcommand, as far as it can be prepared by a process with one thread.
+enum Task {
+    /// A run, in the world that it is to have.
+    Run(Box<Settings>),
+    Other(Command),
+}
+
+impl Command {
+    /// Namespaces are entered before there is any thread.
+    fn prepare(self, stage: Stage) -> Result<Task, Exit> {
+        let settings = match &self {
+            Self::Run(args) => run::settle(args)?,
+            Self::Demo(args) => demo::settle(args)?,
+            _ => return Ok(Task::Other(self)),
+        };
+        Ok(Task::Run(Box::new(bottle::enter(stage, settings)?)))
+    }
+}
+
+impl Task {
+    async fn perform(self) -> Exit {
+        match self {
+            Self::Run(settings) => run::settled(&settings).await,
+            Self::Other(command) => command.run().await,
+        }
+    }
+}
+
 impl Command {
     async fn run(self) -> Exit {
         match self {
-            Self::Run(args) => run::run(&args).await,
-            Self::Demo(args) => demo::run(&args).await,
+            // Prepared, these are runs.
+            Self::Run(_) | Self::Demo(_) => Exit::HarnessFault,
             Self::Discover(args) => discover::run(&args).await,
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),
@@ -120,6 +160,15 @@ impl Command {
             Self::Reference(args) => serve(args).await,
         }
     }
+}
+
+/// The meaning of an exit code.
+fn exit_of(code: u8) -> Exit {
+    Exit::ALL
+        .iter()
+        .map(|(exit, _)| *exit)
+        .find(|exit| exit.code() == code)
+        .unwrap_or(Exit::HarnessFault)
 }
 
 fn told(text: Result<String, String>) -> Exit {

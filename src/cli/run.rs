@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    RunArgs,
+    RunArgs, bottle,
     calibration::recall,
     conclude::conclude,
     drive::drive,
@@ -32,26 +32,26 @@ use crate::{
     run::{self, Event, Order, Setup},
     session::{Endpoint, Era, HttpEndpoint, Launch, Limits, Options, Transcript, claim_orphans},
     target::{Base, environment, resolve},
-    testbed::Bed,
+    testbed::{Bed, namespace::Bottle},
 };
 
 /// Calls in flight at once, unless the user says otherwise.
 pub(super) const JOBS: usize = 16;
 
-/// Runs what the flags and the configuration say.
-pub async fn run(args: &RunArgs) -> Exit {
+/// What the flags and the configuration say.
+///
+/// # Errors
+/// The exit code, once the mistakes in them are told.
+pub(super) fn settle(args: &RunArgs) -> Result<Settings, Exit> {
     let here = std::env::current_dir().unwrap_or_default();
     if let Some(missing) = args.launch.lock.as_ref().filter(|path| !path.is_file()) {
         let told = Diagnostic::error(
             "lock::missing",
             format!("there is no file {}", missing.display()),
         );
-        return problem(&told.help("`watertight discover` makes it").into());
+        return Err(problem(&told.help("`watertight discover` makes it").into()));
     }
-    match args.settle(&here) {
-        Ok(settings) => settled(&settings).await,
-        Err(problems) => problem(&problems),
-    }
+    args.settle(&here).map_err(|problems| problem(&problems))
 }
 
 /// Runs with settings that are complete.
@@ -68,6 +68,9 @@ pub async fn settled(settings: &Settings) -> Exit {
             return Failure::Fault(format!("interrupts cannot be heard: {error}")).tell();
         }
     };
+    if let Some(bottle) = Bottle::around() {
+        bottle.listening();
+    }
     let progress = Progress::new(match settings.verbosity {
         Verbosity::Quiet => Detail::Quiet,
         Verbosity::Normal => Detail::Normal,
@@ -148,11 +151,7 @@ pub(super) async fn report(
     interrupts: &mut Interrupts,
 ) -> Result<Report, Failure> {
     let Selection { probes, words } = select(settings).map_err(Failure::Problems)?;
-    let bed = match &settings.target.allowed {
-        Some(shared) => Bed::around(shared),
-        None => Bed::create(),
-    }
-    .map_err(|error| Failure::Input(error.to_string()))?;
+    let bed = bed(settings)?;
     let places = placeholders(&bed);
     let policy = settings.policy.expand(&places).map_err(Failure::Problems)?;
     exists(&policy)?;
@@ -180,6 +179,13 @@ pub(super) async fn report(
     };
     let mut ran = drive(order, &stop, interrupts, settings.thresholds.severity).await?;
     let mut notes = target.notes;
+    notes.extend_from_slice(&settings.notes);
+    notes.extend(
+        Bottle::around()
+            .into_iter()
+            .flat_map(Bottle::notes)
+            .cloned(),
+    );
     notes.append(&mut ran.notes);
     let surroundings = Surroundings {
         harness: Harness {
@@ -200,10 +206,10 @@ pub(super) async fn report(
         cwd: target.cwd,
         policy: serde_json::to_value(policy.document()).unwrap_or(Value::Null),
         policy_path: policy_path(settings),
-        testbed: if settings.target.allowed.is_some() {
-            "remote"
-        } else {
-            "host"
+        testbed: match (Bottle::around(), &settings.target.allowed) {
+            (Some(_), _) => "namespace",
+            (None, Some(_)) => "remote",
+            (None, None) => "host",
         },
         allowed: bed.allowed.display().to_string(),
         denied: bed.denied.display().to_string(),
@@ -226,6 +232,22 @@ pub(super) async fn report(
     report.map_err(|error| {
         Failure::Fault(format!("the report does not add up: {error}\n{REPORT_IT}"))
     })
+}
+
+/// The directories of a run.
+///
+/// # Errors
+/// When they cannot be made.
+pub(super) fn bed(settings: &Settings) -> Result<Bed, Failure> {
+    let shared = match Bottle::around() {
+        Some(_) => bottle::shared(settings),
+        None => settings.target.allowed.clone(),
+    };
+    let bed = match shared {
+        Some(shared) => Bed::around(&shared),
+        None => Bed::create(),
+    };
+    bed.map_err(|error| Failure::Input(error.to_string()))
 }
 
 /// The values of placeholders in this run.

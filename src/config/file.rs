@@ -48,6 +48,8 @@ pub struct ConfigFile {
     pub target: Option<At<Target>>,
     /// What makes a run fail.
     pub thresholds: Option<Thresholds>,
+    /// The world that the command runs in; `auto` when it is left out.
+    pub testbed: Option<Testbed>,
     /// Reports to write.
     pub report: Option<Vec<Report>>,
     /// Tools whose use is told instead of found out.
@@ -96,6 +98,19 @@ pub enum Era {
     Handshake,
     /// Without, from protocol version 2026-07-28.
     Stateless,
+}
+
+/// The world that a launched target runs in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Testbed {
+    /// Namespaces where the machine allows them, else the host, and the report says why.
+    #[default]
+    Auto,
+    /// Directories on the real disk, the real network.
+    Host,
+    /// Namespaces of its own: a disk that forgets, a network that leads nowhere.
+    Namespace,
 }
 
 /// A call made before probing.

@@ -14,7 +14,7 @@ use std::{
 
 use rustix::fs::{FallocateFlags, fallocate};
 
-use super::owner;
+use super::{namespace::Bottle, owner};
 
 /// Bytes that must be free where a testbed is made: what the plants of a run were measured to need,
 /// with room for what a target writes. Without it every plant would fail on its own, one by one.
@@ -102,8 +102,9 @@ impl Bed {
         let parent = allowed
             .parent()
             .ok_or_else(|| refuse("it has no parent to plant forbidden siblings in"))?;
-        owner::sweep(parent);
-        let parent = parent.to_path_buf();
+        // In a bottle there is a directory for it beside the allowed one.
+        let parent = Bottle::around().map_or(parent, Bottle::beds).to_path_buf();
+        owner::sweep(&parent);
         lay_out(&parent, Some(allowed)).map_err(|error| {
             refuse(&format!(
                 "no forbidden siblings can be planted in {} ({error})",
@@ -191,6 +192,9 @@ fn room(base: &Path) -> io::Result<()> {
 
 /// Where a testbed may be made, best first: not below the home or the working directory.
 fn parents() -> Vec<PathBuf> {
+    if let Some(bottle) = Bottle::around() {
+        return vec![bottle.beds().to_path_buf()];
+    }
     let avoid: Vec<PathBuf> = [
         std::env::var_os("HOME").map(PathBuf::from),
         std::env::current_dir().ok(),

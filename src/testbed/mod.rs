@@ -8,6 +8,7 @@ mod bed;
 pub mod document;
 mod geometry;
 pub mod make;
+pub mod namespace;
 pub mod net;
 mod owner;
 mod scene;
