@@ -18,7 +18,7 @@ use super::{
     lock,
     print::{problem, put},
     progress::{Detail, Progress},
-    run::{Failure, JOBS, bed, endpoint, exists, given, options, placeholders, setup},
+    run::{Failure, JOBS, bed, endpoint, exists, given, options, placeholders, pour, setup, trust},
     style,
 };
 use crate::{
@@ -121,7 +121,9 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
     let places = placeholders(&bed);
     let policy = settings.policy.expand(&places).map_err(Failure::Problems)?;
     exists(&policy)?;
-    let target = endpoint(&settings.target, &places, &bed)?;
+    let glass = pour(&bed).await;
+    let mut target = endpoint(&settings.target, &places, &bed)?;
+    trust(&mut target.endpoint, &glass);
     let display = crate::run::display(&target.endpoint);
     let stop = AtomicBool::new(false);
     let order = Order {
@@ -141,6 +143,7 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
         stop: &stop,
         emit,
         transcript: Transcript::new(),
+        glass: glass.as_ref().map_err(Clone::clone),
     };
     let mint = Mint::new();
     let mut interrupts = Interrupts::listen()

@@ -32,7 +32,11 @@ use crate::{
     run::{self, Event, Order, Setup},
     session::{Endpoint, Era, HttpEndpoint, Launch, Limits, Options, Transcript, claim_orphans},
     target::{Base, environment, resolve},
-    testbed::{Bed, namespace::Bottle},
+    testbed::{
+        Bed,
+        namespace::Bottle,
+        net::{Glass, GlassSpec},
+    },
 };
 
 /// Calls in flight at once, unless the user says otherwise.
@@ -155,7 +159,9 @@ pub(super) async fn report(
     let places = placeholders(&bed);
     let policy = settings.policy.expand(&places).map_err(Failure::Problems)?;
     exists(&policy)?;
-    let target = endpoint(&settings.target, &places, &bed)?;
+    let glass = pour(&bed).await;
+    let mut target = endpoint(&settings.target, &places, &bed)?;
+    trust(&mut target.endpoint, &glass);
     let seed = settings.seed.unwrap_or_else(|| fastrand::u64(..));
     let stop = AtomicBool::new(false);
     let started = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
@@ -176,6 +182,7 @@ pub(super) async fn report(
         stop: &stop,
         emit,
         transcript: Transcript::new(),
+        glass: glass.as_ref().map_err(Clone::clone),
     };
     let mut ran = drive(order, &stop, interrupts, settings.thresholds.severity).await?;
     let mut notes = target.notes;
@@ -248,6 +255,39 @@ pub(super) fn bed(settings: &Settings) -> Result<Bed, Failure> {
         None => Bed::create(),
     };
     bed.map_err(|error| Failure::Input(error.to_string()))
+}
+
+/// The network of a run's own, or why there is none.
+pub(super) async fn pour(bed: &Bed) -> Result<Glass, String> {
+    if Bottle::around().is_none() {
+        return Err(String::from(
+            "hosts are only reached in a network of the run's own: the namespace testbed",
+        ));
+    }
+    let directory = bed.base().join("authority");
+    std::fs::create_dir_all(&directory)
+        .map_err(|error| format!("no directory for certificates: {error}"))?;
+    Glass::pour(GlassSpec::new(directory))
+        .await
+        .map_err(|error| format!("the network of the run's own cannot be made: {error}"))
+}
+
+/// Has a target trust the certificates of the run's own network. What the user sets stays.
+pub(super) fn trust(endpoint: &mut Endpoint, glass: &Result<Glass, String>) {
+    let (Endpoint::Stdio(launch), Ok(glass)) = (endpoint, glass) else {
+        return;
+    };
+    for name in [
+        "SSL_CERT_FILE",
+        "NODE_EXTRA_CA_CERTS",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+    ] {
+        launch
+            .env
+            .entry(name.to_owned())
+            .or_insert_with(|| glass.authority_file().display().to_string());
+    }
 }
 
 /// The values of placeholders in this run.

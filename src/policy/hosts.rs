@@ -228,10 +228,7 @@ mod tests {
         assert_eq!(by_name.named.as_deref(), Some("www.example.org"));
         assert_eq!(texts(&by_name.permitted), ["93.184.216.34"]);
         assert_eq!(by_name.denied.unwrap().to_string(), "10.0.0.5");
-        for nothing in [
-            "allowed_hosts = []",
-            "denied_hosts = ['0.0.0.0/0', '::/0']",
-        ] {
+        for nothing in ["allowed_hosts = []", "denied_hosts = ['0.0.0.0/0', '::/0']"] {
             let hosts = hosts(&format!("[server.network]\n{nothing}"));
             assert!(hosts.permitted.is_empty());
             assert_eq!(hosts.denied.unwrap().to_string(), "10.0.0.5");
