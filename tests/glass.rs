@@ -169,7 +169,7 @@ type AsyncFn = fn(&'static Glass) -> BoxFuture<'static, Fact>;
 
 fn pouring_is_quick(_: &'static Glass) -> BoxFuture<'static, Fact> {
     Box::pin(async {
-        ensure(WORLD.took < Duration::from_millis(100), || {
+        ensure(WORLD.took < Duration::from_millis(250), || {
             format!("it took {:?}", WORLD.took)
         })
     })
