@@ -3,13 +3,13 @@
 //! Owns the tasks; all of them end when it is dropped. What each does is another file's.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -19,8 +19,11 @@ use super::{
     AuthorityError, GuardError, Hits, Names, Nonce, NonceError, Script, Sealed, Spot, WireError,
     authority::Authority,
     own::Own,
+    packets::Packets,
+    resolver,
     script::Scripts,
-    sink::{self, PORTS, Reach},
+    sink::{self, PORTS, Reach, UDP_PORTS},
+    udp::{self, Datagrams},
     wires,
 };
 
@@ -75,6 +78,9 @@ pub(super) struct Shared {
     pub(super) own: Own,
     /// Connections that could not be accepted: the sink is blind since.
     pub(super) refused: AtomicU64,
+    /// Packets that the kernel dropped: the packet witness is blind since.
+    pub(super) dropped: Arc<AtomicU32>,
+    datagrams: Mutex<HashSet<u16>>,
     connections: AtomicU64,
     banners: Mutex<HashMap<u16, Vec<u8>>>,
 }
@@ -83,6 +89,11 @@ impl Shared {
     /// The number of a new connection.
     pub(super) fn connection(&self) -> u64 {
         self.connections.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Whether a UDP port is ours.
+    pub(super) fn serves(&self, port: u16) -> bool {
+        locked(&self.datagrams).contains(&port)
     }
 
     /// What greets a peer that waits at this port.
@@ -104,6 +115,8 @@ pub struct Glass {
     listeners: Mutex<HashMap<u16, AbortHandle>>,
     sealed: Option<Sealed>,
     no_ipv6: Option<String>,
+    no_packets: Option<String>,
+    no_resolver: Option<String>,
 }
 
 impl Glass {
@@ -122,6 +135,18 @@ impl Glass {
         for port in &spec.ports {
             glass.listen(*port)?;
         }
+        for port in UDP_PORTS {
+            glass.listen_udp(port)?;
+        }
+        // Without them the run goes on, and says what it cannot see.
+        glass.no_packets = glass
+            .watch_packets()
+            .err()
+            .map(|error| format!("packets cannot be read: {error}"));
+        glass.no_resolver = glass.listen_udp(resolver::PORT).err().map(|error| {
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            format!("{error}: {}", source.unwrap_or_default())
+        });
         glass.sealed = Some(Sealed::prove(&glass.shared).await?);
         Ok(glass)
     }
@@ -143,6 +168,8 @@ impl Glass {
             authority: Authority::found(directory)?,
             own: Own::default(),
             refused: AtomicU64::new(0),
+            dropped: Arc::default(),
+            datagrams: Mutex::default(),
             connections: AtomicU64::new(0),
             banners: Mutex::default(),
         };
@@ -153,6 +180,8 @@ impl Glass {
             listeners: Mutex::default(),
             sealed: None,
             no_ipv6,
+            no_packets: None,
+            no_resolver: None,
         })
     }
 
@@ -173,7 +202,43 @@ impl Glass {
         Ok(port)
     }
 
-    /// The same, and what arrives at the port without a nonce belongs to this one.
+    /// Echoes datagrams at one more UDP port of every address.
+    ///
+    /// # Errors
+    /// The port is taken.
+    pub fn listen_udp(&self, port: u16) -> Result<(), GlassError> {
+        if !locked(&self.shared.datagrams).insert(port) {
+            return Ok(());
+        }
+        let addresses: &[IpAddr] = match self.reach {
+            Reach::Everywhere { ipv6: true } => {
+                &[Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]
+            }
+            Reach::Everywhere { ipv6: false } => &[Ipv4Addr::UNSPECIFIED.into()],
+            Reach::Loopback => &[Ipv4Addr::LOCALHOST.into()],
+        };
+        for address in addresses {
+            let socket = Datagrams::bind((*address, port).into())
+                .map_err(|source| GlassError::Port { port, source })?;
+            let mut tasks = locked(&self.tasks);
+            if port == resolver::PORT {
+                tasks.spawn(resolver::serve(Arc::clone(&self.shared), socket));
+            } else {
+                tasks.spawn(udp::echo(socket));
+            }
+        }
+        Ok(())
+    }
+
+    fn watch_packets(&self) -> io::Result<()> {
+        for ipv6 in [false, true] {
+            let packets = Packets::open(ipv6, &self.shared.dropped)?;
+            locked(&self.tasks).spawn(packets.witness(Arc::clone(&self.shared)));
+        }
+        Ok(())
+    }
+
+    /// Listens at a TCP port, and what arrives there without a nonce belongs to this one.
     ///
     /// # Errors
     /// The port is taken.
@@ -268,5 +333,27 @@ impl Glass {
     #[must_use]
     pub fn no_ipv6(&self) -> Option<&str> {
         self.no_ipv6.as_deref()
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) fn no_packets(&self) -> Option<&str> {
+        self.no_packets.as_deref()
+    }
+
+    pub(super) fn no_resolver(&self) -> Option<&str> {
+        self.no_resolver.as_deref()
+    }
+
+    /// A TCP port that is listened at, and one that is not: to test the witnesses with.
+    pub(super) fn check_ports(&self) -> (Option<u16>, u16) {
+        let listeners = locked(&self.listeners);
+        let silent = (1..resolver::PORT)
+            .rev()
+            .find(|port| !listeners.contains_key(port));
+        let heard = listeners.keys().find(|port| **port != resolver::PORT);
+        (heard.copied(), silent.unwrap_or(1))
     }
 }

@@ -8,14 +8,17 @@ mod glass;
 mod guard;
 mod http;
 mod log;
-#[expect(dead_code, reason = "the resolver that asks is next")]
 mod names;
 mod nonce;
 mod own;
+mod packets;
 mod perform;
+mod resolver;
 mod script;
+mod sight;
 mod sink;
 mod speak;
+mod udp;
 mod wires;
 
 pub use authority::AuthorityError;
@@ -24,5 +27,7 @@ pub use guard::{GuardError, OwnSocket, Sealed};
 pub use log::{Hit, Hits, Kind};
 pub use names::{Answers, Data, Names, Rcode, Server};
 pub use nonce::{Nonce, NonceError};
+pub use resolver::{NSSWITCH, resolv_conf};
 pub use script::{Failure, Page, Script, Spot};
+pub use sight::{Sight, Witnesses};
 pub use wires::WireError;

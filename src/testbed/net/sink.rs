@@ -12,13 +12,15 @@ use std::{
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::{net::TcpListener, task::JoinSet};
 
-use super::{glass::Shared, speak};
+use super::{glass::Shared, resolver, speak};
 
 /// Ports of services that are worth an attack, and those that development servers use.
-pub(super) const PORTS: [u16; 21] = [
-    21, 22, 25, 70, 80, 389, 443, 853, 1433, 2375, 3000, 3306, 5000, 5432, 6379, 8000, 8080, 8443,
-    9000, 11211, 27017,
+pub(super) const PORTS: [u16; 22] = [
+    21, 22, 25, 53, 70, 80, 389, 443, 853, 1433, 2375, 3000, 3306, 5000, 5432, 6379, 8000, 8080,
+    8443, 9000, 11211, 27017,
 ];
+/// UDP ports that echo: TFTP, NTP, SNMP, syslog, and the port of echo itself.
+pub(super) const UDP_PORTS: [u16; 5] = [7, 69, 123, 161, 514];
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 4096;
 /// The pause after a connection could not be accepted, for want of descriptors.
@@ -66,6 +68,9 @@ pub(super) fn bind(reach: Reach, port: u16) -> io::Result<TcpListener> {
 
 /// Accepts until it is dropped; the connections end with it.
 pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+    let dns = listener
+        .local_addr()
+        .is_ok_and(|address| address.port() == resolver::PORT);
     let mut talks = JoinSet::new();
     loop {
         tokio::select! {
@@ -73,7 +78,11 @@ pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
                 Ok((stream, peer)) => {
                     let _ = stream.set_nodelay(true);
                     let shared = Arc::clone(&shared);
-                    talks.spawn(speak::converse(shared, stream, peer));
+                    if dns {
+                        talks.spawn(resolver::converse(shared, stream, peer));
+                    } else {
+                        talks.spawn(speak::converse(shared, stream, peer));
+                    }
                 }
                 Err(_) => {
                     shared.refused.fetch_add(1, Ordering::Relaxed);
