@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use super::{
     account::account,
     fill::{SIDE_FILE, needs_side_file},
+    net::NEEDS_NETWORK,
     prove::Lab,
     score::{Candidate, candidates, destructive, resource_candidate, resource_tool, writes},
     slots::single,
@@ -87,9 +88,19 @@ pub(super) struct Found {
     /// Reasons of candidates that were dropped.
     pub(super) dropped: Vec<(Role, String)>,
     pub(super) skipped: Option<String>,
+    /// Parameters that would reach hosts, had the run a network: JSON Pointers.
+    pub(super) reaching: Vec<String>,
 }
 
 impl Found {
+    /// Notes that a role cannot be tried without a network, once for all such roles.
+    fn out_of_reach<'p>(&mut self, role: Role, slots: impl Iterator<Item = &'p Vec<String>>) {
+        if self.reaching.is_empty() {
+            self.dropped.push((role, String::from(NEEDS_NETWORK)));
+        }
+        self.reaching.extend(slots.flatten().cloned());
+    }
+
     /// Of roles that all failed only the likeliest are attacked; none, once the tool has shown
     /// what it is for. Bindings that the user gave stay.
     fn settle(&mut self, bound: impl Fn(&Channel) -> bool) {
@@ -218,6 +229,10 @@ impl<C: Caller> Lab<'_, C> {
                     .push((channel.role, String::from("nothing may be written")));
                 continue;
             }
+            if channel.role.of_network() && self.ground.net.is_none() {
+                found.out_of_reach(channel.role, channel.slots.values());
+                continue;
+            }
             if danger.is_some() && !allowed && channel.score < 1.0 {
                 // Once allowed, and remembered in a lock, is not allowed now.
                 continue;
@@ -255,8 +270,19 @@ impl<C: Caller> Lab<'_, C> {
         };
         let mut tried = 0;
         for candidate in &candidates {
-            if tried == limit {
-                break;
+            let of_network = candidate.role.of_network();
+            if tried == limit && !of_network {
+                continue;
+            }
+            if of_network && self.ground.net.is_none() {
+                if let Some(binding) = candidate
+                    .bindings
+                    .first()
+                    .filter(|_| candidate.score >= BIND)
+                {
+                    found.out_of_reach(candidate.role, binding.slots.values());
+                }
+                continue;
             }
             if let Some(why) = self.pointless(candidate, &found, allowed) {
                 if let Some(why) = why {
@@ -264,7 +290,7 @@ impl<C: Caller> Lab<'_, C> {
                 }
                 continue;
             }
-            tried += 1;
+            tried += usize::from(!of_network);
             let mut channel = self.prove(order, tool, candidate).await;
             channel.destructive = danger.is_some();
             match &channel.proof {
@@ -358,10 +384,12 @@ impl<C: Caller> Lab<'_, C> {
                 "deletes; name the tool in --allow-destructive to try it",
             )));
         }
+        // One that takes URLs may take files by them; that a file tool takes URLs, it must say.
         let proven: Vec<&Channel> = found
             .channels
             .iter()
             .filter(|channel| channel.proof.proven())
+            .filter(|channel| candidate.role.of_network() || !channel.role.of_network())
             .collect();
         // A choice does one thing: `list` that lists directories need not be tried on archives.
         if let Some((pointer, value)) = &candidate.choice
