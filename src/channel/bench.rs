@@ -37,6 +37,9 @@ pub(super) struct Site<'a> {
     pub(super) bare: bool,
 }
 
+/// An input that names nothing, and what must not come of it beyond the evidence of the cases.
+pub(super) type Missing<'a> = Option<(Values, Option<Evidence<'a>>)>;
+
 /// One input and what must come of it.
 pub(super) struct Case<'a> {
     pub(super) values: Values,
@@ -46,8 +49,7 @@ pub(super) struct Case<'a> {
 /// The objects of one proof; removed again when dropped.
 pub(super) struct Bench<'a> {
     pub(super) cases: [Case<'a>; 2],
-    /// An input that names nothing, and what must not come of it beyond the evidence of the cases.
-    pub(super) missing: Option<(Values, Option<Evidence<'a>>)>,
+    pub(super) missing: Missing<'a>,
     _litter: Litter,
 }
 
@@ -380,11 +382,7 @@ impl Planter<'_> {
     }
 
     /// The input that names nothing: nothing is there, or for roles that create, it does not apply.
-    fn missing(
-        &mut self,
-        role: Role,
-        like: &Case<'_>,
-    ) -> io::Result<Option<(Values, Option<Evidence<'static>>)>> {
+    fn missing(&mut self, role: Role, like: &Case<'_>) -> io::Result<Missing<'static>> {
         let mut values = like.values.clone();
         let mut forbidden = None;
         match role {
@@ -430,13 +428,10 @@ impl Planter<'_> {
             | Role::FileSave
             | Role::FilePatch
             | Role::DirCreate
-            | Role::RepoCreate
-            | Role::HttpFetch
-            | Role::NetConnect
-            | Role::NetResolve => return Ok(None),
+            | Role::RepoCreate => return Ok(None),
+            Role::HttpFetch | Role::NetConnect | Role::NetResolve => return Ok(None),
         }
-        let forbidden = forbidden.map(|fact| Evidence::Disk(vec![fact]));
-        Ok(Some((values, forbidden)))
+        Ok(Some((values, forbidden.map(|it| Evidence::Disk(vec![it])))))
     }
 }
 

@@ -12,6 +12,7 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::{
@@ -93,6 +94,21 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// The proven channel that reaches hosts by the parameter in which a candidate wants a file.
+    fn reached(&self, candidate: &Candidate) -> Option<&Channel> {
+        let slots = &candidate.bindings.first()?.slots;
+        let shared = |channel: &&Channel| {
+            let mut theirs = channel.slots.values().flatten();
+            let mut ours = slots.values().flatten();
+            theirs.any(|pointer| ours.any(|own| single(own) == single(pointer)))
+        };
+        self.channels
+            .iter()
+            .filter(|channel| channel.role.of_network() && channel.proof.proven())
+            .filter(|_| !candidate.role.of_network())
+            .find(shared)
+    }
+
     /// Notes that a role cannot be tried without a network, once for all such roles.
     fn out_of_reach<'p>(&mut self, role: Role, slots: impl Iterator<Item = &'p Vec<String>>) {
         if self.reaching.is_empty() {
@@ -112,6 +128,13 @@ impl Found {
         self.channels
             .retain(|channel| rank(channel) >= best || bound(channel));
     }
+}
+
+/// What a channel always sends at a pointer.
+fn chosen(channel: &Channel, pointer: &str) -> Option<Value> {
+    Value::Object(channel.fixed.clone())
+        .pointer(&single(pointer))
+        .cloned()
 }
 
 /// Finds and proves channels. Bindings in `given` are proven as they are and not searched for;
@@ -258,6 +281,9 @@ impl<C: Caller> Lab<'_, C> {
             // Chains need two tools; they are tried when the others are known.
             let mut candidates = candidates(tool);
             candidates.retain(|candidate| candidate.role != Role::FileStage);
+            // What plainly takes URLs seldom takes paths too, and costs the most calls to ask.
+            candidates
+                .sort_by_key(|candidate| !(candidate.role.of_network() && candidate.score >= BIND));
             candidates
         };
         let by_choice = candidates
@@ -291,7 +317,8 @@ impl<C: Caller> Lab<'_, C> {
                 continue;
             }
             tried += usize::from(!of_network);
-            let mut channel = self.prove(order, tool, candidate).await;
+            let reached = found.reached(candidate).is_some();
+            let mut channel = self.prove(order, tool, candidate, reached).await;
             channel.destructive = danger.is_some();
             match &channel.proof {
                 // Nothing but the proof says that resources are files: most are not.
@@ -389,14 +416,19 @@ impl<C: Caller> Lab<'_, C> {
             .channels
             .iter()
             .filter(|channel| channel.proof.proven())
-            .filter(|channel| candidate.role.of_network() || !channel.role.of_network())
+            .filter(|channel| !channel.role.of_network())
             .collect();
+        if let (Some(reached), Some((pointer, value))) =
+            (found.reached(candidate), &candidate.choice)
+            && chosen(reached, pointer) != Some(value.clone())
+        {
+            return Some(None);
+        }
         // A choice does one thing: `list` that lists directories need not be tried on archives.
         if let Some((pointer, value)) = &candidate.choice
-            && proven.iter().any(|channel| {
-                serde_json::Value::Object(channel.fixed.clone()).pointer(&single(pointer))
-                    == Some(value)
-            })
+            && proven
+                .iter()
+                .any(|channel| chosen(channel, pointer).as_ref() == Some(value))
         {
             return Some(None);
         }

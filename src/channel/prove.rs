@@ -35,6 +35,8 @@ const LIKELY_TRIES: usize = 16;
 const UNLIKELY_TRIES: usize = 5;
 /// The same for one whose parameters are guesses.
 const GUESSED_TRIES: usize = 8;
+/// The same for files in a parameter that is known to take URLs: by URI and by path.
+const REACHED_TRIES: usize = 2;
 
 /// One target and the ground on which experiments with it are made.
 pub(super) struct Lab<'a, C> {
@@ -62,15 +64,23 @@ pub(super) enum Steered {
 
 impl<C: Caller> Lab<'_, C> {
     /// Tries all likely ways to drive the role; the channel comes back proven, or with the reason
-    /// why not.
-    pub(super) async fn prove(&self, order: usize, tool: &Tool, candidate: &Candidate) -> Channel {
+    /// why not. `reached` tells that a main parameter of it is known to take URLs.
+    pub(super) async fn prove(
+        &self,
+        order: usize,
+        tool: &Tool,
+        candidate: &Candidate,
+        reached: bool,
+    ) -> Channel {
         let Some(first) = candidate.bindings.first() else {
             let mut channel = draft(tool, candidate, &Binding::default());
             channel.proof = unproven("no parameter fits");
             return channel;
         };
         let guessed = candidate.form.leaves.iter().all(|leaf| leaf.guessed);
-        let tries = if candidate.score >= BIND {
+        let tries = if reached {
+            REACHED_TRIES
+        } else if candidate.score >= BIND {
             if guessed { GUESSED_TRIES } else { LIKELY_TRIES }
         } else {
             UNLIKELY_TRIES

@@ -6,7 +6,7 @@
 use std::io;
 
 use super::{
-    bench::{Case, common_word},
+    bench::{Case, Missing, common_word},
     evidence::{Evidence, Mark, Reach},
     net::NEEDS_NETWORK,
 };
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Two places, and what is asked for at neither.
-pub(super) type Reaches<'a> = ([Case<'a>; 2], Option<(Values, Option<Evidence<'a>>)>);
+pub(super) type Reaches<'a> = ([Case<'a>; 2], Missing<'a>);
 
 /// Makes the places for a role.
 pub(super) fn reaches<'a>(
