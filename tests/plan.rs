@@ -60,6 +60,7 @@ fn channel(tool: &str, role: Role) -> Arc<Channel> {
         pattern: PatternForm::Plain,
         extension: String::from(".txt"),
         score: 1.0,
+        net: watertight::channel::NetForm::default(),
         then: None,
         proof: Proof::Proven { steps: Vec::new() },
         destructive: false,

@@ -181,27 +181,31 @@ const LENGTH: Meaning = by_name("length limit count maxbyte byte bytecount maxle
 
 const URL: Meaning = Meaning {
     names: Words(
-        "url uri link href endpoint webhook address website site page baseurl feed feedurl \
-         pageurl targeturl websiteurl imageurl sourceurl",
+        "url uri link href endpoint webhook website site webpage baseurl feed feedurl \
+         pageurl targeturl websiteurl imageurl sourceurl weburl siteurl",
     ),
-    weak: Words("source src input target location resource path query"),
+    weak: Words("address source src input target location resource page domain host hostname"),
     against: NOT_A_PLACE,
     formats: Words("uri url iri uri-reference"),
-    phrases: Words("url uri link website web http https page address"),
+    phrases: Words("url uri link website web http webpage"),
 };
 
 const HOST: Meaning = Meaning {
     names: Words(
         "host hostname server domain address ip ipaddress domainname fqdn target remote \
-         serverhost hostaddress",
+         serverhost hostaddress ipordomain hostorip",
     ),
-    weak: Words("name url endpoint site query destination addr"),
-    against: NOT_A_PLACE,
+    weak: Words("name endpoint site query destination addr"),
+    against: Words(
+        "content text body data encoding type size line count pattern mode limit number \
+         max min depth message version hash extension command language port path file \
+         user url uri record",
+    ),
     formats: Words("hostname ipv4 ipv6 idn-hostname"),
-    phrases: Words("host hostname server domain ip address"),
+    phrases: Words("host hostname server domain ip address dns"),
 };
 
-const PORT: Meaning = by_name("port portnumber tcpport serverport");
+const PORT: Meaning = by_name("port portnumber tcpport serverport targetport remoteport");
 
 const DIFF: Meaning = Meaning {
     names: Words("patch diff unifieddiff patchtext patchcontent diffcontent"),

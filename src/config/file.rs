@@ -172,6 +172,9 @@ pub struct Binding {
     pub arguments: Map<String, Value>,
     /// How the tool wants paths spelled; found out when left out.
     pub form: Option<PathForm>,
+    /// How the tool wants hosts spelled.
+    #[serde(default)]
+    pub net: NetForm,
     /// Extension with its dot of files that the tool accepts; `.txt` when left out.
     pub extension: Option<At<String>>,
 }
@@ -193,6 +196,22 @@ pub enum PathForm {
     Split,
     /// The same with the directory relative to the allowed one; also "project and file".
     SplitRelative,
+}
+
+/// How a tool wants URLs and ports spelled. One that takes `host:port` in one argument has the same
+/// pointer in both slots.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetForm {
+    /// `http://host/path`; the port as a number.
+    #[default]
+    Whole,
+    /// `host/path`: the URL without its scheme.
+    Bare,
+    /// `host`: nothing of the URL but host and port.
+    Host,
+    /// The port as a text.
+    TextPort,
 }
 
 /// A policy by path, or the policy itself.

@@ -59,6 +59,7 @@ fn channels() -> Vec<Arc<Channel>> {
             extension: String::from(".txt"),
             score: 1.0,
             proof: Proof::Proven { steps: Vec::new() },
+            net: watertight::channel::NetForm::default(),
             then: None,
             destructive: false,
         })
