@@ -10,6 +10,7 @@ use hickory_proto::rr::rdata::{A, AAAA, CNAME};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UdpSocket};
+use tokio::task::AbortHandle;
 
 use crate::bench::PLAIN;
 
@@ -27,19 +28,21 @@ pub(crate) struct Web {
     hits: Arc<Mutex<Vec<Hit>>>,
     /// How many clients hung up while they were kept waiting.
     pub(crate) hung_up: Arc<Mutex<usize>>,
+    task: Option<AbortHandle>,
 }
 
 impl Web {
     /// Listens on an address; `::` is every loopback address.
     pub(crate) async fn start(at: SocketAddr) -> Self {
         let listener = TcpListener::bind(at).await.unwrap();
-        let web = Self {
+        let own = Self {
             port: listener.local_addr().unwrap().port(),
             hits: Arc::default(),
             hung_up: Arc::default(),
+            task: None,
         };
-        let own = web.clone();
-        tokio::spawn(async move {
+        let mut web = own.clone();
+        let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let at = stream.local_addr().unwrap().ip().to_canonical();
                 let index = {
@@ -56,7 +59,13 @@ impl Web {
                 });
             }
         });
+        web.task = Some(task.abort_handle());
         web
+    }
+
+    /// Listens no longer.
+    pub(crate) fn stop(&self) {
+        self.task.as_ref().unwrap().abort();
     }
 
     pub(crate) fn hits(&self) -> Vec<Hit> {

@@ -41,6 +41,13 @@ struct World {
     options: NetworkOptions,
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        // Its port may be needed by the next one.
+        self.web.stop();
+    }
+}
+
 impl World {
     async fn new(port: u16) -> Self {
         let zone = || {
