@@ -5,6 +5,9 @@
 
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
 use crate::reference::refusal::Refusal;
 use crate::reference::{Flaw, FlawSet};
 
@@ -57,34 +60,37 @@ impl Clock {
     }
 
     /// Runs a piece of work, within the limit if the limit is laid around such spans.
-    pub(in crate::reference) async fn within<T>(
+    ///
+    /// Boxed: spans lie inside of each other, and each would hold those within it more than once.
+    pub(in crate::reference) fn within<'a, T: Send + 'a>(
         self,
         span: Span,
-        work: impl Future<Output = Result<T, Refusal>>,
-    ) -> Result<T, Refusal> {
-        if span != self.span {
-            return work.await;
+        work: impl Future<Output = Result<T, Refusal>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T, Refusal>> {
+        if span == self.span {
+            self.limited(work)
+        } else {
+            work.boxed()
         }
-        self.limited(work).await
     }
 
     /// Runs a call that is a single attempt and a single hop.
-    pub(in crate::reference) async fn once<T>(
+    pub(in crate::reference) fn once<'a, T: Send + 'a>(
         self,
-        work: impl Future<Output = Result<T, Refusal>>,
-    ) -> Result<T, Refusal> {
+        work: impl Future<Output = Result<T, Refusal>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T, Refusal>> {
         match self.span {
-            Span::Call | Span::Attempt | Span::Hop => self.limited(work).await,
-            Span::Exchange | Span::Read | Span::Nothing => work.await,
+            Span::Call | Span::Attempt | Span::Hop => self.limited(work),
+            Span::Exchange | Span::Read | Span::Nothing => work.boxed(),
         }
     }
 
-    async fn limited<T>(
+    fn limited<'a, T: Send + 'a>(
         self,
-        work: impl Future<Output = Result<T, Refusal>>,
-    ) -> Result<T, Refusal> {
+        work: impl Future<Output = Result<T, Refusal>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T, Refusal>> {
         tokio::time::timeout(self.limit, work)
-            .await
-            .unwrap_or(Err(Refusal::TimedOut))
+            .map(|outcome| outcome.unwrap_or(Err(Refusal::TimedOut)))
+            .boxed()
     }
 }

@@ -155,3 +155,55 @@ fn well_known(address: IpAddr) -> bool {
 fn is_metadata(address: IpAddr) -> bool {
     METADATA.contains(&address) || matches!(address, IpAddr::V4(address) if address.is_link_local())
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use super::*;
+    use crate::reference::{FlawSet, NetworkOptions};
+
+    /// Whether the server with these flaws and no rule lets the address through.
+    fn open(flaws: &[Flaw], address: &str) -> bool {
+        let flaws: FlawSet = flaws.iter().copied().collect();
+        let net = Net::new(&NetworkOptions::default(), &flaws).unwrap();
+        let address: IpAddr = address.parse().unwrap();
+        net.rules.permit(address, false)
+            || permits(&net, address, false)
+            || passes(&net, &Host::Address(address))
+    }
+
+    #[test]
+    fn addresses_that_are_not_contacted_in_tests_pass_on_their_flaw_only() {
+        for (flaw, address) in [
+            (Flaw::NetMetadataOpen, "169.254.169.254"),
+            (Flaw::NetMetadataOpen, "100.100.100.200"),
+            (Flaw::NetMetadataOpen, "fd00:ec2::254"),
+            (Flaw::NetV6Unchecked, "64:ff9b::a00:5"),
+            (Flaw::NetV6Unchecked, "2002:a00:5::1"),
+            (Flaw::NetV6Unchecked, "fec0::5"),
+            (Flaw::NetV6Unchecked, "fc00::5"),
+            (Flaw::NetMappedIpv6, "::ffff:10.0.0.5"),
+            (Flaw::NetSpecialPartial, "100.64.0.1"),
+            (Flaw::NetSpecialPartial, "198.18.0.1"),
+            (Flaw::NetSpecialPartial, "240.0.0.1"),
+            (Flaw::NetCidrOffByOne, "10.0.0.0"),
+            (Flaw::NetCidrOffByOne, "10.255.255.255"),
+        ] {
+            assert!(!open(&[], address), "{address}");
+            assert!(open(&[flaw], address), "{flaw} {address}");
+        }
+        for (flaw, address) in [
+            (Flaw::NetMetadataOpen, "10.0.0.5"),
+            (Flaw::NetV6Unchecked, "::ffff:10.0.0.5"),
+            (Flaw::NetV6Unchecked, "::1"),
+            (Flaw::NetMappedIpv6, "64:ff9b::a00:5"),
+            (Flaw::NetSpecialPartial, "172.16.0.1"),
+            (Flaw::NetSpecialPartial, "::ffff:10.0.0.5"),
+            (Flaw::NetCidrOffByOne, "10.0.0.1"),
+            (Flaw::NetAllowUnlisted, "10.0.0.5"),
+        ] {
+            assert!(!open(&[flaw], address), "{flaw} {address}");
+        }
+        assert!(open(&[], "9.9.9.9") && open(&[], "2606:4700::1111"));
+    }
+}
