@@ -35,7 +35,8 @@ fn a_flood_does_not_drown_an_interrupt() {
 #[test]
 fn while_tools_are_listed_it_ends_at_once() {
     let script = "tee log | grep --line-buffered -v tools/list | \"$WATERTIGHT\" reference \"$1\"";
-    let mut going = Run::script(&[], script).start();
+    // The file is to be seen from here.
+    let mut going = Run::script(&["--testbed", "host"], script).start();
     going
         .wait_for_file("log")
         .wait_for("launching")
