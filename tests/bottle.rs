@@ -23,9 +23,10 @@ const NOBODY: u32 = 4242;
 
 type Test = fn(&Place) -> Result<(), Box<dyn Error>>;
 
-const TESTS: [(&str, Test); 13] = [
+const TESTS: [(&str, Test); 14] = [
     ("a_report_reaches_the_real_disk", report),
     ("nothing_that_is_written_reaches_the_real_disk", forgets),
+    ("all_that_is_written_is_listed", listed),
     ("no_capability_and_no_way_to_the_harness", powerless),
     ("settings_of_the_kernel_cannot_be_written", settings),
     ("real_secrets_are_masked_by_decoys", decoys),
@@ -303,6 +304,42 @@ fn forgets(place: &Place) -> Result<(), Box<dyn Error>> {
     check(
         !place.path("work/watertight-was-here").exists(),
         "a file is left",
+    )
+}
+
+fn listed(place: &Place) -> Result<(), Box<dyn Error>> {
+    for name in ["home/keep", "home/change", "home/lose", "home/deep/er/file"] {
+        place.file(name, "as it was\n")?;
+    }
+    let home = place.path("home").display().to_string();
+    let program = place.path("watertight").display().to_string();
+    let text = format!(
+        "cd {home}; echo x >> change; rm lose; rm -r deep; mkdir new; echo x > new/file; cat keep > /dev/null; \
+         exec {program} reference \"$1\"\n"
+    );
+    let server = place.file("work/server", &text)?.display().to_string();
+    let words = [
+        "run",
+        "--testbed",
+        "namespace",
+        "--probe",
+        "fs.read.prefix-sibling",
+        "--report",
+        "json=report.json",
+    ];
+    let output = place
+        .watertight(&[&words[..], &["--", "sh", &server, "{allowed}"]].concat())
+        .output()?;
+    check(output.status.code() == Some(0), format!("{output:?}"))?;
+    let report: Value = serde_json::from_slice(&fs::read(place.path("work/report.json"))?)?;
+    let expected = format!(
+        "outside of the testbed, and gone with the namespaces: {home}/change changed, {home}/deep removed, \
+         {home}/lose removed, {home}/new created, {home}/new/file created"
+    );
+    let notes = report["notes"].as_array().ok_or("no notes")?;
+    check(
+        notes.iter().any(|note| *note == expected),
+        format!("{notes:?}"),
     )
 }
 

@@ -26,7 +26,9 @@ use crate::{
     target::{Launcher, launcher as launcher_of},
     testbed::{
         Bed,
-        namespace::{self, Bottle, Refusal, Stage, Step, Tried, Wanted, Word, wire::Wire},
+        namespace::{
+            self, Bottle, ChangeKind, Refusal, Stage, Step, Tried, Wanted, Word, wire::Wire,
+        },
     },
 };
 
@@ -355,6 +357,36 @@ fn wanted(settings: &Settings) -> Wanted {
         denied,
         beds,
     }
+}
+
+/// What was written outside of the testbed, as a sentence for a report.
+pub(super) fn strays(allowed: &Path) -> Option<String> {
+    /// Paths that are named; the others are counted.
+    const NAMED: usize = 8;
+    let changes = Bottle::around()?.changes();
+    let strays: Vec<String> = changes
+        .iter()
+        .filter(|change| !change.path.starts_with(allowed))
+        .map(|change| {
+            let done = match change.kind {
+                ChangeKind::Created => "created",
+                ChangeKind::Modified => "changed",
+                ChangeKind::Removed => "removed",
+            };
+            format!("{} {done}", change.path.display())
+        })
+        .collect();
+    let (named, more) = strays.split_at(strays.len().min(NAMED));
+    let more = match more.len() {
+        0 => String::new(),
+        count => format!(" and {count} more"),
+    };
+    (!named.is_empty()).then(|| {
+        format!(
+            "outside of the testbed, and gone with the namespaces: {}{more}",
+            named.join(", ")
+        )
+    })
 }
 
 /// The directory that a run in a bottle takes for its allowed one, if it is not to make its own: the

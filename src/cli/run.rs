@@ -138,6 +138,7 @@ pub(super) async fn report(
             .cloned(),
     );
     notes.append(&mut ran.notes);
+    notes.extend(bottle::strays(&bed.allowed));
     let surroundings = Surroundings {
         harness: Harness {
             name: String::from("watertight"),
