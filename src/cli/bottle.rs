@@ -13,15 +13,23 @@ use tokio::sync::mpsc;
 
 use super::{
     interrupt::Interrupts,
-    print::{complain, problem},
+    print::{complain, problem, shout},
+    run::{endpoint, options, placeholders},
 };
 use crate::{
-    config::{Reach, Settings, Testbed},
+    config::{Reach, Settings, TargetSpec, Testbed},
     diag::Diagnostic,
     exit::Exit,
     policy::Policy,
     report::write::store,
-    testbed::namespace::{self, Bottle, Refusal, Stage, Step, Wanted, Word},
+    session::{Session, Transcript, end_all},
+    target::{Launcher, launcher as launcher_of},
+    testbed::{
+        Bed,
+        namespace::{
+            self, Bottle, ChangeKind, Refusal, Stage, Step, Tried, Wanted, Word, wire::Wire,
+        },
+    },
 };
 
 /// Where testbeds are made in a bottle, if no directory of the policy says otherwise.
@@ -59,22 +67,28 @@ fn from_outside(mut settings: Settings) -> Result<Settings, Exit> {
         }
         return Ok(settings);
     }
-    let why = match piped(&settings) {
-        // The inner process reads everything anew.
-        Some(path) => format!(
-            "{} can be read once only; name a regular file",
-            path.display()
-        ),
-        None => match contained() {
-            Contained::Ended(exit) => return Err(exit),
-            Contained::Refused(refusal) if insists => {
+    let why = match unfit(&settings) {
+        Some(why) => why,
+        None => match contained(Some(&settings)) {
+            Outcome {
+                refusal: None,
+                exit,
+                ..
+            } => return Err(exit),
+            Outcome {
+                refusal: Some(refusal),
+                ..
+            } if insists => {
                 complain(&format!(
                     "there is no namespace testbed here: {refusal}\nfix: {}",
                     fix(refusal.step)
                 ));
                 return Err(Exit::BadInput);
             }
-            Contained::Refused(refusal) => format!("{refusal} (`watertight doctor` says more)"),
+            Outcome {
+                refusal: Some(refusal),
+                ..
+            } => format!("{refusal} (`watertight doctor` says more)"),
         },
     };
     if insists {
@@ -89,6 +103,32 @@ fn from_outside(mut settings: Settings) -> Result<Settings, Exit> {
     Ok(settings)
 }
 
+/// The registry launcher that a target is started by.
+fn launcher(target: &TargetSpec) -> Option<Launcher> {
+    match &target.reach {
+        Reach::Command(words) => words
+            .split_first()
+            .and_then(|(program, args)| launcher_of(program, args)),
+        Reach::Url { .. } => None,
+    }
+}
+
+/// Why a run cannot be done in any bottle.
+fn unfit(settings: &Settings) -> Option<String> {
+    if launcher(&settings.target) == Some(Launcher::Container) {
+        return Some(String::from(
+            "a container engine runs the server outside of any namespaces of ours",
+        ));
+    }
+    // The inner process reads everything anew.
+    piped(settings).map(|path| {
+        format!(
+            "{} can be read once only; name a regular file",
+            path.display()
+        )
+    })
+}
+
 /// An input that is no regular file.
 fn piped(settings: &Settings) -> Option<PathBuf> {
     let policy = Path::new(settings.policy.source().name()).to_owned();
@@ -101,39 +141,64 @@ fn piped(settings: &Settings) -> Option<PathBuf> {
 }
 
 /// What came of a bottle.
-enum Contained {
-    /// The run was done in it.
-    Ended(Exit),
-    /// There is none.
-    Refused(Refusal),
+#[derive(Debug)]
+pub struct Outcome {
+    /// How the inner process ended.
+    pub exit: Exit,
+    /// Why there was none, if there was none.
+    pub refusal: Option<Refusal>,
+    /// What was tried in it.
+    pub tried: Option<Tried>,
 }
 
-/// Does the run in a bottle.
-fn contained() -> Contained {
-    let refused = |error: std::io::Error| {
-        Contained::Refused(Refusal {
+impl From<Exit> for Outcome {
+    fn from(exit: Exit) -> Self {
+        Self {
+            exit,
+            refusal: None,
+            tried: None,
+        }
+    }
+}
+
+/// Starts this program once more in a bottle, with the same command line, and waits for its end. A
+/// target of `settings` that comes from a registry is fetched first.
+pub(super) fn contained(settings: Option<&Settings>) -> Outcome {
+    let refused = |error: std::io::Error| Outcome {
+        exit: Exit::HarnessFault,
+        refusal: Some(Refusal {
             step: Step::Namespaces,
             why: error.to_string(),
-        })
+        }),
+        tried: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     match runtime {
         Ok(runtime) => {
-            let contained = runtime.block_on(wait()).unwrap_or_else(refused);
+            let outcome = runtime.block_on(wait(settings)).unwrap_or_else(refused);
             runtime.shutdown_background();
-            contained
+            outcome
         }
         Err(error) => refused(error),
     }
 }
 
 /// Starts the bottle and waits for its end; passes signals on, and looks after the real disk.
-async fn wait() -> std::io::Result<Contained> {
+async fn wait(settings: Option<&Settings>) -> std::io::Result<Outcome> {
     /// After the end of the bottle, for its last words.
     const LAST_WORDS: Duration = Duration::from_secs(2);
     let mut interrupts = Interrupts::listen()?;
+    if let Some(settings) = settings {
+        tokio::select! {
+            () = warm(settings) => {}
+            _ = interrupts.next() => {
+                end_all();
+                return Ok(cut_short());
+            }
+        }
+    }
     let (command, wire) = namespace::launch()?;
     let mut gate = {
         // The command keeps the other end of the wire.
@@ -166,10 +231,7 @@ async fn wait() -> std::io::Result<Contained> {
                         // With its first process the bottle ends.
                         gate.start_kill()?;
                         gate.wait().await?;
-                        complain(
-                            "interrupted before the first trial: nothing was judged; no report is written",
-                        );
-                        return Ok(Contained::Ended(Exit::Inconclusive));
+                        return Ok(cut_short());
                     }
                 }
             }
@@ -182,20 +244,49 @@ async fn wait() -> std::io::Result<Contained> {
     };
     // Somebody may still keep a report waiting.
     let _late = tokio::time::timeout(LAST_WORDS, rest).await;
-    if let Some(refusal) = bottle.refusal {
-        return Ok(Contained::Refused(refusal));
-    }
     let exit = Exit::ALL
         .iter()
         .map(|(exit, _)| *exit)
         .find(|exit| status.code() == Some(i32::from(exit.code())));
-    Ok(Contained::Ended(exit.unwrap_or_else(|| {
+    if bottle.refusal.is_none() && exit.is_none() {
         complain(&format!(
             "the run was ended from outside ({status}); nothing was judged\n\
              fix: look whether the machine ran out of memory, or use --testbed host"
         ));
-        Exit::HarnessFault
-    })))
+    }
+    Ok(Outcome {
+        exit: exit.unwrap_or(Exit::HarnessFault),
+        refusal: bottle.refusal,
+        tried: bottle.tried,
+    })
+}
+
+fn cut_short() -> Outcome {
+    complain("interrupted before the first trial: nothing was judged; no report is written");
+    Exit::Inconclusive.into()
+}
+
+/// Has a registry launcher fetch its package: inside there is no network. The server is started the
+/// way it will be inside, asked for nothing, and ended. What it says is of no interest here; if it
+/// does not start, it will not start inside either, and that is told.
+async fn warm(settings: &Settings) {
+    let Some(launcher) = launcher(&settings.target) else {
+        return;
+    };
+    shout(&format!("     warming {}\n", launcher.note()));
+    let started = async {
+        let bed = Bed::create().ok()?;
+        let places = placeholders(&bed);
+        let target = endpoint(&settings.target, &places, &bed).ok()?;
+        let options = options(settings, &places).ok()?;
+        let session = Session::open(&target.endpoint, &options, Transcript::new())
+            .await
+            .ok()?;
+        session.close().await;
+        Some(())
+    };
+    // Told inside.
+    let _started = started.await;
 }
 
 #[derive(Default)]
@@ -203,6 +294,7 @@ struct Heard {
     inner: Option<i32>,
     listening: bool,
     refusal: Option<Refusal>,
+    tried: Option<Tried>,
 }
 
 impl Heard {
@@ -210,6 +302,7 @@ impl Heard {
         match word {
             Word::Child(pid) => self.inner = i32::try_from(pid).ok(),
             Word::Refused(refusal) => self.refusal = Some(refusal),
+            Word::Tried(tried) => self.tried = Some(tried),
             Word::Listening => self.listening = true,
             Word::Ready => {}
         }
@@ -228,6 +321,19 @@ pub(super) fn fix(step: Step) -> &'static str {
         }
         Step::Root | Step::Overlay | Step::Capabilities | Step::Sealed => "use --testbed host",
     }
+}
+
+/// A bottle that nothing runs in.
+///
+/// # Errors
+/// When the machine refuses.
+pub(super) fn plain_bottle(wire: Wire, outer_net: u64) -> Result<&'static Bottle, Refusal> {
+    let wanted = Wanted {
+        cwd: PathBuf::from("/"),
+        beds: PathBuf::from(BEDS),
+        ..Wanted::default()
+    };
+    Bottle::build(wire, outer_net, &wanted)
 }
 
 /// What a run wants of its bottle.
@@ -251,6 +357,36 @@ fn wanted(settings: &Settings) -> Wanted {
         denied,
         beds,
     }
+}
+
+/// What was written outside of the testbed, as a sentence for a report.
+pub(super) fn strays(allowed: &Path) -> Option<String> {
+    /// Paths that are named; the others are counted.
+    const NAMED: usize = 8;
+    let changes = Bottle::around()?.changes();
+    let strays: Vec<String> = changes
+        .iter()
+        .filter(|change| !change.path.starts_with(allowed))
+        .map(|change| {
+            let done = match change.kind {
+                ChangeKind::Created => "created",
+                ChangeKind::Modified => "changed",
+                ChangeKind::Removed => "removed",
+            };
+            format!("{} {done}", change.path.display())
+        })
+        .collect();
+    let (named, more) = strays.split_at(strays.len().min(NAMED));
+    let more = match more.len() {
+        0 => String::new(),
+        count => format!(" and {count} more"),
+    };
+    (!named.is_empty()).then(|| {
+        format!(
+            "outside of the testbed, and gone with the namespaces: {}{more}",
+            named.join(", ")
+        )
+    })
 }
 
 /// The directory that a run in a bottle takes for its allowed one, if it is not to make its own: the

@@ -7,8 +7,10 @@ mod calibration;
 mod conclude;
 pub mod demo;
 pub mod discover;
+pub mod doctor;
 mod drive;
 pub mod explain;
+mod failure;
 mod interrupt;
 pub mod list;
 mod lock;
@@ -53,6 +55,8 @@ enum Command {
     Demo(Box<RunArgs>),
     /// Find out which tools do what, with proof, and lock it in a file
     Discover(Box<discover::DiscoverArgs>),
+    /// Say which testbed this machine can have, and what would enable it
+    Doctor(doctor::DoctorArgs),
     /// List the probes
     List(list::ListArgs),
     /// Explain a probe: what it asks, how, what a breach means, how to fix it
@@ -132,6 +136,7 @@ impl Command {
         let settings = match &self {
             Self::Run(args) => run::settle(args)?,
             Self::Demo(args) => demo::settle(args)?,
+            Self::Doctor(args) => return Err(doctor::examine(stage, args)),
             _ => return Ok(Task::Other(self)),
         };
         Ok(Task::Run(Box::new(bottle::enter(stage, settings)?)))
@@ -150,8 +155,8 @@ impl Task {
 impl Command {
     async fn run(self) -> Exit {
         match self {
-            // Prepared, these are runs.
-            Self::Run(_) | Self::Demo(_) => Exit::HarnessFault,
+            // Prepared, these are runs, or done.
+            Self::Run(_) | Self::Demo(_) | Self::Doctor(_) => Exit::HarnessFault,
             Self::Discover(args) => discover::run(&args).await,
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),

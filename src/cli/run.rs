@@ -10,6 +10,7 @@ use std::{
 
 use serde_json::Value;
 
+pub use super::failure::Failure;
 use super::{
     RunArgs, bottle,
     calibration::recall,
@@ -17,7 +18,7 @@ use super::{
     drive::drive,
     interrupt::Interrupts,
     lock,
-    print::{complain, problem, shout},
+    print::{problem, shout},
     progress::{Detail, Progress},
     select::{Selection, select},
     shield::REPORT_IT,
@@ -25,7 +26,7 @@ use super::{
 use crate::{
     channel::Channel,
     config::{self, Reach, Settings, TargetSpec, Verbosity},
-    diag::{Diagnostic, Look, Problems},
+    diag::{Diagnostic, Look},
     exit::Exit,
     policy::{Placeholders, Policy},
     report::{Calibration, Harness, Report, Surroundings, Thresholds, assemble},
@@ -94,56 +95,6 @@ pub async fn settled(settings: &Settings) -> Exit {
     }
 }
 
-/// Why there is no report.
-#[derive(Debug)]
-pub enum Failure {
-    /// Mistakes in what the user gave.
-    Problems(Problems),
-    /// The target or another input cannot be used; the message says what to do.
-    Input(String),
-    /// The harness failed.
-    Fault(String),
-    /// The user ended it before there was anything to report.
-    Interrupted {
-        /// At which moment.
-        message: String,
-        /// The exit code: of a breach that was proven until then, or of an open question.
-        exit: Exit,
-    },
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Problems(problems) => problems.fmt(f),
-            Self::Input(message) | Self::Fault(message) | Self::Interrupted { message, .. } => {
-                f.write_str(message)
-            }
-        }
-    }
-}
-
-impl Failure {
-    /// Tells it on standard error.
-    pub fn tell(&self) -> Exit {
-        match self {
-            Self::Problems(problems) => problem(problems),
-            Self::Input(message) => {
-                complain(message);
-                Exit::BadInput
-            }
-            Self::Fault(message) => {
-                complain(message);
-                Exit::HarnessFault
-            }
-            Self::Interrupted { message, exit } => {
-                complain(message);
-                *exit
-            }
-        }
-    }
-}
-
 /// Makes the report of a run.
 ///
 /// # Errors
@@ -194,6 +145,7 @@ pub(super) async fn report(
             .cloned(),
     );
     notes.append(&mut ran.notes);
+    notes.extend(bottle::strays(&bed.allowed));
     let surroundings = Surroundings {
         harness: Harness {
             name: String::from("watertight"),
@@ -397,7 +349,13 @@ pub(super) fn endpoint(
                 home: &bed.home,
                 tmp: &bed.tmp,
             };
-            let made = environment(&own, base, resolved.launcher, &spec.pass_env, &set);
+            let mut made = environment(&own, base, resolved.launcher, &spec.pass_env, &set);
+            if let (Some(launcher), Some(_)) = (resolved.launcher, Bottle::around()) {
+                for (name, value) in launcher.offline() {
+                    let variable = made.variables.entry((*name).to_owned());
+                    variable.or_insert_with(|| (*value).to_owned());
+                }
+            }
             let mut notes: Vec<String> = made
                 .missing
                 .iter()

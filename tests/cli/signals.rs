@@ -35,7 +35,8 @@ fn a_flood_does_not_drown_an_interrupt() {
 #[test]
 fn while_tools_are_listed_it_ends_at_once() {
     let script = "tee log | grep --line-buffered -v tools/list | \"$WATERTIGHT\" reference \"$1\"";
-    let mut going = Run::script(&[], script).start();
+    // The file is to be seen from here.
+    let mut going = Run::script(&["--testbed", "host"], script).start();
     going
         .wait_for_file("log")
         .wait_for("launching")
@@ -149,12 +150,19 @@ fn nohup_is_respected() {
 
 #[test]
 fn the_next_run_removes_what_a_killed_one_left() {
-    let mut going = Run::script(&[], LATE).start();
+    // In namespaces the kernel removes it.
+    let mut going = Run::script(&["--testbed", "host"], LATE).start();
     going.wait_for("launching").signal(Signal::KILL);
     let killed = going.wait();
     let beds = killed.beds();
     assert_eq!(beds.len(), 1, "{}", killed.err);
-    let next = ["run", "--probe", "fs.read.search-content"];
+    let next = [
+        "run",
+        "--testbed",
+        "host",
+        "--probe",
+        "fs.read.search-content",
+    ];
     Run::new(&[&next[..], &reference(&[])].concat())
         .go()
         .code(0);

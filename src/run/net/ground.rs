@@ -4,9 +4,12 @@
 
 use super::Wire;
 use crate::{
-    channel::{Net, Place},
-    testbed::net::{Answers, Page, Script, Server, Spot},
+    channel::{Arrival, Net, Place},
+    testbed::net::{Answers, Kind, Page, Script, Server, Spot},
 };
+
+/// A port on which nothing of the run listens: discard, RFC 863.
+const CLOSED: u16 = 9;
 
 /// Permitted places of a run.
 #[derive(Debug, Clone, Copy)]
@@ -45,16 +48,24 @@ impl Net for Grounds<'_> {
             host,
             name,
             // Without a port of its own the place is told by time alone, which proves nothing.
-            port: glass.listen_for(0, &nonce).unwrap_or(0),
+            port: glass
+                .listen_for(0, &nonce)
+                .inspect(|port| glass.greet(*port, format!("{word}\r\n")))
+                .unwrap_or(0),
+            closed: CLOSED,
             nonce: nonce.to_string(),
         }
     }
 
-    fn arrived(&self, place: &Place) -> bool {
+    fn arrived(&self, place: &Place, what: Arrival) -> bool {
         let Ok(nonce) = self.0.glass.adopt(&place.nonce) else {
             return false;
         };
         let hits = self.0.glass.hits().of_nonce(&nonce);
-        hits.iter().any(|hit| !hit.own)
+        hits.iter().filter(|hit| !hit.own).any(|hit| match what {
+            Arrival::Request => matches!(hit.kind, Kind::Request | Kind::TlsHello),
+            Arrival::Connection => hit.kind == Kind::Connection && hit.local.port() == place.port,
+            Arrival::Question => hit.kind == Kind::Query,
+        })
     }
 }

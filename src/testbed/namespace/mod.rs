@@ -18,6 +18,7 @@ mod mounts;
 mod outer;
 mod plan;
 mod special;
+mod tried;
 pub mod wire;
 
 use std::{
@@ -37,6 +38,7 @@ pub use gate::gate;
 pub use guard::guard;
 pub use outer::{Word, launch, serve};
 pub use plan::Wanted;
+pub use tried::Tried;
 use wire::{Message, Wire};
 
 /// Tells a process of ours which one it is.
@@ -204,6 +206,14 @@ impl Bottle {
     pub fn listening(&self) {
         // Without an outer process there are no signals either.
         let _gone = self.wire.send(&Message::Listening, &[]);
+    }
+
+    /// Tries what witnesses and overlays need besides, and tells the outer process.
+    pub fn try_more(&self) {
+        // Without an outer process nobody asked.
+        let _gone = self
+            .wire
+            .send(&Message::Tried(tried::tried(self.beds())), &[]);
     }
 
     /// Puts a file into its place on the real disk, by the hand of the outer process.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    MARK, Refusal, changes,
+    MARK, Refusal, Tried, changes,
     gate::map_ids,
     mark,
     wire::{Message, Wire},
@@ -28,6 +28,8 @@ pub enum Word {
     Ready,
     /// The inner process hears signals.
     Listening,
+    /// What was tried in the bottle.
+    Tried(Tried),
 }
 
 /// The command that starts this program once more, as the gate, and the outer end of its wire. It
@@ -67,6 +69,7 @@ pub fn serve(
             Message::Look(paths) => Message::Seen(changes::look(&paths)),
             Message::Child(pid) => return Ok(Some(Word::Child(pid))),
             Message::Refused(refusal) => return Ok(Some(Word::Refused(refusal))),
+            Message::Tried(tried) => return Ok(Some(Word::Tried(tried))),
             Message::Ready => return Ok(Some(Word::Ready)),
             Message::Listening => return Ok(Some(Word::Listening)),
             Message::Mapped(_) | Message::Stored(_) | Message::Seen(_) => continue,

@@ -18,7 +18,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::Refusal;
+use super::{Refusal, Tried};
 
 /// A message. `Store` is followed by the bytes.
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,6 +35,8 @@ pub enum Message {
     Ready,
     /// Inner: signals are heard from now on. Before that, process 1 ignores them.
     Listening,
+    /// Inner: what else was tried.
+    Tried(Tried),
     /// Inner: put the bytes into this file.
     Store(PathBuf),
     /// Outer: answer to it.
