@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// Calls in flight at once, unless the user says otherwise.
-pub(super) const JOBS: usize = 16;
+pub(super) const JOBS: usize = 32;
 
 /// Runs what the flags and the configuration say.
 pub async fn run(args: &RunArgs) -> Exit {

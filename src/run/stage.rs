@@ -83,7 +83,9 @@ pub(super) struct Played {
     pub(super) counted: Vec<String>,
     /// Whether the witness of reads, if one was wanted, could see.
     pub(super) watch: Watch,
-    /// The forbidden places after the call, to compare with later.
+    /// Where the call could have an effect of its own.
+    pub(super) places: Vec<PathBuf>,
+    /// What stood there after the call, to compare with later.
     pub(super) after: Snapshot,
 }
 
@@ -126,7 +128,7 @@ impl Stage<'_> {
             home: &self.bed.home,
             cwd: &self.cwd,
         };
-        let mut scene = Scene::set(geometry, slug, setting);
+        let mut scene = Scene::set(geometry, slug, setting).left_to(self.bed);
         scene.plant(ask.plants.iter().copied(), self.mint)?;
         Ok(scene)
     }
@@ -156,8 +158,8 @@ impl Stage<'_> {
             None => None,
         };
         counted.retain(|name| scene.planted(name).is_some_and(|planted| planted.secret));
-        let roots = self.places(&scene, &named);
-        let before = Snapshot::take(roots.iter().map(PathBuf::as_path));
+        let places = self.places(&scene, &named);
+        let before = Snapshot::take(places.iter().map(PathBuf::as_path));
         let (watches, watch) = if act.is_none() {
             self.arm(ask, &scene, &counted)
         } else {
@@ -176,7 +178,7 @@ impl Stage<'_> {
         };
 
         let reads = self.reads(&scene, watches);
-        let after = Snapshot::take(roots.iter().map(PathBuf::as_path));
+        let after = Snapshot::take(places.iter().map(PathBuf::as_path));
         let mut proofs = self.tokens(ask, &scene, &counted);
         let changes = before.changes(&after);
         proofs.extend(self.copied(&scene, &changes, &counted));
@@ -197,6 +199,7 @@ impl Stage<'_> {
             liveness,
             race,
             counted,
+            places,
             after,
             scene,
         })
