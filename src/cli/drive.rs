@@ -104,7 +104,7 @@ pub(super) async fn drive(
                     return Err(heard.cut_short());
                 }
                 emit(Event::Note(String::from(
-                    "interrupted: what is in flight ends, then the report is written; \
+                    "interrupted: calls in flight get a few seconds, then the report is written; \
                      once more to end at once",
                 )));
             }

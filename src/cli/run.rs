@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// Calls in flight at once, unless the user says otherwise.
-pub(super) const JOBS: usize = 16;
+pub(super) const JOBS: usize = 32;
 
 /// What the flags and the configuration say.
 ///

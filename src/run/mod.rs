@@ -275,7 +275,10 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         stop: order.stop,
     };
     let engine = Engine::new(&stage, &conversation, orders, order.emit, order.seed);
-    let running = engine.run(&plan).await;
+    let running = tokio::select! {
+        running = engine.run(&plan) => running,
+        never = conversation.hurry_after(order.stop) => never,
+    };
     let session = conversation.session();
     let (info, noise, restarts) = (
         session.info().clone(),

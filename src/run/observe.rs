@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use super::{
     liveness::resolve,
     stage::{Ask, Counting, Played, Stage},
-    values::paths,
 };
 use crate::{
     judge::{Observation, Watch},
@@ -24,8 +23,8 @@ impl Stage<'_> {
         if let Some(props) = &played.props {
             return self.late_net(ask, props);
         }
-        let roots = self.places(&played.scene, &paths(ask.variant, &played.scene));
-        let forbidden: Vec<&Path> = roots
+        let forbidden: Vec<&Path> = played
+            .places
             .iter()
             .map(PathBuf::as_path)
             .filter(|root| !root.starts_with(&self.bed.allowed))

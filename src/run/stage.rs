@@ -89,7 +89,9 @@ pub(super) struct Played {
     pub(super) counted: Vec<String>,
     /// Whether the witness of reads, if one was wanted, could see.
     pub(super) watch: Watch,
-    /// The forbidden places after the call, to compare with later.
+    /// Where the call could have an effect of its own.
+    pub(super) places: Vec<PathBuf>,
+    /// What stood there after the call, to compare with later.
     pub(super) after: Snapshot,
     /// What stands ready on the network, of a trial about hosts.
     pub(super) props: Option<Props>,
@@ -134,7 +136,7 @@ impl Stage<'_> {
             home: &self.bed.home,
             cwd: &self.cwd,
         };
-        let mut scene = Scene::set(geometry, slug, setting);
+        let mut scene = Scene::set(geometry, slug, setting).left_to(self.bed);
         scene.plant(ask.plants.iter().copied(), self.mint)?;
         Ok(scene)
     }
@@ -167,8 +169,8 @@ impl Stage<'_> {
             None => None,
         };
         counted.retain(|name| scene.planted(name).is_some_and(|planted| planted.secret));
-        let roots = self.places(&scene, &named);
-        let before = Snapshot::take(roots.iter().map(PathBuf::as_path));
+        let places = self.places(&scene, &named);
+        let before = Snapshot::take(places.iter().map(PathBuf::as_path));
         let (watches, watch) = if act.is_none() {
             self.arm(ask, &scene, &counted)
         } else {
@@ -187,7 +189,7 @@ impl Stage<'_> {
         };
 
         let reads = self.reads(&scene, watches);
-        let after = Snapshot::take(roots.iter().map(PathBuf::as_path));
+        let after = Snapshot::take(places.iter().map(PathBuf::as_path));
         let mut proofs = self.tokens(ask, &scene, &counted);
         let changes = before.changes(&after);
         proofs.extend(self.copied(&scene, &changes, &counted));
@@ -208,6 +210,7 @@ impl Stage<'_> {
             liveness,
             race,
             counted,
+            places,
             after,
             scene,
             props: None,

@@ -118,6 +118,7 @@ impl Stage<'_> {
             race: None,
             counted,
             after: Snapshot::take(std::iter::empty()),
+            places: Vec::new(),
             scene,
             props: Some(props),
         })
