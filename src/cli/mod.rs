@@ -13,6 +13,7 @@ pub mod list;
 mod lock;
 mod print;
 pub mod progress;
+pub mod render;
 pub mod run;
 mod run_args;
 pub mod schema;
@@ -50,6 +51,8 @@ enum Command {
     Demo(Box<RunArgs>),
     /// Find out which tools do what, with proof, and lock it in a file
     Discover(Box<discover::DiscoverArgs>),
+    /// Make any format from a JSON report
+    Render(render::RenderArgs),
     /// List the probes
     List(list::ListArgs),
     /// Explain a probe: what it asks, how, what a breach means, how to fix it
@@ -113,6 +116,7 @@ impl Command {
             Self::Run(args) => run::run(&args).await,
             Self::Demo(args) => demo::run(&args).await,
             Self::Discover(args) => discover::run(&args).await,
+            Self::Render(args) => render::run(&args),
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),
             Self::SelfTest(args) => self_test::run(&args).await,
