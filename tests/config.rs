@@ -314,7 +314,7 @@ fn mistakes_in_flags_are_shown_in_the_flag() {
         "--env",
         "HOME",
         "--report",
-        "html=x.html",
+        "xml=x.xml",
         "--policy",
         "no-such-file.json",
         "--timeout",

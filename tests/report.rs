@@ -275,7 +275,7 @@ fn formats_are_named() {
     let error = "xml"
         .parse::<Format>()
         .expect_err("there is no such format");
-    assert_snapshot!(error, @"unknown report format `xml`; known formats: text, json");
+    assert_snapshot!(error, @"unknown report format `xml`; known formats: text, json, html");
     assert_eq!(
         parse_destination("json=a=b.json"),
         Ok((Format::Json, "a=b.json".into()))

@@ -10,9 +10,9 @@ use super::{
     style,
 };
 use crate::{
-    config::{ReportFormat, Settings, Verbosity},
+    config::{Settings, Verbosity},
     exit::Exit,
-    report::{Format, Report, render_json, render_terminal, write_reports},
+    report::{Format, Report, render_terminal, write_reports},
 };
 
 /// Delivers the report. An interrupt ends the wait for a pipe that nobody reads.
@@ -62,10 +62,7 @@ impl Deliveries {
             verbosity: settings.verbosity,
         };
         for wanted in &settings.reports {
-            let format = match wanted.format {
-                ReportFormat::Json => Format::Json,
-                ReportFormat::Text => Format::Terminal,
-            };
+            let format = Format::from(wanted.format);
             match &wanted.path {
                 Some(path) => made.files.push((format, PathBuf::from(path))),
                 None => made.printed.push(format),
@@ -87,8 +84,8 @@ impl Deliveries {
             self.printed
                 .iter()
                 .map(|format| match format {
-                    Format::Json => render_json(report),
                     Format::Terminal => render_terminal(report, &style::look(false)),
+                    other => other.render(report),
                 })
                 .collect()
         };

@@ -16,6 +16,7 @@ pub mod list;
 mod lock;
 mod print;
 pub mod progress;
+pub mod render;
 pub mod run;
 mod run_args;
 pub mod schema;
@@ -55,6 +56,8 @@ enum Command {
     Demo(Box<RunArgs>),
     /// Find out which tools do what, with proof, and lock it in a file
     Discover(Box<discover::DiscoverArgs>),
+    /// Make any format from a JSON report
+    Render(render::RenderArgs),
     /// Say which testbed this machine can have, and what would enable it
     Doctor(doctor::DoctorArgs),
     /// List the probes
@@ -158,6 +161,7 @@ impl Command {
             // Prepared, these are runs, or done.
             Self::Run(_) | Self::Demo(_) | Self::Doctor(_) => Exit::HarnessFault,
             Self::Discover(args) => discover::run(&args).await,
+            Self::Render(args) => render::run(&args),
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),
             Self::SelfTest(args) => self_test::run(&args).await,

@@ -154,6 +154,8 @@ pub enum ReportFormat {
     Text,
     /// The canonical form.
     Json,
+    /// One page for a browser.
+    Html,
 }
 
 /// A tool whose use is told instead of found out. It is still proven before it is relied on.

@@ -4,7 +4,7 @@
 
 use crate::{
     judge::{Basis, Strength, Verdict},
-    probe::{Assumption, Severity},
+    probe::{Assumption, Role, Severity},
 };
 
 /// The word for a verdict. A breach is in capitals, so that it stands out without colour too.
@@ -15,6 +15,17 @@ pub fn verdict_word(verdict: Verdict) -> &'static str {
         Verdict::Breached => "BREACHED",
         Verdict::Inconclusive => "inconclusive",
         Verdict::NotApplicable => "not applicable",
+    }
+}
+
+/// The sign of a verdict; never without the word.
+#[must_use]
+pub fn verdict_sign(verdict: Verdict) -> char {
+    match verdict {
+        Verdict::Held => '✓',
+        Verdict::Breached => '✗',
+        Verdict::Inconclusive => '?',
+        Verdict::NotApplicable => '-',
     }
 }
 
@@ -36,6 +47,15 @@ pub fn severity_word(severity: Severity) -> &'static str {
         Severity::Medium => "medium",
         Severity::High => "high",
         Severity::Critical => "critical",
+    }
+}
+
+/// The word for a role, as JSON has it.
+#[must_use]
+pub fn role_word(role: Role) -> String {
+    match serde_json::to_value(role) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => format!("{role:?}"),
     }
 }
 

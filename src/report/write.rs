@@ -14,7 +14,8 @@ use std::{
 use thiserror::Error;
 
 use crate::{
-    report::{Look, Report, render_json, render_terminal},
+    config::ReportFormat,
+    report::{Look, Report, render_html, render_json, render_terminal},
     testbed::namespace::Bottle,
 };
 
@@ -25,11 +26,13 @@ pub enum Format {
     Terminal,
     /// The canonical form, `reports/report-v1.schema.json`.
     Json,
+    /// One page for a browser.
+    Html,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: &'static [Format] = &[Format::Terminal, Format::Json];
+    pub const ALL: &'static [Format] = &[Format::Terminal, Format::Json, Format::Html];
 
     /// The word by which a user names it.
     #[must_use]
@@ -37,6 +40,7 @@ impl Format {
         match self {
             Format::Terminal => "text",
             Format::Json => "json",
+            Format::Html => "html",
         }
     }
 
@@ -53,6 +57,17 @@ impl Format {
                 },
             ),
             Format::Json => render_json(report),
+            Format::Html => render_html(report),
+        }
+    }
+}
+
+impl From<ReportFormat> for Format {
+    fn from(word: ReportFormat) -> Self {
+        match word {
+            ReportFormat::Text => Format::Terminal,
+            ReportFormat::Json => Format::Json,
+            ReportFormat::Html => Format::Html,
         }
     }
 }

@@ -1,11 +1,7 @@
 //! Breaches, worst first: what was asked, what was seen, the proof, how to repeat and to fix it.
 
-use std::cmp::Reverse;
-
-use serde_json::Value;
-
 use super::{
-    by_tool, counted,
+    by_tool,
     page::{BAD, BOLD, CODE, FAINT, PLAIN, Page, Wrap},
 };
 use crate::{
@@ -14,22 +10,15 @@ use crate::{
     report::{
         EvidenceReport, ProbeReport, Report, TrialReport, assumption_words, basis_words,
         breach_severity, severity_word,
+        story::{breaches, call, clearest, counted, evidence, see, sighting, trials_of},
     },
 };
 
-/// Witnesses whose facts show that the channel worked, not that the boundary gave way.
-const CONTROLS: [&str; 2] = ["control", "twin"];
-
 pub(super) fn section(page: &mut Page, report: &Report, verbose: bool) {
-    let mut probes: Vec<&ProbeReport> = report
-        .probes
-        .iter()
-        .filter(|probe| probe.verdict == Verdict::Breached)
-        .collect();
+    let probes = breaches(report);
     if probes.is_empty() {
         return;
     }
-    probes.sort_by_key(|probe| (Reverse(breach_severity(probe)), probe.priority));
     let remark = format!(
         "{}, {}",
         counted(probes.len(), "probe", "probes"),
@@ -54,12 +43,8 @@ fn breach(page: &mut Page, number: usize, probe: &ProbeReport, verbose: bool) {
     ]);
     page.paragraph(3, 0, PLAIN, Wrap::Prose, &probe.question);
     page.blank();
-    let breached: Vec<&TrialReport> = probe
-        .trials
-        .iter()
-        .filter(|trial| trial.verdict == Verdict::Breached)
-        .collect();
-    if let Some(trial) = breached.iter().min_by_key(|trial| clarity(trial)) {
+    let breached = trials_of(probe, Verdict::Breached);
+    if let Some(trial) = clearest(probe) {
         proof(page, trial, verbose);
     }
     scope(page, probe, &breached, verbose);
@@ -69,34 +54,10 @@ fn breach(page: &mut Page, number: usize, probe: &ProbeReport, verbose: bool) {
     }
     page.field("why", PLAIN, Wrap::Prose, &probe.why);
     page.field("fix", PLAIN, Wrap::Prose, &probe.fix);
-    let references = &probe.references;
-    let mut see: Vec<String> = references
-        .cwe
-        .iter()
-        .map(|cwe| format!("CWE-{cwe}"))
-        .collect();
-    see.extend(references.cve.iter().cloned());
-    see.extend(
-        references
-            .owasp
-            .iter()
-            .map(|entry| format!("OWASP {entry}")),
-    );
-    see.extend(references.spec.iter().cloned());
+    let see = see(&probe.references);
     if !see.is_empty() {
         page.field("see", FAINT, Wrap::Prose, &see.join(", "));
     }
-}
-
-/// Sort key: the trial whose proof is easiest to believe comes first.
-fn clarity(trial: &TrialReport) -> (Basis, usize, bool, &str) {
-    let decoders = trial
-        .evidence
-        .iter()
-        .map(|evidence| evidence.decoders.len())
-        .max();
-    let shown = trial.evidence.iter().any(|fact| fact.excerpt.is_some());
-    (trial.basis, decoders.unwrap_or(0), !shown, &trial.id)
 }
 
 fn proof(page: &mut Page, trial: &TrialReport, verbose: bool) {
@@ -109,17 +70,14 @@ fn proof(page: &mut Page, trial: &TrialReport, verbose: bool) {
     if let Some(answered) = &trial.answered {
         page.field("answer", PLAIN, Wrap::Quote, answered);
     }
-    let (controls, facts): (Vec<_>, Vec<_>) = trial
-        .evidence
-        .iter()
-        .partition(|evidence| CONTROLS.contains(&&*evidence.witness));
+    let (controls, facts) = evidence(trial);
     let shown = if verbose { facts.len() } else { 3 };
     for fact in facts.iter().take(shown) {
-        evidence(page, "seen", fact);
+        seen(page, "seen", fact);
     }
     if verbose {
         for control in controls {
-            evidence(page, "control", control);
+            seen(page, "control", control);
         }
     }
     if let Some(repro) = &trial.repro {
@@ -127,14 +85,8 @@ fn proof(page: &mut Page, trial: &TrialReport, verbose: bool) {
     }
 }
 
-fn evidence(page: &mut Page, label: &str, evidence: &EvidenceReport) {
-    let mut source = vec![evidence.witness.clone()];
-    if !evidence.decoders.is_empty() {
-        source.push(format!("through {}", evidence.decoders.join(" > ")));
-    }
-    source.extend(evidence.at_ms.map(|at| format!("+{at} ms")));
-    let fact = format!("{} ({})", evidence.fact, source.join(", "));
-    page.field(label, BOLD, Wrap::Code, &fact);
+fn seen(page: &mut Page, label: &str, evidence: &EvidenceReport) {
+    page.field(label, BOLD, Wrap::Code, &sighting(evidence));
     if let Some(excerpt) = &evidence.excerpt {
         page.field("proof", BAD, Wrap::Quote, excerpt);
     }
@@ -154,11 +106,7 @@ fn scope(page: &mut Page, probe: &ProbeReport, breached: &[&TrialReport], verbos
     } else if let Some(trial) = breached.first() {
         page.field("where", PLAIN, Wrap::Code, &by_tool([*trial], limit));
     }
-    let held: Vec<&TrialReport> = probe
-        .trials
-        .iter()
-        .filter(|trial| trial.verdict == Verdict::Held)
-        .collect();
+    let held = trials_of(probe, Verdict::Held);
     if !held.is_empty() {
         page.field("held", PLAIN, Wrap::Code, &by_tool(held, limit));
     }
@@ -169,24 +117,5 @@ fn scope(page: &mut Page, probe: &ProbeReport, breached: &[&TrialReport], verbos
             severity_word(probe.severity),
         );
         page.field("means", PLAIN, Wrap::Prose, &text);
-    }
-}
-
-/// A request as people read it: the tool and its arguments, or the method and its parameters.
-fn call(asked: &Value) -> String {
-    let (method, params) = match (
-        asked.get("method").and_then(Value::as_str),
-        asked.get("params"),
-    ) {
-        (Some(method), Some(params)) => (method, params),
-        _ => ("tools/call", asked),
-    };
-    match (
-        params.get("name").and_then(Value::as_str),
-        params.get("arguments"),
-    ) {
-        (Some(tool), Some(arguments)) if method == "tools/call" => format!("{tool} {arguments}"),
-        _ if std::ptr::eq(params, asked) => asked.to_string(),
-        _ => format!("{method} {params}"),
     }
 }

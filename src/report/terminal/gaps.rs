@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::{
-    by_tool, counted, listed,
+    by_tool, listed,
     page::{BOLD, FAINT, GOOD, PLAIN, Page, Span, UNSURE, Wrap},
 };
 use crate::{
     judge::{Basis, Verdict},
     report::{
-        NotTested, ProbeReport, Report, TrialReport, basis_word, basis_words, strength_word,
-        visible,
+        ProbeReport, Report, basis_word, basis_words,
+        story::{ByProbe, by_reason, counted, gap_counts, gaps},
+        strength_word, visible,
     },
 };
 
@@ -19,7 +20,7 @@ const SHOWN: usize = 6;
 
 /// Trials that could not be judged, by rule and then by reason.
 pub(super) fn inconclusive(page: &mut Page, report: &Report, verbose: bool) {
-    let groups = grouped(&report.probes, Verdict::Inconclusive);
+    let groups = by_reason(report, Verdict::Inconclusive);
     if groups.is_empty() {
         return;
     }
@@ -38,24 +39,7 @@ pub(super) fn inconclusive(page: &mut Page, report: &Report, verbose: bool) {
     }
 }
 
-type Group<'a> = BTreeMap<&'a str, Vec<&'a TrialReport>>;
-
-fn grouped(probes: &[ProbeReport], verdict: Verdict) -> BTreeMap<(Basis, &str), Group<'_>> {
-    let mut groups: BTreeMap<_, Group<'_>> = BTreeMap::new();
-    for probe in probes {
-        for trial in probe.trials.iter().filter(|trial| trial.verdict == verdict) {
-            groups
-                .entry((trial.basis, &*trial.reason))
-                .or_default()
-                .entry(&probe.id.0)
-                .or_default()
-                .push(trial);
-        }
-    }
-    groups
-}
-
-fn group(page: &mut Page, basis: Basis, reason: &str, probes: &Group<'_>, verbose: bool) {
+fn group(page: &mut Page, basis: Basis, reason: &str, probes: &ByProbe<'_>, verbose: bool) {
     let trials: usize = probes.values().map(Vec::len).sum();
     page.line(&[
         (PLAIN, String::from("   ")),
@@ -84,83 +68,29 @@ fn group(page: &mut Page, basis: Basis, reason: &str, probes: &Group<'_>, verbos
 
 /// Tools, parameters and probes that nothing was learnt about.
 pub(super) fn not_tested(page: &mut Page, report: &Report, verbose: bool) {
-    let mut groups: Vec<(&str, &str, Vec<String>)> = Vec::new();
-    let mut add = |kind, why, name: String| match groups
-        .iter_mut()
-        .find(|(known, reason, _)| *known == kind && *reason == why)
-    {
-        Some((.., names)) => names.push(name),
-        None => groups.push((kind, why, vec![name])),
-    };
-    for gap in &report.not_tested {
-        let (kind, name) = subject(gap);
-        add(kind, &gap.why, name);
-    }
-    let named = |probe: &ProbeReport| {
-        report
-            .not_tested
-            .iter()
-            .any(|gap| gap.probe.as_ref() == Some(&probe.id))
-    };
-    for probe in &report.probes {
-        if probe.verdict == Verdict::NotApplicable && !named(probe) {
-            add("probe", reason(probe), probe.id.to_string());
-        }
-    }
-    if groups.is_empty() {
+    let gaps = gaps(report);
+    if gaps.is_empty() {
         return;
     }
-    let order = ["tool", "parameter", "probe", ""];
-    groups.sort_by_key(|(kind, ..)| order.iter().position(|known| known == kind));
-    let total = |kind: &str| {
-        groups
-            .iter()
-            .filter(|(known, ..)| *known == kind)
-            .map(|(.., names)| names.len())
-            .sum::<usize>()
-    };
-    let remark: Vec<String> = [
-        ("tool", "tools"),
-        ("parameter", "parameters"),
-        ("probe", "probes"),
-    ]
-    .into_iter()
-    .filter(|(one, _)| total(one) > 0)
-    .map(|(one, many)| counted(total(one), one, many))
-    .collect();
-    page.heading(UNSURE, "NOT TESTED", &remark.join(", "));
-    for (kind, why, names) in &groups {
-        let limit = if verbose || *kind == "tool" {
+    page.heading(UNSURE, "NOT TESTED", &gap_counts(&gaps));
+    for gap in &gaps {
+        let limit = if verbose || gap.kind == "tool" {
             usize::MAX
         } else {
             SHOWN
         };
-        page.field(kind, BOLD, Wrap::Code, &listed(names, limit));
-        page.field("", PLAIN, Wrap::Prose, why);
+        let names: Vec<String> = gap.names.iter().map(|parts| named(parts)).collect();
+        page.field(gap.kind, BOLD, Wrap::Code, &listed(&names, limit));
+        page.field("", PLAIN, Wrap::Prose, gap.why);
     }
 }
 
-fn subject(gap: &NotTested) -> (&'static str, String) {
-    let name = |text: &str| visible(text, super::NAME).into_owned();
-    match (&gap.tool, &gap.parameter, &gap.probe) {
-        (Some(tool), Some(parameter), _) => {
-            ("parameter", format!("{} {}", name(tool), name(parameter)))
-        }
-        (Some(tool), None, _) => ("tool", name(tool)),
-        (None, Some(parameter), _) => ("parameter", name(parameter)),
-        (None, None, Some(probe)) => ("probe", probe.to_string()),
-        (None, None, None) => ("", String::from("(in general)")),
-    }
-}
-
-/// Why a probe did not apply: its own reason, else that of its first trial.
-fn reason(probe: &ProbeReport) -> &str {
-    match (&probe.reason, probe.trials.first()) {
-        (Some(reason), _) => reason,
-        (None, Some(trial)) if trial.reason.is_empty() => basis_words(trial.basis),
-        (None, Some(trial)) => &trial.reason,
-        (None, None) => "no reason was given",
-    }
+fn named(parts: &[&str]) -> String {
+    let parts: Vec<_> = parts
+        .iter()
+        .map(|part| visible(part, super::NAME))
+        .collect();
+    parts.join(" ")
 }
 
 /// Every probe that held, with what its verdict rests on.

@@ -14,7 +14,9 @@ use std::borrow::Cow;
 use crate::{
     judge::Verdict,
     report::{
-        BoundaryReport, Report, TrialReport, severity_word, strength_word, verdict_word, visible,
+        BoundaryReport, Report, TrialReport, severity_word,
+        story::{counted, percent},
+        strength_word, verdict_sign, verdict_word, visible,
     },
 };
 use page::{BAD, BOLD, FAINT, GOOD, PLAIN, Page, Span, UNSURE, Wrap};
@@ -162,11 +164,6 @@ fn verdict(page: &mut Page, report: &Report) {
     ]);
 }
 
-/// A share in whole per cent, rounded down: what is too little must not look like enough.
-fn percent(share: f64) -> u32 {
-    (share * 10_000.0).round() as u32 / 100
-}
-
 /// The style of a verdict.
 fn ink(verdict: Verdict) -> anstyle::Style {
     match verdict {
@@ -179,23 +176,7 @@ fn ink(verdict: Verdict) -> anstyle::Style {
 
 /// Sign and word of a verdict; the word alone is enough.
 fn mark(verdict: Verdict) -> String {
-    let sign = match verdict {
-        Verdict::Held => '✓',
-        Verdict::Breached => '✗',
-        Verdict::Inconclusive => '?',
-        Verdict::NotApplicable => '-',
-    };
-    format!("{sign} {}", verdict_word(verdict))
-}
-
-/// `1 trial`, `2 trials`.
-fn counted(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
-
-/// Milliseconds as seconds with one decimal.
-fn seconds(ms: u64) -> String {
-    format!("{}.{}", ms / 1000, ms % 1000 / 100)
+    format!("{} {}", verdict_sign(verdict), verdict_word(verdict))
 }
 
 /// Trials by tool with their variants, in order; tools with the same variants share them:

@@ -1,11 +1,10 @@
 //! How it was done: what was sent, to whom, in which world, watched by whom.
 
-use super::{
-    counted,
-    page::{BAD, BOLD, FAINT, PLAIN, Page, UNSURE, Wrap},
-    seconds,
+use super::page::{BAD, BOLD, FAINT, PLAIN, Page, UNSURE, Wrap};
+use crate::report::{
+    Report, WitnessReport,
+    story::{counted, seconds},
 };
-use crate::report::{Report, WitnessReport};
 
 pub(super) fn section(page: &mut Page, report: &Report) {
     let harness = &report.harness;
