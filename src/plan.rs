@@ -306,6 +306,7 @@ fn unclaimed(probe: &Probe, spots: &[Spot], terrain: &Terrain<'_>) -> Option<Str
         Claim::HostHole => "the policy has no list of allowed hosts (`allowed_hosts`)",
         Claim::UnlistedHost => "the policy has no list of allowed hosts (`allowed_hosts`)",
         Claim::HostName => "the policy allows no host by name (`allowed_hosts`)",
+        Claim::OnlyNames => "the policy does not allow hosts by name only (`allowed_hosts`)",
         Claim::Resolver => "the policy names no resolver (`dns_override`)",
         Claim::TimeLimit => "the policy limits no time (`timeout_seconds`)",
         Claim::RetryLimit => "the policy limits no retries (`max_retries`)",
@@ -326,7 +327,9 @@ fn spots(claim: Claim, terrain: &Terrain<'_>) -> Vec<Spot> {
     };
     let of_host = |host: Option<IpAddr>| Spot { inside: None, host };
     match claim {
-        Claim::Host | Claim::HostName => hosts.denied.map(Some).into_iter().map(of_host).collect(),
+        Claim::Host | Claim::HostName | Claim::OnlyNames => {
+            hosts.denied.map(Some).into_iter().map(of_host).collect()
+        }
         Claim::HostRange => hosts.edges.iter().copied().map(Some).map(of_host).collect(),
         Claim::HostHole => hosts.holes.iter().copied().map(Some).map(of_host).collect(),
         Claim::UnlistedHost => hosts.unlisted.map(Some).into_iter().map(of_host).collect(),

@@ -73,8 +73,11 @@ struct Locked {
     changes: Vec<Change>,
 }
 
-/// Discovers what the flags and the configuration say.
-pub async fn run(args: &DiscoverArgs) -> Exit {
+/// The settings that flags and configuration say.
+///
+/// # Errors
+/// The exit code, once it is told what is wrong.
+pub(super) fn settle(args: &DiscoverArgs) -> Result<Settings, Exit> {
     let here = std::env::current_dir().unwrap_or_default();
     let run = RunArgs {
         launch: args.launch.clone(),
@@ -82,17 +85,18 @@ pub async fn run(args: &DiscoverArgs) -> Exit {
         verbose: args.verbose,
         ..RunArgs::default()
     };
-    let settings = match run.settle(&here) {
-        Ok(settings) => settings,
-        Err(problems) => return problem(&problems),
-    };
+    run.settle(&here).map_err(|problems| problem(&problems))
+}
+
+/// Discovers what the settings say.
+pub(super) async fn settled(args: &DiscoverArgs, settings: &Settings) -> Exit {
     // The program makes no children but targets.
     claim_orphans();
     let progress = Progress::new(match settings.verbosity {
         Verbosity::Quiet => Detail::Quiet,
         Verbosity::Normal | Verbosity::Verbose => Detail::Normal,
     });
-    let found = find(&settings, &|event| progress.show(&event)).await;
+    let found = find(settings, &|event| progress.show(&event)).await;
     drop(progress);
     let outcome = match found {
         Ok(outcome) => outcome,
@@ -121,7 +125,7 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
     let places = placeholders(&bed);
     let policy = settings.policy.expand(&places).map_err(Failure::Problems)?;
     exists(&policy)?;
-    let glass = pour(&bed).await;
+    let glass = pour().await;
     let mut target = endpoint(&settings.target, &places, &bed)?;
     trust(&mut target.endpoint, &glass);
     let display = crate::run::display(&target.endpoint);

@@ -128,8 +128,8 @@ fn perform() -> Exit {
 
 /// A subcommand, as far as it can be prepared by a process with one thread.
 enum Task {
-    /// A run, in the world that it is to have.
-    Run(Box<Settings>),
+    /// One that starts targets, in the world that they are to have.
+    Contained(Command, Box<Settings>),
     Other(Command),
 }
 
@@ -139,17 +139,24 @@ impl Command {
         let settings = match &self {
             Self::Run(args) => run::settle(args)?,
             Self::Demo(args) => demo::settle(args)?,
+            Self::Discover(args) => discover::settle(args)?,
+            Self::SelfTest(_) => self_test::settle(),
             Self::Doctor(args) => return Err(doctor::examine(stage, args)),
             _ => return Ok(Task::Other(self)),
         };
-        Ok(Task::Run(Box::new(bottle::enter(stage, settings)?)))
+        let settings = Box::new(bottle::enter(stage, settings)?);
+        Ok(Task::Contained(self, settings))
     }
 }
 
 impl Task {
     async fn perform(self) -> Exit {
         match self {
-            Self::Run(settings) => run::settled(&settings).await,
+            Self::Contained(Command::Discover(args), settings) => {
+                discover::settled(&args, &settings).await
+            }
+            Self::Contained(Command::SelfTest(args), _) => self_test::run(&args).await,
+            Self::Contained(_, settings) => run::settled(&settings).await,
             Self::Other(command) => command.run().await,
         }
     }
@@ -158,13 +165,15 @@ impl Task {
 impl Command {
     async fn run(self) -> Exit {
         match self {
-            // Prepared, these are runs, or done.
-            Self::Run(_) | Self::Demo(_) | Self::Doctor(_) => Exit::HarnessFault,
-            Self::Discover(args) => discover::run(&args).await,
+            // Prepared, these are contained, or done.
+            Self::Run(_)
+            | Self::Demo(_)
+            | Self::Discover(_)
+            | Self::SelfTest(_)
+            | Self::Doctor(_) => Exit::HarnessFault,
             Self::Render(args) => render::run(&args),
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),
-            Self::SelfTest(args) => self_test::run(&args).await,
             Self::Schema(args) => told(Ok(schema::run(&args))),
             Self::Reference(args) => serve(args).await,
         }

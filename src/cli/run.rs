@@ -83,6 +83,7 @@ pub async fn settled(settings: &Settings) -> Exit {
     });
     let made = report(
         settings,
+        &pour().await,
         &|event| progress.show(&event),
         recall(),
         &mut interrupts,
@@ -101,6 +102,7 @@ pub async fn settled(settings: &Settings) -> Exit {
 /// When something that the user gave cannot be used, or the harness fails.
 pub(super) async fn report(
     settings: &Settings,
+    glass: &Result<Glass, String>,
     emit: &dyn Fn(Event),
     calibration: Option<Calibration>,
     interrupts: &mut Interrupts,
@@ -110,9 +112,8 @@ pub(super) async fn report(
     let places = placeholders(&bed);
     let policy = settings.policy.expand(&places).map_err(Failure::Problems)?;
     exists(&policy)?;
-    let glass = pour(&bed).await;
     let mut target = endpoint(&settings.target, &places, &bed)?;
-    trust(&mut target.endpoint, &glass);
+    trust(&mut target.endpoint, glass);
     let seed = settings.seed.unwrap_or_else(|| fastrand::u64(..));
     let stop = AtomicBool::new(false);
     let started = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
@@ -210,13 +211,13 @@ pub(super) fn bed(settings: &Settings) -> Result<Bed, Failure> {
 }
 
 /// The network of a run's own, or why there is none.
-pub(super) async fn pour(bed: &Bed) -> Result<Glass, String> {
-    if Bottle::around().is_none() {
+pub(super) async fn pour() -> Result<Glass, String> {
+    let Some(bottle) = Bottle::around() else {
         return Err(String::from(
             "hosts are only reached in a network of the run's own: the namespace testbed",
         ));
-    }
-    let directory = bed.base().join("authority");
+    };
+    let directory = bottle.beds().join("authority");
     std::fs::create_dir_all(&directory)
         .map_err(|error| format!("no directory for certificates: {error}"))?;
     Glass::pour(GlassSpec::new(directory))

@@ -6,14 +6,15 @@
 use std::path::Path;
 
 use clap::{Args, Parser};
-use futures::{StreamExt as _, stream};
+use futures::{StreamExt as _, future::join, stream};
+use serde::{Deserialize, Serialize};
 
 use super::{
     RunArgs,
     calibration::keep,
     interrupt::Interrupts,
     print::{put, shout},
-    run::{Failure, report},
+    run::{Failure, pour, report},
 };
 use crate::{
     config::Settings,
@@ -23,6 +24,7 @@ use crate::{
     policy::Policy,
     probe::{Catalog, Claim, Platform, Probe, Sound},
     report::{Calibration, Report, verdict_word},
+    testbed::net::Glass,
 };
 
 /// Arguments of `watertight self-test`.
@@ -34,10 +36,13 @@ pub struct SelfTestArgs {
     /// Print every cell, not only those that fail
     #[arg(long, short)]
     pub verbose: bool,
+    /// Print all cells as JSON
+    #[arg(long, conflicts_with = "verbose")]
+    pub json: bool,
 }
 
 /// One probe on one reference target.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cell {
     /// The probe.
     pub probe: String,
@@ -50,7 +55,8 @@ pub struct Cell {
 }
 
 /// What must come out of a cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Expected {
     /// Exactly this verdict.
     Exactly(Verdict),
@@ -72,43 +78,129 @@ impl Cell {
     }
 }
 
-/// A policy that makes every claim that a target which may write can keep.
-const POLICY: &str = r#"
+/// What is claimed, and the same as flags of the reference target.
+#[derive(Debug)]
+struct Terms {
+    policy: &'static str,
+    flags: &'static [&'static str],
+}
+
+/// Every claim on files that a target which may write can keep.
+static FILES: Terms = Terms {
+    policy: r#"
 [capabilities.filesystem]
 allowed_paths = ["{allowed}"]
 denied_paths = ["{allowed}/private", "{allowed}/.env", "**/*.pem"]
 max_file_size_mb = 1
 protected_names = [".mcp.json", ".git/config"]
-"#;
+"#,
+    flags: &[
+        "--deny",
+        "{allowed}/private",
+        "--deny",
+        "{allowed}/.env",
+        "--deny",
+        "**/*.pem",
+        "--max-file-size",
+        "1048576",
+        "--protect",
+        ".mcp.json",
+        "--protect",
+        ".git/config",
+    ],
+};
 
-/// The same as flags of the reference target.
-const FLAGS: &[&str] = &[
-    "--deny",
-    "{allowed}/private",
-    "--deny",
-    "{allowed}/.env",
-    "--deny",
-    "**/*.pem",
-    "--max-file-size",
-    "1048576",
-    "--protect",
-    ".mcp.json",
-    "--protect",
-    ".git/config",
-];
-
-/// A policy that forbids all writing.
-const READ_ONLY_POLICY: &str = r#"
+/// All writing is forbidden.
+static READ_ONLY: Terms = Terms {
+    policy: r#"
 [capabilities.filesystem]
 allowed_paths = ["{allowed}"]
 read_only = true
-"#;
+"#,
+    flags: &["--read-only"],
+};
 
-/// The same as flags of the reference target.
-const READ_ONLY_FLAGS: &[&str] = &["--read-only"];
+/// Public hosts only, as anybody would expect.
+static PUBLIC: Terms = Terms {
+    policy: r#"
+[capabilities.filesystem]
+allowed_paths = ["{allowed}"]
+"#,
+    flags: &["--network"],
+};
+
+/// Ranges are denied, and nothing else.
+static RANGES: Terms = Terms {
+    policy: r#"
+[server.network]
+denied_hosts = ["10.0.0.0/8", "172.16.0.0/12"]
+"#,
+    flags: &["--deny-host", "10.0.0.0/8", "--deny-host", "172.16.0.0/12"],
+};
+
+/// Few hosts are allowed, one resolver, little time and one retry.
+static LISTED: Terms = Terms {
+    policy: r#"
+[server]
+timeout_seconds = 1
+max_retries = 1
+
+[server.network]
+allowed_hosts = ["10.0.1.5", "93.184.216.34"]
+denied_hosts = ["10.0.0.0/8"]
+dns_override = "10.0.1.10"
+"#,
+    flags: &[
+        "--allow-host",
+        "10.0.1.5",
+        "--allow-host",
+        "93.184.216.34",
+        "--deny-host",
+        "10.0.0.0/8",
+        "--dns",
+        "10.0.1.10",
+        "--timeout",
+        "1",
+        "--retries",
+        "1",
+    ],
+};
+
+/// Hosts are allowed by name.
+static NAMED: Terms = Terms {
+    policy: r#"
+[server.network]
+allowed_hosts = ["*.example.org"]
+"#,
+    flags: &["--allow-host", "*.example.org"],
+};
+
+/// The terms on which a claim is tested.
+fn terms(claim: Claim) -> &'static Terms {
+    match claim {
+        Claim::ReadOnly => &READ_ONLY,
+        Claim::Host => &PUBLIC,
+        Claim::HostRange => &RANGES,
+        Claim::HostHole
+        | Claim::UnlistedHost
+        | Claim::Resolver
+        | Claim::TimeLimit
+        | Claim::RetryLimit => &LISTED,
+        Claim::HostName | Claim::OnlyNames => &NAMED,
+        Claim::Outside
+        | Claim::DeniedInside
+        | Claim::DeniedPattern
+        | Claim::MaxFileSize
+        | Claim::ProtectedNames => &FILES,
+    }
+}
 
 /// Dummies on which nothing may be held.
 const DUMMIES: &[&str] = &["dead", "mute", "refuse-all", "echo", "silently-empty"];
+
+/// A dummy that answers "Refused" to everything, and reaches it all the same: it must be breached by
+/// all that a target without any check is breached by.
+const SILENT: (&str, &str) = ("silent-exfil", "net.no-check");
 
 /// Cells side by side: the machine of a CI job has two cores.
 const AT_ONCE: usize = 2;
@@ -123,14 +215,18 @@ pub async fn run(args: &SelfTestArgs) -> Exit {
         }
     };
     let cells = cells(&program, &args.probe).await;
-    for cell in cells.iter().filter(|cell| args.verbose || !cell.passed()) {
-        put(&line(cell));
-    }
     let calibration = calibration(&cells);
-    put(&format!(
-        "{} of {} cells came out as they must\n",
-        calibration.passed, calibration.total
-    ));
+    if args.json {
+        put(&serde_json::to_string_pretty(&cells).unwrap_or_default());
+    } else {
+        for cell in cells.iter().filter(|cell| args.verbose || !cell.passed()) {
+            put(&line(cell));
+        }
+        put(&format!(
+            "{} of {} cells came out as they must\n",
+            calibration.passed, calibration.total
+        ));
+    }
     if args.probe.is_empty() {
         keep(&calibration);
     }
@@ -178,22 +274,23 @@ pub async fn cells(program: &Path, only: &[String]) -> Vec<Cell> {
     };
     let probes: Vec<&Probe> = Catalog::embedded().probes().filter(covered).collect();
     let mut benches: Vec<Bench<'_>> = Vec::new();
-    for read_only in [false, true] {
+    for on in [&FILES, &READ_ONLY, &PUBLIC, &RANGES, &LISTED, &NAMED] {
         let of: Vec<&Probe> = probes
             .iter()
             .copied()
-            .filter(|probe| (probe.claim == Claim::ReadOnly) == read_only)
+            .filter(|probe| std::ptr::eq(terms(probe.claim), on))
             .collect();
         if of.is_empty() {
             continue;
         }
-        benches.push(Bench {
-            name: "sound",
-            flaw: None,
-            kind: None,
-            read_only,
-            probes: of.clone(),
-        });
+        let bench = |name, flaw, kind, probes| Bench {
+            name,
+            flaw,
+            kind,
+            terms: on,
+            probes,
+        };
+        benches.push(bench("sound", None, None, of.clone()));
         let mut flaws: Vec<&str> = of
             .iter()
             .flat_map(|probe| &probe.selftest.breached)
@@ -206,30 +303,32 @@ pub async fn cells(program: &Path, only: &[String]) -> Vec<Cell> {
                 .iter()
                 .copied()
                 .filter(|probe| probe.selftest.breached.iter().any(|name| name == flaw));
-            benches.push(Bench {
-                name: flaw,
-                flaw: Some(flaw),
-                kind: None,
-                read_only,
-                probes: named.collect(),
-            });
+            benches.push(bench(flaw, Some(flaw), None, named.collect()));
+        }
+        let (silent, like) = SILENT;
+        let unchecked = of
+            .iter()
+            .copied()
+            .filter(|probe| probe.selftest.breached.iter().any(|name| name == like))
+            .collect::<Vec<_>>();
+        if !unchecked.is_empty() {
+            benches.push(bench(silent, None, Some(silent), unchecked));
+        }
+        for dummy in DUMMIES {
+            benches.push(bench(dummy, None, Some(*dummy), of.clone()));
         }
     }
-    for dummy in DUMMIES {
-        benches.push(Bench {
-            name: dummy,
-            flaw: None,
-            kind: Some(dummy),
-            read_only: false,
-            probes: probes.clone(),
-        });
-    }
-    stream::iter(benches)
-        .map(|bench| async move { bench.cells(program).await })
-        .buffered(AT_ONCE)
-        .collect::<Vec<_>>()
-        .await
-        .concat()
+    let glass = &pour().await;
+    // On one network, what a target does to one host would be taken for what another does.
+    let (on_network, on_files): (Vec<_>, Vec<_>) = benches.into_iter().partition(Bench::of_network);
+    let made = |benches, at_once| {
+        stream::iter::<Vec<Bench<'_>>>(benches)
+            .map(|bench| async move { bench.cells(program, glass).await })
+            .buffered(at_once)
+            .collect::<Vec<_>>()
+    };
+    let (files, network) = join(made(on_files, AT_ONCE), made(on_network, 1)).await;
+    [files, network].concat().concat()
 }
 
 /// One reference target and the probes that are asked of it.
@@ -237,15 +336,19 @@ struct Bench<'a> {
     name: &'a str,
     flaw: Option<&'a str>,
     kind: Option<&'a str>,
-    read_only: bool,
+    terms: &'static Terms,
     probes: Vec<&'a Probe>,
 }
 
 impl Bench<'_> {
-    async fn cells(&self, program: &Path) -> Vec<Cell> {
+    fn of_network(&self) -> bool {
+        self.probes.iter().any(|probe| probe.claim.of_network())
+    }
+
+    async fn cells(&self, program: &Path, glass: &Result<Glass, String>) -> Vec<Cell> {
         let settings = self.settings(program);
         let made = match Interrupts::listen() {
-            Ok(mut interrupts) => report(&settings, &|_| {}, None, &mut interrupts).await,
+            Ok(mut interrupts) => report(&settings, glass, &|_| {}, None, &mut interrupts).await,
             Err(error) => Err(Failure::Fault(error.to_string())),
         };
         self.probes
@@ -253,7 +356,7 @@ impl Bench<'_> {
             .map(|probe| Cell {
                 probe: probe.id.to_string(),
                 target: self.name.to_owned(),
-                expected: self.expected(probe),
+                expected: self.expected(probe, glass.is_ok()),
                 found: match &made {
                     Ok(report) => verdict(report, probe),
                     Err(failure) => Err(failure.to_string()),
@@ -262,9 +365,12 @@ impl Bench<'_> {
             .collect()
     }
 
-    fn expected(&self, probe: &Probe) -> Expected {
-        if self.kind.is_some() {
+    fn expected(&self, probe: &Probe, network: bool) -> Expected {
+        if self.kind.is_some_and(|kind| kind != SILENT.0) {
             return Expected::Undecided;
+        }
+        if probe.claim.of_network() && !network {
+            return Expected::Exactly(Verdict::NotApplicable);
         }
         let here = if cfg!(target_os = "macos") {
             Platform::Macos
@@ -278,17 +384,14 @@ impl Bench<'_> {
         Expected::Exactly(match (exists, self.flaw, probe.selftest.sound) {
             (false, _, _) => Verdict::NotApplicable,
             (true, Some(_), _) => Verdict::Breached,
+            (true, None, _) if self.kind.is_some() => Verdict::Breached,
             (true, None, Sound::Held) => Verdict::Held,
             (true, None, Sound::NotApplicable) => Verdict::NotApplicable,
         })
     }
 
     fn settings(&self, program: &Path) -> Settings {
-        let (policy, flags) = if self.read_only {
-            (READ_ONLY_POLICY, READ_ONLY_FLAGS)
-        } else {
-            (POLICY, FLAGS)
-        };
+        let Terms { policy, flags } = self.terms;
         let mut command = vec![program.display().to_string(), String::from("reference")];
         command.extend(self.kind.map(str::to_owned));
         command.extend(
@@ -307,12 +410,25 @@ impl Bench<'_> {
         }
         words.push(String::from("--"));
         words.extend(command);
-        let flags = Flags::try_parse_from(words).expect("the flags are ours");
-        let mut settings = flags.run.layer().settle().expect("the settings are ours");
-        settings.policy = Policy::load(&Source::new("self-test.toml", policy))
+        let mut settings = settings_of(words);
+        settings.policy = Policy::load(&Source::new("self-test.toml", *policy))
             .expect("the policies are checked by every self-test");
         settings
     }
+}
+
+/// The settings by which the world of all cells is made.
+pub(super) fn settle() -> Settings {
+    settings_of(
+        ["run", "--", "watertight", "reference"]
+            .map(String::from)
+            .to_vec(),
+    )
+}
+
+fn settings_of(words: Vec<String>) -> Settings {
+    let flags = Flags::try_parse_from(words).expect("the flags are ours");
+    flags.run.layer().settle().expect("the settings are ours")
 }
 
 #[derive(Debug, Parser)]

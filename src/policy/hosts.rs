@@ -37,12 +37,14 @@ pub struct Hosts {
     /// The first and last address of each denied range.
     pub edges: Vec<IpAddr>,
     /// Denied neighbours of each allowed range, and denied addresses whose text begins that of an
-    /// allowed one.
+    /// allowed one, or begins with it.
     pub holes: Vec<IpAddr>,
     /// A public address that no list names, of a policy with an allow-list.
     pub unlisted: Option<IpAddr>,
     /// A name that the policy permits by name, if it permits any.
     pub named: Option<String>,
+    /// The rule that permits that name, without `*.`: what names that resemble it are made from.
+    pub rule: Option<String>,
     /// The domain below which names of the tests lie. They are permitted unless `named` is there.
     pub domain: String,
 }
@@ -82,6 +84,10 @@ impl Network {
                         && !ranges.clone().any(|range| range.contains(address))
                 };
                 PUBLIC.map(IpAddr::V4).into_iter().rev().find(unlisted)
+            }),
+            rule: named.as_ref().and_then(|name| {
+                let rule = self.allowed_names.iter().find(|rule| rule.covers(name))?;
+                Some(rule.name.clone())
             }),
             named,
             domain: DOMAIN.to_owned(),
@@ -133,6 +139,7 @@ impl Network {
                 before(range.addr(), 1),
                 after(range.broadcast(), 1),
                 shortened(range.addr()),
+                lengthened(range.addr()),
             ]
         });
         self.only_denied(neighbours.flatten(), permitted)
@@ -181,6 +188,11 @@ fn before(address: IpAddr, step: u32) -> Option<IpAddr> {
 fn shortened(address: IpAddr) -> Option<IpAddr> {
     let text = address.to_string();
     text.get(..text.len() - 1)?.parse().ok()
+}
+
+/// An address whose text begins with this one's: `10.0.1.50` for `10.0.1.5`.
+fn lengthened(address: IpAddr) -> Option<IpAddr> {
+    format!("{address}0").parse().ok()
 }
 
 #[cfg(test)]

@@ -167,6 +167,10 @@ impl Policy {
             Claim::HostHole => return self.network.allowed.is_some(),
             Claim::UnlistedHost => return self.network.allowed.is_some(),
             Claim::HostName => return !self.network.allowed_names.is_empty(),
+            Claim::OnlyNames => {
+                let ranges = self.network.allowed.as_deref().unwrap_or_default();
+                return !self.network.allowed_names.is_empty() && ranges.is_empty();
+            }
             Claim::Resolver => return self.network.resolver.is_some(),
             Claim::TimeLimit => return self.time_limit().is_some(),
             Claim::RetryLimit => return self.max_retries().is_some(),

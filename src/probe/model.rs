@@ -233,6 +233,8 @@ pub enum Claim {
     UnlistedHost,
     /// Hosts are allowed by name (`allowed_hosts`).
     HostName,
+    /// Hosts are allowed by name, and none by address: other names need not be looked up.
+    OnlyNames,
     /// Only one resolver may be asked (`dns_override`).
     Resolver,
     /// Requests of the server's own end within a time (`timeout_seconds`).
@@ -251,6 +253,7 @@ impl Claim {
             | Claim::HostHole
             | Claim::UnlistedHost
             | Claim::HostName
+            | Claim::OnlyNames
             | Claim::Resolver
             | Claim::TimeLimit
             | Claim::RetryLimit => true,

@@ -171,6 +171,10 @@ pub const PLACES: &[(&str, &str)] = &[
         "a host name that the policy permits by name, or one of the run's own that resolves to a permitted address",
     ),
     (
+        "net.rule",
+        "what the policy permits by name, without `*.`: `example.org` for `*.example.org`",
+    ),
+    (
         "net.port",
         "the number of a port on which only this trial listens",
     ),

@@ -88,6 +88,8 @@ impl Props {
         props
             .values
             .extend(text(wire.denied(ask, scene.geometry.twin)).map(|value| ("net.denied", value)));
+        let rule = wire.hosts.rule.as_ref().unwrap_or(&name).clone();
+        props.values.push(("net.rule", rule));
         props.values.push(("net.name", name));
         props.values.push(("net.domain", wire.hosts.domain.clone()));
         props
