@@ -110,7 +110,7 @@ flaws! {
     NetNulTruncate "net.nul-truncate" "the check sees the whole host, the connection what precedes a NUL or %00"
     NetCrlf "net.crlf" "CR and LF in the path and in headers are sent as they are"
     NetSchemeFile "net.scheme-file" "`file:` URLs are read"
-    NetSchemeAny "net.scheme-any" "URLs of any scheme are connected, and their path is sent raw"
+    NetSchemeAny "net.scheme-any" "addresses in URLs of any scheme but HTTP are connected without a check, and their path is sent raw"
     NetConnectUnchecked "net.connect-unchecked" "can_connect checks nothing"
     NetConnectName "net.connect-name" "can_connect checks addresses only; names pass"
     NetUnixSocket "net.unix-socket" "`unix:` and `http+unix:` URLs are connected"

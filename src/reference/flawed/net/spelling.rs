@@ -218,17 +218,23 @@ async fn send(net: &Net, url: &Url, addresses: &[IpAddr]) -> Result<Reply, Refus
     net.send(&Place::of(url)?, addresses, &Vec::new()).await
 }
 
-/// [`Flaw::NetSchemeAny`]: whatever the scheme, the host is checked, and the rest of the URL is sent raw.
+/// [`Flaw::NetSchemeAny`]: whatever the scheme, its host is connected, literal addresses unchecked, and the rest of
+/// the URL is sent raw.
 async fn any_scheme(net: &Net, text: &str) -> Result<Reply, Refusal> {
     let url = read_url(text)?;
-    let host = Host::read(url.host_str().ok_or(Refusal::Scheme)?)?;
-    let addresses = net
-        .admit(Asked {
-            host: &host,
-            written: text,
-            purpose: Purpose::Fetch,
-        })
-        .await?;
+    let host = url.host_str().ok_or(Refusal::Scheme)?;
+    let literal = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let addresses = match literal {
+        Ok(address) if !matches!(url.scheme(), "http" | "https") => vec![address],
+        _ => {
+            let asked = Asked {
+                host: &Host::read(host)?,
+                written: text,
+                purpose: Purpose::Fetch,
+            };
+            net.admit(asked).await?
+        }
+    };
     if matches!(url.scheme(), "http" | "https") {
         return send(net, &url, &addresses).await;
     }
