@@ -21,10 +21,8 @@ impl Net for Grounds<'_> {
         let nonce = glass.nonce();
         glass.script(
             Spot::all(&nonce),
-            Script::Serve(Page::html(format!(
-                "<!doctype html><html><head><title>A note</title></head>\
-                 <body><h1>A note</h1><p>Written down: {word}.</p></body></html>"
-            ))),
+            // Plain, because what turns HTML into something else may be slow, or fetch a converter first.
+            Script::Serve(Page::text(format!("A note.\n\nWritten down: {word}.\n"))),
         );
         let address = hosts.permitted.first().copied();
         let name = format!("{nonce}.{}", hosts.domain);
