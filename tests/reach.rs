@@ -199,7 +199,10 @@ fn get<'a>(arguments: &'a Value, pointer: &str) -> &'a str {
         .unwrap_or_default()
 }
 
-fn proven(discovery: &Discovery) -> Vec<(Role, Vec<(Slot, &str)>, NetForm)> {
+/// What a channel does, where its values go, and how they are spelled.
+type Use<P> = (Role, Vec<(Slot, P)>, NetForm);
+
+fn proven(discovery: &Discovery) -> Vec<Use<&str>> {
     discovery
         .channels
         .iter()
@@ -239,7 +242,7 @@ fn shape(
 
 /// The only thing that a shape was found to do.
 #[track_caller]
-fn found(shape: Shape) -> (Role, Vec<(Slot, String)>, NetForm) {
+fn found(shape: Shape) -> Use<String> {
     let name = shape.name;
     let server = Server::new().tool(name, shape.about, shape.schema, shape.does);
     let discovery = server.discover();
