@@ -7,6 +7,7 @@ mod conclude;
 pub mod demo;
 pub mod discover;
 mod drive;
+mod event_log;
 pub mod explain;
 mod interrupt;
 pub mod list;

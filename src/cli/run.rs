@@ -15,6 +15,7 @@ use super::{
     calibration::recall,
     conclude::conclude,
     drive::drive,
+    event_log::EventLog,
     interrupt::Interrupts,
     lock,
     print::{complain, problem, shout},
@@ -73,16 +74,20 @@ pub async fn settled(settings: &Settings) -> Exit {
         Verbosity::Normal => Detail::Normal,
         Verbosity::Verbose => Detail::Verbose,
     });
+    let log = EventLog::open(settings);
     let made = report(
         settings,
-        &|event| progress.show(&event),
+        &|event| {
+            log.tell(&event);
+            progress.show(&event);
+        },
         recall(),
         &mut interrupts,
     )
     .await;
     drop(progress);
     match made {
-        Ok(report) => conclude(settings, report, &mut interrupts).await,
+        Ok(report) => conclude(settings, report, log, &mut interrupts).await,
         Err(failure) => failure.tell(),
     }
 }
@@ -200,6 +205,7 @@ pub(super) async fn report(
         cwd: target.cwd,
         policy: serde_json::to_value(policy.document()).unwrap_or(Value::Null),
         policy_path: policy_path(settings),
+        lines: &policy,
         testbed: if settings.target.allowed.is_some() {
             "remote"
         } else {

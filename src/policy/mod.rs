@@ -164,6 +164,34 @@ impl Policy {
         }
     }
 
+    /// The line of its source, from 1, where the policy makes a claim; `None` when it makes none
+    /// or its source is no text of the user's.
+    #[must_use]
+    pub fn line_of(&self, claim: Claim) -> Option<usize> {
+        let files = self.filesystem.as_ref()?;
+        let written = self.document.capabilities.as_ref();
+        let written = written.and_then(|all| all.filesystem.as_ref())?;
+        let denied = |pattern| {
+            let denied = files.denied_inside();
+            let first = denied.iter().find(|denied| denied.pattern == pattern)?;
+            Some(first.entry.location.as_ref()?.line)
+        };
+        match claim {
+            Claim::Outside => Some(files.allowed_at.as_ref()?.line),
+            Claim::DeniedInside => denied(false),
+            Claim::DeniedPattern => denied(true),
+            Claim::MaxFileSize => {
+                let span = &written.max_file_size_mb.as_ref()?.span;
+                (!span.is_empty()).then(|| self.source.position(span.start).0)
+            }
+            Claim::ReadOnly => Some(files.read_only_at.as_ref()?.line),
+            Claim::ProtectedNames => {
+                let (entry, _) = files.protected.first()?;
+                Some(entry.location.as_ref()?.line)
+            }
+        }
+    }
+
     /// Denied places and patterns that lie below an allowed path, in the order of the file; all
     /// of them when there is no allow-list.
     #[must_use]
