@@ -43,20 +43,20 @@ impl Browser {
             .map_err(|error| {
                 format!("chromedriver: {error}; install chromium and chromium-driver")
             })?;
-        let started = Self::connect(&mut service, look);
-        started
-            .map_err(|why| {
-                let _ = service.kill();
-                let _ = service.wait();
-                why
-            })
-            .map(|(runtime, driver, directory)| Self {
+        match Self::connect(&mut service, look) {
+            Ok((runtime, driver, directory)) => Ok(Self {
                 runtime,
                 driver,
                 service,
                 look,
                 directory,
-            })
+            }),
+            Err(why) => {
+                let _ = service.kill();
+                let _ = service.wait();
+                Err(why)
+            }
+        }
     }
 
     fn connect(service: &mut Child, look: Look) -> Result<(Runtime, WebDriver, TempDir), String> {
