@@ -47,7 +47,7 @@ const REPETITIONS: usize = 5;
 const IN_FLIGHT: usize = 32;
 
 /// Calls in flight of the harness: its default.
-const JOBS: usize = 16;
+const JOBS: usize = 32;
 
 /// In this process's environment: which part it plays, and the file that it leaves its figures in.
 const PART: &str = "WATERTIGHT_BENCH_FIGURES";

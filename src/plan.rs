@@ -4,6 +4,7 @@
 //! inert payloads) by the judge, and nowhere else. Every selected probe appears in the plan.
 
 use std::{
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -11,7 +12,7 @@ use std::{
 use crate::{
     channel::Channel,
     judge::Basis,
-    policy::{Access, Policy},
+    policy::{Access, Hosts, Policy},
     probe::{Claim, Launch, Platform, Probe, Role, Variant},
 };
 
@@ -48,6 +49,8 @@ pub struct Trial {
     pub channel: Option<Arc<Channel>>,
     /// A place below the allowed directory that the policy denies, if the trial is about one.
     pub inside: Option<InsidePlace>,
+    /// The denied address that the trial is about, if it is about one.
+    pub host: Option<IpAddr>,
     /// Whether it runs, and how.
     pub fate: Fate,
 }
@@ -106,6 +109,9 @@ pub struct Terrain<'a> {
     pub allowed_is_argument: bool,
     /// The platform of the target.
     pub platform: Platform,
+    /// The hosts with which the policy is tested. Without a network of the run's own there are none,
+    /// and the reason stands here.
+    pub hosts: Result<&'a Hosts, &'a str>,
 }
 
 /// Makes the plan.
@@ -114,12 +120,15 @@ pub fn plan(probes: &[Arc<Probe>], channels: &[Arc<Channel>], terrain: &Terrain<
     let mut trials = Vec::new();
     for probe in probes {
         let before = trials.len();
-        let insides = insides(probe.claim, terrain);
-        match unclaimed(probe, &insides, terrain) {
-            Some(reason) => trials.push(whole(probe, Basis::NoClaim, reason)),
-            None => {
+        let spots = spots(probe.claim, terrain);
+        match (unclaimed(probe, &spots, terrain), terrain.hosts) {
+            (Some(reason), _) => trials.push(whole(probe, Basis::NoClaim, reason)),
+            (None, Err(why)) if probe.claim.of_network() => {
+                trials.push(whole(probe, Basis::Platform, why.to_owned()));
+            }
+            (None, _) => {
                 for index in 0..probe.variants.len() {
-                    expand(probe, index, channels, &insides, terrain, &mut trials);
+                    expand(probe, index, channels, &spots, terrain, &mut trials);
                 }
             }
         }
@@ -144,6 +153,7 @@ fn whole(probe: &Arc<Probe>, basis: Basis, reason: String) -> Trial {
         variant: 0,
         channel: None,
         inside: None,
+        host: None,
         fate: Fate::NotApplicable { basis, reason },
     }
 }
@@ -152,7 +162,7 @@ fn expand(
     probe: &Arc<Probe>,
     index: usize,
     channels: &[Arc<Channel>],
-    insides: &[Option<InsidePlace>],
+    spots: &[Spot],
     terrain: &Terrain<'_>,
     trials: &mut Vec<Trial>,
 ) {
@@ -170,12 +180,25 @@ fn expand(
         trials.push(trial);
         return;
     }
+    if let Some(target) = variant.target
+        && terrain.policy.network().permits(target)
+    {
+        let mut trial = whole(
+            probe,
+            Basis::NoClaim,
+            format!("the policy does not deny {target}"),
+        );
+        trial.id = format!("{}/{}", probe.id, variant.name);
+        trial.variant = index;
+        trials.push(trial);
+        return;
+    }
     let roles = probe.roles_of(variant);
     for channel in channels
         .iter()
         .filter(|channel| fits(variant, channel, roles))
     {
-        for (number, inside) in insides.iter().enumerate() {
+        for (number, spot) in spots.iter().enumerate() {
             let suffix = if number == 0 {
                 String::new()
             } else {
@@ -191,8 +214,9 @@ fn expand(
                 probe: Arc::clone(probe),
                 variant: index,
                 channel: Some(Arc::clone(channel)),
-                fate: fate(probe, variant, inside.as_ref(), terrain),
-                inside: inside.clone(),
+                fate: fate(probe, variant, spot.inside.as_ref(), terrain),
+                inside: spot.inside.clone(),
+                host: variant.target.or(spot.host),
             });
         }
     }
@@ -243,9 +267,12 @@ fn fate(
             ),
         };
     }
+    // A name that the policy itself gives is not the trial's own.
+    let named = terrain.hosts.is_ok_and(|hosts| hosts.named.is_some())
+        && probe.plants_of(variant).any(|plant| plant.record.is_some());
     if fresh {
         Fate::Fresh
-    } else if technique.is_some() || matches!(inside, Some(InsidePlace::File(_))) {
+    } else if named || technique.is_some() || matches!(inside, Some(InsidePlace::File(_))) {
         Fate::Alone
     } else {
         Fate::Shared
@@ -253,13 +280,14 @@ fn fate(
 }
 
 /// Why the policy forbids nothing that the probe asks about, if so.
-fn unclaimed(
-    probe: &Probe,
-    insides: &[Option<InsidePlace>],
-    terrain: &Terrain<'_>,
-) -> Option<String> {
+fn unclaimed(probe: &Probe, spots: &[Spot], terrain: &Terrain<'_>) -> Option<String> {
     if terrain.policy.claims(probe.claim) {
-        return insides.is_empty().then(|| {
+        if probe.claim.of_network() {
+            let nowhere = terrain.hosts.is_ok() && spots.is_empty();
+            return nowhere
+                .then(|| String::from("no address is denied that a trial could be about"));
+        }
+        return spots.is_empty().then(|| {
             format!(
                 "nothing that the policy denies or protects can stand in {}, where the trials are",
                 terrain.allowed.display()
@@ -273,11 +301,42 @@ fn unclaimed(
         Claim::MaxFileSize => "the policy sets no size limit (`max_file_size_mb`)",
         Claim::ReadOnly => "the policy does not forbid writing (`read_only`)",
         Claim::ProtectedNames => "the policy protects no names (`protected_names`)",
+        Claim::Host => "the policy denies no host",
+        Claim::HostRange => "the policy says nothing on hosts",
+        Claim::HostHole => "the policy has no list of allowed hosts (`allowed_hosts`)",
+        Claim::UnlistedHost => "the policy has no list of allowed hosts (`allowed_hosts`)",
+        Claim::HostName => "the policy allows no host by name (`allowed_hosts`)",
+        Claim::Resolver => "the policy names no resolver (`dns_override`)",
+        Claim::TimeLimit => "the policy limits no time (`timeout_seconds`)",
+        Claim::RetryLimit => "the policy limits no retries (`max_retries`)",
     }))
 }
 
-/// The places that a claim is about; one empty entry for claims that are about none.
-fn insides(claim: Claim, terrain: &Terrain<'_>) -> Vec<Option<InsidePlace>> {
+/// What a trial is about besides its probe: a place inside the allowed directory, or a host.
+#[derive(Debug, Clone, Default)]
+struct Spot {
+    inside: Option<InsidePlace>,
+    host: Option<IpAddr>,
+}
+
+/// The spots that a claim is about; one empty entry for claims that are about none.
+fn spots(claim: Claim, terrain: &Terrain<'_>) -> Vec<Spot> {
+    let Ok(hosts) = terrain.hosts.or(Err(())) else {
+        return insides(claim, terrain);
+    };
+    let of_host = |host: Option<IpAddr>| Spot { inside: None, host };
+    match claim {
+        Claim::Host | Claim::HostName => hosts.denied.map(Some).into_iter().map(of_host).collect(),
+        Claim::HostRange => hosts.edges.iter().copied().map(Some).map(of_host).collect(),
+        Claim::HostHole => hosts.holes.iter().copied().map(Some).map(of_host).collect(),
+        Claim::UnlistedHost => hosts.unlisted.map(Some).into_iter().map(of_host).collect(),
+        Claim::Resolver | Claim::TimeLimit | Claim::RetryLimit => vec![of_host(hosts.denied)],
+        _ => insides(claim, terrain),
+    }
+}
+
+/// The places inside that a claim is about.
+fn insides(claim: Claim, terrain: &Terrain<'_>) -> Vec<Spot> {
     let denied = terrain.policy.denied_inside();
     let patterns = || {
         denied
@@ -298,9 +357,15 @@ fn insides(claim: Claim, terrain: &Terrain<'_>) -> Vec<Option<InsidePlace>> {
             .protected_names()
             .filter_map(|name| covered(&name.text, Access::Write, terrain))
             .collect(),
-        Claim::Outside | Claim::MaxFileSize | Claim::ReadOnly => return vec![None],
+        _ => return vec![Spot::default()],
     };
-    places.into_iter().map(Some).collect()
+    places
+        .into_iter()
+        .map(|place| Spot {
+            inside: Some(place),
+            host: None,
+        })
+        .collect()
 }
 
 /// A denied path below the allowed directory.

@@ -100,6 +100,7 @@ impl Server {
             allow_destructive: &[],
             read_only: false,
             resources: false,
+            net: None,
         };
         change(&mut ground);
         let discovery = tokio::runtime::Builder::new_current_thread()
@@ -1246,6 +1247,7 @@ fn tokens_are_never_sent() {
         allow_destructive: &[],
         read_only: false,
         resources: false,
+        net: None,
     };
     let discovery = tokio::runtime::Builder::new_current_thread()
         .build()

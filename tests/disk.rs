@@ -1,4 +1,4 @@
-//! Disks that are full or cannot be written: each run here has file systems of its own.
+//! Disks of the host testbed that are full or cannot be written: each run here has file systems of its own.
 //!
 //! Owns the namespaces. They need unshare(1) and user namespaces; where a machine forbids them, the
 //! tests are ignored and say so.
@@ -66,7 +66,8 @@ fn expect(script: &str, code: i32, texts: &[&str]) -> Result<(), Failed> {
     Ok(())
 }
 
-const RUN: &str = "\"$0\" run --probe fs.read.search-content -- \"$0\" reference '{allowed}'";
+const RUN: &str =
+    "\"$0\" run --testbed host --probe fs.read.search-content -- \"$0\" reference '{allowed}'";
 
 fn full() -> Result<(), Failed> {
     expect(
@@ -120,7 +121,7 @@ fn fills() -> Result<(), Failed> {
     expect(
         &format!(
             "mount -t tmpfs -o size=12m none /var/tmp\nTMPDIR=/var/tmp \"$0\" run \
-             --probe fs.read.search-content -- sh {} '{{allowed}}'",
+             --testbed host --probe fs.read.search-content -- sh {} '{{allowed}}'",
             server.display()
         ),
         3,

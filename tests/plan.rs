@@ -60,6 +60,7 @@ fn channel(tool: &str, role: Role) -> Arc<Channel> {
         pattern: PatternForm::Plain,
         extension: String::from(".txt"),
         score: 1.0,
+        net: watertight::channel::NetForm::default(),
         then: None,
         proof: Proof::Proven { steps: Vec::new() },
         destructive: false,
@@ -116,6 +117,7 @@ fn terrain<'a>(policy: &'a Policy, allowed: &'a Path) -> Terrain<'a> {
         relaunch: true,
         allowed_is_argument: true,
         platform: Platform::Linux,
+        hosts: Err("no network"),
     }
 }
 

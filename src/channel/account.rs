@@ -5,6 +5,7 @@
 use super::{
     discover::Found,
     flatten::{Kind, Leaf},
+    net::NEEDS_NETWORK,
     score::forms,
     slots::single,
     words::{CREDENTIALS, words},
@@ -76,6 +77,12 @@ pub(super) fn account(tool: &Tool, found: &Found, follows: &[Follow], unbound: &
         });
         let why = if found.skipped.is_some() {
             "the tool was skipped"
+        } else if found
+            .reaching
+            .iter()
+            .any(|pointer| single(pointer) == place)
+        {
+            NEEDS_NETWORK
         } else if credential {
             "takes a credential: never attacked"
         } else if !leaf.choices.is_empty() {

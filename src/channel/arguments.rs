@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde_json::{Map, Value};
 
 use crate::{
-    channel::{Channel, PathForm, PatternForm},
+    channel::{Channel, NetForm, PathForm, PatternForm},
     probe::{Role, Slot},
 };
 
@@ -98,6 +98,32 @@ fn cut(path: &str) -> Option<(&str, &str)> {
     Some((if dir.is_empty() { "/" } else { dir }, name))
 }
 
+impl NetForm {
+    /// Spells a URL. Purely lexical: another scheme than `http` and `https` (an attack) stays.
+    #[must_use]
+    pub fn apply(self, url: &str) -> &str {
+        let rest = ["http://", "https://"]
+            .iter()
+            .find_map(|scheme| url.strip_prefix(scheme))
+            .unwrap_or(url);
+        match self {
+            NetForm::Whole | NetForm::TextPort => url,
+            NetForm::Bare => rest,
+            NetForm::Host if rest.contains("://") => url,
+            NetForm::Host => rest.split(['/', '?', '#']).next().unwrap_or(rest),
+        }
+    }
+}
+
+/// Host and port in one text; the colons of an IPv6 address need brackets.
+fn join(host: &str, port: &str) -> String {
+    if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
 impl PatternForm {
     /// Spells a search pattern; one that already is a glob stays as it is.
     #[must_use]
@@ -123,6 +149,10 @@ impl Channel {
                 continue;
             };
             match value {
+                _ if *slot == Slot::Port => {
+                    let port = self.port(first, value, values);
+                    put(&mut arguments, first, port);
+                }
                 SlotValue::Json(value) => put(&mut arguments, first, value.clone()),
                 SlotValue::Text(text) => match self.spell(*slot, root, text) {
                     Spelled::One(text) => put(&mut arguments, first, Value::String(text)),
@@ -166,10 +196,31 @@ impl Channel {
         }
     }
 
+    /// The value at the pointer of the port, which may be the host's too.
+    fn port(&self, pointer: &String, value: &SlotValue, values: &Values) -> Value {
+        let text = match value {
+            SlotValue::Text(text) => text.clone(),
+            SlotValue::Json(Value::String(text)) => text.clone(),
+            SlotValue::Json(other) => other.to_string(),
+            SlotValue::Many(texts) => texts.join(","),
+        };
+        let joined = self
+            .slots
+            .get(&Slot::Host)
+            .is_some_and(|pointers| pointers.first() == Some(pointer));
+        match (values.get(&Slot::Host), value) {
+            (Some(SlotValue::Text(host)), _) if joined => Value::String(join(host, &text)),
+            _ if self.net == NetForm::TextPort => Value::String(text),
+            (_, SlotValue::Json(exact)) => exact.clone(),
+            _ => text.parse::<u64>().map_or(Value::String(text), Value::from),
+        }
+    }
+
     fn spell(&self, slot: Slot, root: &Path, text: &str) -> Spelled {
         match slot {
             Slot::Path | Slot::Paths | Slot::Source => self.form.apply(root, text),
             Slot::Pattern => Spelled::One(self.pattern.apply(text)),
+            Slot::Url => Spelled::One(self.net.apply(text).to_owned()),
             _ => Spelled::One(text.to_owned()),
         }
     }

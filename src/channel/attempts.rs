@@ -3,13 +3,14 @@
 //! Owns which are tried and in which order. Knows nothing of how one is judged.
 
 use super::{
+    flatten::Leaf,
     score::Candidate,
     slots::{Binding, single},
     words::{EXTENSIONS, words},
 };
 use crate::{
-    channel::{Channel, PathForm, PatternForm},
-    probe::Role,
+    channel::{Channel, NetForm, PathForm, PatternForm},
+    probe::{Role, Slot},
     session::Tool,
 };
 
@@ -18,6 +19,7 @@ use crate::{
 pub(super) struct Attempt {
     pub(super) binding: usize,
     pub(super) form: PathForm,
+    pub(super) net: NetForm,
     pub(super) extension: &'static str,
     pub(super) bare: bool,
     pub(super) pattern: PatternForm,
@@ -28,6 +30,7 @@ impl Attempt {
     pub(super) fn apply(&self, draft: &Channel) -> Channel {
         Channel {
             form: self.form,
+            net: self.net,
             extension: self.extension.to_owned(),
             pattern: self.pattern,
             ..draft.clone()
@@ -52,10 +55,22 @@ pub(super) fn attempts(
     let plain = |binding: usize, form: PathForm| Attempt {
         binding,
         form,
+        net: NetForm::default(),
         extension: extensions[0],
         bare: false,
         pattern: PatternForm::Plain,
     };
+    if role.of_network() {
+        for (index, binding) in candidate.bindings.iter().enumerate() {
+            for net in net_forms(candidate, binding) {
+                add(Attempt {
+                    net,
+                    ..plain(index, PathForm::Absolute)
+                });
+            }
+        }
+        return queue;
+    }
     let forms = |binding: &Binding| forms(candidate, binding, learned);
     // All forms of the best binding, then the best form of the others, then their other forms.
     let first = forms(&candidate.bindings[0]);
@@ -101,6 +116,48 @@ pub(super) fn attempts(
     queue
 }
 
+/// The forms in which a binding may want hosts, most likely first.
+fn net_forms(candidate: &Candidate, binding: &Binding) -> Vec<NetForm> {
+    let leaf = |slot: Slot| leaf(candidate, binding, slot);
+    match candidate.role {
+        Role::HttpFetch => {
+            let host = leaf(Slot::Url).is_some_and(|leaf| {
+                words(&leaf.name)
+                    .iter()
+                    .any(|word| matches!(word.as_str(), "domain" | "host" | "hostname" | "site"))
+            });
+            if host {
+                vec![NetForm::Host, NetForm::Whole]
+            } else {
+                vec![NetForm::Whole, NetForm::Bare]
+            }
+        }
+        Role::NetConnect if binding.slots.get(&Slot::Host) == binding.slots.get(&Slot::Port) => {
+            vec![NetForm::Whole]
+        }
+        Role::NetConnect => {
+            let text = leaf(Slot::Port)
+                .is_some_and(|leaf| !leaf.guessed && leaf.takes_text() && !leaf.takes_number());
+            if text {
+                vec![NetForm::TextPort, NetForm::Whole]
+            } else {
+                vec![NetForm::Whole, NetForm::TextPort]
+            }
+        }
+        _ => vec![NetForm::Whole],
+    }
+}
+
+/// The parameter that a binding puts a slot into.
+fn leaf<'c>(candidate: &'c Candidate, binding: &Binding, slot: Slot) -> Option<&'c Leaf> {
+    let pointer = binding.slots.get(&slot)?.first()?;
+    candidate
+        .form
+        .leaves
+        .iter()
+        .find(|leaf| leaf.pointer == *pointer || single(&leaf.pointer) == *pointer)
+}
+
 /// The forms in which a binding may want paths, most likely first.
 fn forms(candidate: &Candidate, binding: &Binding, learned: Option<PathForm>) -> Vec<PathForm> {
     if binding.split() {
@@ -113,17 +170,10 @@ fn forms(candidate: &Candidate, binding: &Binding, learned: Option<PathForm>) ->
         _ => {}
     }
     let main = candidate.role.slots()[0];
-    let leaf = binding.slots.get(&main).and_then(|pointers| {
-        let pointer = pointers.first()?;
-        candidate
-            .form
-            .leaves
-            .iter()
-            .find(|leaf| leaf.pointer == *pointer || single(&leaf.pointer) == *pointer)
-    });
-    let (name, about) = leaf.map_or((Vec::new(), String::new()), |leaf| {
-        (words(&leaf.name), leaf.description.to_lowercase())
-    });
+    let (name, about) = leaf(candidate, binding, main)
+        .map_or((Vec::new(), String::new()), |leaf| {
+            (words(&leaf.name), leaf.description.to_lowercase())
+        });
     let by_uri = name
         .iter()
         .any(|word| matches!(word.as_str(), "uri" | "url" | "href"));

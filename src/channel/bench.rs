@@ -12,9 +12,12 @@ use std::{
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use super::evidence::{Evidence, Fact, Mark};
+use super::{
+    evidence::{Evidence, Fact, Mark},
+    reach::reaches,
+};
 use crate::{
-    channel::{PathForm, SlotValue, Values},
+    channel::{Net, NetForm, PathForm, SlotValue, Values},
     probe::{ArchiveFormat, Role, Slot},
     testbed::{
         document::document,
@@ -28,21 +31,25 @@ pub(super) struct Site<'a> {
     pub(super) mint: &'a (dyn Fn() -> String + Sync),
     pub(super) extension: &'a str,
     pub(super) form: PathForm,
+    pub(super) net: Option<&'a dyn Net>,
+    pub(super) net_form: NetForm,
     /// Directly in the root (files), or not there yet (directories that are to be created).
     pub(super) bare: bool,
 }
 
+/// An input that names nothing, and what must not come of it beyond the evidence of the cases.
+pub(super) type Missing<'a> = Option<(Values, Option<Evidence<'a>>)>;
+
 /// One input and what must come of it.
-pub(super) struct Case {
+pub(super) struct Case<'a> {
     pub(super) values: Values,
-    pub(super) evidence: Evidence,
+    pub(super) evidence: Evidence<'a>,
 }
 
 /// The objects of one proof; removed again when dropped.
-pub(super) struct Bench {
-    pub(super) cases: [Case; 2],
-    /// An input that names nothing, and what must not come of it beyond the evidence of the cases.
-    pub(super) missing: Option<(Values, Vec<Fact>)>,
+pub(super) struct Bench<'a> {
+    pub(super) cases: [Case<'a>; 2],
+    pub(super) missing: Missing<'a>,
     _litter: Litter,
 }
 
@@ -72,9 +79,17 @@ struct Planter<'a> {
     litter: Litter,
 }
 
-impl Bench {
+impl<'a> Bench<'a> {
     /// Plants what the proof of a role needs.
-    pub(super) fn set_up(role: Role, site: &Site<'_>) -> io::Result<Bench> {
+    pub(super) fn set_up(role: Role, site: &Site<'a>) -> io::Result<Bench<'a>> {
+        if role.of_network() {
+            let (cases, missing) = reaches(role, site.net_form, site.net, site.mint)?;
+            return Ok(Bench {
+                cases,
+                missing,
+                _litter: Litter::default(),
+            });
+        }
         let dir = site.root.join(format!("work-{}", common_word()));
         fs::create_dir(&dir)?;
         let mut planter = Planter {
@@ -107,7 +122,7 @@ fn text(path: &Path) -> SlotValue {
     SlotValue::Text(path.to_string_lossy().into_owned())
 }
 
-fn word(word: &str) -> Evidence {
+fn word(word: &str) -> Evidence<'static> {
     Evidence::Reply(vec![vec![Mark::Word(word.to_owned())]])
 }
 
@@ -141,7 +156,7 @@ impl Planter<'_> {
         Ok(path)
     }
 
-    fn case(&mut self, role: Role) -> io::Result<Case> {
+    fn case(&mut self, role: Role) -> io::Result<Case<'static>> {
         let (values, evidence) = match role {
             Role::FileRead | Role::FileStage | Role::ResourceRead => {
                 let (path, token) = self.secret()?;
@@ -286,6 +301,9 @@ impl Planter<'_> {
                     Evidence::Disk(vec![Fact::Inhabited(dir)]),
                 )
             }
+            Role::HttpFetch | Role::NetConnect | Role::NetResolve => {
+                return Err(io::Error::other("it is no matter of files"));
+            }
         };
         Ok(Case {
             values: Values::from_iter(values),
@@ -303,7 +321,7 @@ impl Planter<'_> {
     }
 
     /// A file whose size, time and digest are its own.
-    fn facts(&mut self) -> io::Result<(Vec<(Slot, SlotValue)>, Evidence)> {
+    fn facts(&mut self) -> io::Result<(Vec<(Slot, SlotValue)>, Evidence<'static>)> {
         let path = self.file();
         let size = prime();
         let mut content = document(self.site.extension, &common_word())?;
@@ -328,7 +346,7 @@ impl Planter<'_> {
         ))
     }
 
-    fn patch(&mut self) -> io::Result<(Vec<(Slot, SlotValue)>, Evidence)> {
+    fn patch(&mut self) -> io::Result<(Vec<(Slot, SlotValue)>, Evidence<'static>)> {
         let (path, old, new) = (self.file(), common_word(), common_word());
         fs::write(&path, format!("first line\n{old}\nlast line\n"))?;
         let name = path.to_string_lossy().into_owned();
@@ -364,9 +382,9 @@ impl Planter<'_> {
     }
 
     /// The input that names nothing: nothing is there, or for roles that create, it does not apply.
-    fn missing(&mut self, role: Role, like: &Case) -> io::Result<Option<(Values, Vec<Fact>)>> {
+    fn missing(&mut self, role: Role, like: &Case<'_>) -> io::Result<Missing<'static>> {
         let mut values = like.values.clone();
-        let mut forbidden = Vec::new();
+        let mut forbidden = None;
         match role {
             Role::FileRead
             | Role::FileStage
@@ -392,18 +410,18 @@ impl Planter<'_> {
                 let target = self.file();
                 values.insert(Slot::Source, text(&self.file()));
                 values.insert(Slot::Path, text(&target));
-                forbidden.push(Fact::Exists(target));
+                forbidden = Some(Fact::Exists(target));
             }
             Role::ArchiveExtract => {
                 let target = self.dir()?;
                 values.insert(Slot::Source, text(&self.file()));
                 values.insert(Slot::Path, text(&target));
-                forbidden.push(Fact::Inhabited(target));
+                forbidden = Some(Fact::Inhabited(target));
             }
             Role::FileEdit => {
                 let path = self.file();
                 values.insert(Slot::Path, text(&path));
-                forbidden.push(Fact::Exists(path));
+                forbidden = Some(Fact::Exists(path));
             }
             Role::FileWrite
             | Role::FileDelete
@@ -411,8 +429,9 @@ impl Planter<'_> {
             | Role::FilePatch
             | Role::DirCreate
             | Role::RepoCreate => return Ok(None),
+            Role::HttpFetch | Role::NetConnect | Role::NetResolve => return Ok(None),
         }
-        Ok(Some((values, forbidden)))
+        Ok(Some((values, forbidden.map(|it| Evidence::Disk(vec![it])))))
     }
 }
 

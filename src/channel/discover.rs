@@ -12,18 +12,20 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::{
     account::account,
     fill::{SIDE_FILE, needs_side_file},
+    net::NEEDS_NETWORK,
     prove::Lab,
     score::{Candidate, candidates, destructive, resource_candidate, resource_tool, writes},
     slots::single,
     stage::{Outlet, outlet},
 };
 use crate::{
-    channel::{BIND, Channel, Follow, Proof, RESOURCES_READ, Unbound},
+    channel::{BIND, Channel, Follow, Net, Proof, RESOURCES_READ, Unbound},
     probe::Role,
     session::{Caller, Tool},
 };
@@ -50,6 +52,8 @@ pub struct Ground<'a> {
     pub read_only: bool,
     /// Whether the target announced the capability `resources`.
     pub resources: bool,
+    /// The network of the run. Without one, roles that reach hosts are not tried.
+    pub net: Option<&'a dyn Net>,
 }
 
 /// What was found out about a target's tools.
@@ -85,9 +89,34 @@ pub(super) struct Found {
     /// Reasons of candidates that were dropped.
     pub(super) dropped: Vec<(Role, String)>,
     pub(super) skipped: Option<String>,
+    /// Parameters that would reach hosts, had the run a network: JSON Pointers.
+    pub(super) reaching: Vec<String>,
 }
 
 impl Found {
+    /// The proven channel that reaches hosts by the parameter in which a candidate wants a file.
+    fn reached(&self, candidate: &Candidate) -> Option<&Channel> {
+        let slots = &candidate.bindings.first()?.slots;
+        let shared = |channel: &&Channel| {
+            let mut theirs = channel.slots.values().flatten();
+            let mut ours = slots.values().flatten();
+            theirs.any(|pointer| ours.any(|own| single(own) == single(pointer)))
+        };
+        self.channels
+            .iter()
+            .filter(|channel| channel.role.of_network() && channel.proof.proven())
+            .filter(|_| !candidate.role.of_network())
+            .find(shared)
+    }
+
+    /// Notes that a role cannot be tried without a network, once for all such roles.
+    fn out_of_reach<'p>(&mut self, role: Role, slots: impl Iterator<Item = &'p Vec<String>>) {
+        if self.reaching.is_empty() {
+            self.dropped.push((role, String::from(NEEDS_NETWORK)));
+        }
+        self.reaching.extend(slots.flatten().cloned());
+    }
+
     /// Of roles that all failed only the likeliest are attacked; none, once the tool has shown
     /// what it is for. Bindings that the user gave stay.
     fn settle(&mut self, bound: impl Fn(&Channel) -> bool) {
@@ -99,6 +128,13 @@ impl Found {
         self.channels
             .retain(|channel| rank(channel) >= best || bound(channel));
     }
+}
+
+/// What a channel always sends at a pointer.
+fn chosen(channel: &Channel, pointer: &str) -> Option<Value> {
+    Value::Object(channel.fixed.clone())
+        .pointer(&single(pointer))
+        .cloned()
 }
 
 /// Finds and proves channels. Bindings in `given` are proven as they are and not searched for;
@@ -216,6 +252,10 @@ impl<C: Caller> Lab<'_, C> {
                     .push((channel.role, String::from("nothing may be written")));
                 continue;
             }
+            if channel.role.of_network() && self.ground.net.is_none() {
+                found.out_of_reach(channel.role, channel.slots.values());
+                continue;
+            }
             if danger.is_some() && !allowed && channel.score < 1.0 {
                 // Once allowed, and remembered in a lock, is not allowed now.
                 continue;
@@ -241,6 +281,9 @@ impl<C: Caller> Lab<'_, C> {
             // Chains need two tools; they are tried when the others are known.
             let mut candidates = candidates(tool);
             candidates.retain(|candidate| candidate.role != Role::FileStage);
+            // What plainly takes URLs seldom takes paths too, and costs the most calls to ask.
+            candidates
+                .sort_by_key(|candidate| !(candidate.role.of_network() && candidate.score >= BIND));
             candidates
         };
         let by_choice = candidates
@@ -253,8 +296,19 @@ impl<C: Caller> Lab<'_, C> {
         };
         let mut tried = 0;
         for candidate in &candidates {
-            if tried == limit {
-                break;
+            let of_network = candidate.role.of_network();
+            if tried == limit && !of_network {
+                continue;
+            }
+            if of_network && self.ground.net.is_none() {
+                if let Some(binding) = candidate
+                    .bindings
+                    .first()
+                    .filter(|_| candidate.score >= BIND)
+                {
+                    found.out_of_reach(candidate.role, binding.slots.values());
+                }
+                continue;
             }
             if let Some(why) = self.pointless(candidate, &found, allowed) {
                 if let Some(why) = why {
@@ -262,8 +316,9 @@ impl<C: Caller> Lab<'_, C> {
                 }
                 continue;
             }
-            tried += 1;
-            let mut channel = self.prove(order, tool, candidate).await;
+            tried += usize::from(!of_network);
+            let reached = found.reached(candidate).is_some();
+            let mut channel = self.prove(order, tool, candidate, reached).await;
             channel.destructive = danger.is_some();
             match &channel.proof {
                 // Nothing but the proof says that resources are files: most are not.
@@ -356,17 +411,24 @@ impl<C: Caller> Lab<'_, C> {
                 "deletes; name the tool in --allow-destructive to try it",
             )));
         }
+        // One that takes URLs may take files by them; that a file tool takes URLs, it must say.
         let proven: Vec<&Channel> = found
             .channels
             .iter()
             .filter(|channel| channel.proof.proven())
+            .filter(|channel| !channel.role.of_network())
             .collect();
+        if let (Some(reached), Some((pointer, value))) =
+            (found.reached(candidate), &candidate.choice)
+            && chosen(reached, pointer) != Some(value.clone())
+        {
+            return Some(None);
+        }
         // A choice does one thing: `list` that lists directories need not be tried on archives.
         if let Some((pointer, value)) = &candidate.choice
-            && proven.iter().any(|channel| {
-                serde_json::Value::Object(channel.fixed.clone()).pointer(&single(pointer))
-                    == Some(value)
-            })
+            && proven
+                .iter()
+                .any(|channel| chosen(channel, pointer).as_ref() == Some(value))
         {
             return Some(None);
         }

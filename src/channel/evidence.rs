@@ -1,7 +1,7 @@
 //! What shows that a call did what its role says.
 //!
-//! Owns looking for a word in a reply and for an effect on the disk, for controls only: a channel
-//! must show its evidence plainly. What hides in a reply is searched for elsewhere.
+//! Owns looking for a word in a reply, for an effect on the disk and for an arrival at a place, for
+//! controls only: a channel must show its evidence plainly. What hides in a reply is searched for elsewhere.
 
 use std::{
     fs, io,
@@ -10,15 +10,33 @@ use std::{
 
 use data_encoding::BASE64_NOPAD;
 
-use crate::session::{Exchange, Outcome};
+use crate::{
+    channel::{Arrival, Net, Place},
+    session::{Exchange, Outcome},
+};
 
 /// What a call must bring about.
-#[derive(Debug, Clone)]
-pub(super) enum Evidence {
+pub(super) enum Evidence<'a> {
     /// For each group, one of its marks in the reply.
     Reply(Vec<Vec<Mark>>),
     /// All of these on the disk.
     Disk(Vec<Fact>),
+    /// An arrival at a place, or the word of that place in the reply.
+    Net(Reach<'a>),
+}
+
+/// A place that a call must reach.
+pub(super) struct Reach<'a> {
+    pub(super) net: &'a dyn Net,
+    pub(super) place: Place,
+    pub(super) arrival: Arrival,
+    pub(super) mark: Mark,
+}
+
+impl Reach<'_> {
+    fn arrived(&self) -> bool {
+        self.net.arrived(&self.place, self.arrival)
+    }
 }
 
 /// Something to find in a reply.
@@ -49,15 +67,24 @@ pub(super) enum Fact {
     Begins(PathBuf, String),
 }
 
-impl Evidence {
+impl Evidence<'_> {
     /// Whether the reply alone shows it.
     pub(super) fn in_reply(&self) -> bool {
         matches!(self, Evidence::Reply(_))
     }
 
+    /// Whether it may come a moment after the reply.
+    pub(super) fn may_be_late(&self) -> bool {
+        matches!(self, Evidence::Net(_))
+    }
+
     /// Whether an effect is there before any call, which would make it worthless.
     pub(super) fn already_there(&self) -> bool {
-        matches!(self, Evidence::Disk(facts) if facts.iter().all(Fact::true_now))
+        match self {
+            Evidence::Reply(_) => false,
+            Evidence::Disk(facts) => facts.iter().all(Fact::true_now),
+            Evidence::Net(reach) => reach.arrived(),
+        }
     }
 
     /// Whether it is there.
@@ -70,6 +97,39 @@ impl Evidence {
                     .all(|group| group.iter().any(|mark| reply.holds(mark)))
             }
             Evidence::Disk(facts) => facts.iter().all(Fact::true_now),
+            Evidence::Net(reach) => Reply::of(exchange).holds(&reach.mark) || reach.arrived(),
+        }
+    }
+
+    /// What shows it, in words for a report.
+    pub(super) fn seen(&self, exchange: &Exchange) -> String {
+        match self {
+            Evidence::Reply(_) => String::from("its own evidence in the reply"),
+            Evidence::Disk(_) => String::from("its own effect on the disk"),
+            Evidence::Net(reach) => {
+                let arrival = match reach.arrival {
+                    Arrival::Request => "its own request at the sink",
+                    Arrival::Connection => "its own connection at the sink",
+                    Arrival::Question => "its own question at the resolver",
+                };
+                [
+                    (reach.arrived(), arrival),
+                    (self.told(exchange), "its own word in the reply"),
+                ]
+                .into_iter()
+                .filter_map(|(seen, what)| seen.then_some(what))
+                .collect::<Vec<_>>()
+                .join(" and ")
+            }
+        }
+    }
+
+    /// Whether any part of it is in the reply.
+    pub(super) fn told(&self, exchange: &Exchange) -> bool {
+        match self {
+            Evidence::Reply(_) => self.partly(exchange),
+            Evidence::Disk(_) => false,
+            Evidence::Net(reach) => Reply::of(exchange).holds(&reach.mark),
         }
     }
 
@@ -80,7 +140,7 @@ impl Evidence {
                 let reply = Reply::of(exchange);
                 groups.iter().flatten().any(|mark| reply.holds(mark))
             }
-            Evidence::Disk(_) => self.shown(exchange),
+            Evidence::Disk(_) | Evidence::Net(_) => self.shown(exchange),
         }
     }
 }

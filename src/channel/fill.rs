@@ -14,7 +14,7 @@ use super::{
     words::{self, words},
 };
 use crate::{
-    channel::{Channel, PathForm, PatternForm, Proof},
+    channel::{Channel, NetForm, PathForm, PatternForm, Proof},
     probe::Role,
     session::Tool,
 };
@@ -30,6 +30,7 @@ pub(super) fn draft(tool: &Tool, candidate: &Candidate, binding: &Binding) -> Ch
         slots: binding.slots.clone(),
         fixed: fixed(candidate, binding),
         form: PathForm::Absolute,
+        net: NetForm::default(),
         pattern: PatternForm::Plain,
         extension: String::from(".txt"),
         score: candidate.score,
@@ -129,7 +130,7 @@ fn safety(leaf: &Leaf) -> Option<Value> {
 /// A value for a required parameter: what the schema offers, else what its name asks for, else the
 /// least of its type.
 pub(super) fn value_for(leaf: &Leaf, role: Role) -> Value {
-    if let Some(value) = safety(leaf) {
+    if let Some(value) = safety(leaf).or_else(|| of_network(leaf, role)) {
         return value;
     }
     let offered = leaf
@@ -151,6 +152,54 @@ pub(super) fn value_for(leaf: &Leaf, role: Role) -> Value {
         Some(Kind::Object) => Value::Object(Map::new()),
         Some(Kind::Text) | None => Value::String(text(leaf, role)),
     }
+}
+
+/// Values without which a request is refused, cut short or given up before it is answered.
+fn of_network(leaf: &Leaf, role: Role) -> Option<Value> {
+    if !role.of_network() || leaf.constant.is_some() || leaf.default.is_some() {
+        return None;
+    }
+    let name = words(&leaf.name);
+    let has = |list: &[&str]| name.iter().any(|word| list.contains(&word.as_str()));
+    let text = leaf.takes_text() && !leaf.takes_number();
+    if text && has(&["method", "verb"]) {
+        let get = |choice: &&Value| {
+            choice
+                .as_str()
+                .is_some_and(|choice| choice.eq_ignore_ascii_case("get"))
+        };
+        return match leaf.choices.iter().find(get) {
+            Some(choice) => Some(choice.clone()),
+            None => leaf
+                .choices
+                .is_empty()
+                .then(|| Value::String(String::from("GET"))),
+        };
+    }
+    if text && leaf.choices.is_empty() && has(&["body", "data", "payload"]) {
+        return Some(Value::String(String::new()));
+    }
+    if !leaf.takes_number() {
+        return None;
+    }
+    let about = words(&leaf.description);
+    let spoken =
+        |list: &[&str]| has(list) || about.iter().any(|word| list.contains(&word.as_str()));
+    let wanted = if has(&["timeout", "deadline"]) {
+        if spoken(&["ms", "millisecond", "milli"]) {
+            10_000.0
+        } else {
+            10.0
+        }
+    } else if has(&["length", "byte", "char", "character", "size"])
+        && has(&["max", "limit", "maximum"])
+    {
+        10_000.0
+    } else {
+        return None;
+    };
+    let value: f64 = leaf.maximum.map_or(wanted, |most| most.min(wanted));
+    Some(Value::from(value as i64))
 }
 
 fn number(leaf: &Leaf) -> Value {

@@ -80,6 +80,15 @@ impl Leaf {
         self.constant.is_none() && (self.kinds.is_empty() || self.kinds.contains(&Kind::Text))
     }
 
+    /// Whether it is declared to hold a number.
+    pub(super) fn takes_number(&self) -> bool {
+        self.constant.is_none()
+            && self
+                .kinds
+                .iter()
+                .any(|kind| matches!(kind, Kind::Integer | Kind::Number))
+    }
+
     /// Whether it lies in an array.
     pub(super) fn in_array(&self) -> bool {
         tokens(&self.pointer).any(|token| token == "-")

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::{
-    channel::{Channel, Follow, PathForm, PatternForm, Proof, RESOURCES_READ},
+    channel::{Channel, Follow, NetForm, PathForm, PatternForm, Proof, RESOURCES_READ},
     probe::{Role, Slot},
     session::Tool,
 };
@@ -70,6 +70,8 @@ struct Row {
     role: Role,
     #[serde(default)]
     form: PathForm,
+    #[serde(default, skip_serializing_if = "usual")]
+    net: NetForm,
     #[serde(default)]
     pattern: PatternForm,
     #[serde(default = "text_file")]
@@ -87,6 +89,10 @@ struct Row {
     fixed: Map<String, Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     then: Option<Follow>,
+}
+
+fn usual(form: &NetForm) -> bool {
+    *form == NetForm::default()
 }
 
 fn text_file() -> String {
@@ -173,6 +179,7 @@ impl Lock {
                     slots: row.slots,
                     fixed: row.fixed,
                     form: row.form,
+                    net: row.net,
                     pattern: row.pattern,
                     extension: row.extension,
                     score: row.score as f32,
@@ -202,6 +209,7 @@ impl Lock {
                     tool: entry.channel.tool.clone(),
                     role: entry.channel.role,
                     form: entry.channel.form,
+                    net: entry.channel.net,
                     pattern: entry.channel.pattern,
                     extension: entry.channel.extension.clone(),
                     score: (f64::from(entry.channel.score) * 100.0).round() / 100.0,

@@ -179,6 +179,34 @@ const TAIL: Meaning = by_name("tail tailline lastline");
 const OFFSET: Meaning = by_name("offset start skip startbyte byteoffset startoffset");
 const LENGTH: Meaning = by_name("length limit count maxbyte byte bytecount maxlength nbyte");
 
+const URL: Meaning = Meaning {
+    names: Words(
+        "url uri link href endpoint webhook website site webpage baseurl feed feedurl \
+         pageurl targeturl websiteurl imageurl sourceurl weburl siteurl",
+    ),
+    weak: Words("address source src input target location resource page domain host hostname"),
+    against: NOT_A_PLACE,
+    formats: Words("uri url iri uri-reference"),
+    phrases: Words("url uri link website web http webpage"),
+};
+
+const HOST: Meaning = Meaning {
+    names: Words(
+        "host hostname server domain address ip ipaddress domainname fqdn target remote \
+         serverhost hostaddress ipordomain hostorip",
+    ),
+    weak: Words("name endpoint site query destination addr"),
+    against: Words(
+        "content text body data encoding type size line count pattern mode limit number \
+         max min depth message version hash extension command language port path file \
+         user url uri record",
+    ),
+    formats: Words("hostname ipv4 ipv6 idn-hostname"),
+    phrases: Words("host hostname server domain ip address dns"),
+};
+
+const PORT: Meaning = by_name("port portnumber tcpport serverport targetport remoteport");
+
 const DIFF: Meaning = Meaning {
     names: Words("patch diff unifieddiff patchtext patchcontent diffcontent"),
     weak: Words("content text input"),
@@ -207,5 +235,8 @@ pub(super) fn meaning(role: Role, slot: Slot) -> &'static Meaning {
         (_, Slot::Tail) => &TAIL,
         (_, Slot::Offset) => &OFFSET,
         (_, Slot::Length) => &LENGTH,
+        (_, Slot::Url) => &URL,
+        (_, Slot::Host) => &HOST,
+        (_, Slot::Port) => &PORT,
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::config::Binding;
-pub use crate::config::PathForm;
+pub use crate::config::{NetForm, PathForm};
 use crate::probe::{Role, Slot};
 
 /// The score from which on a channel is attacked although its proof failed: evidence of a breach
@@ -33,6 +33,9 @@ pub struct Channel {
     /// How the channel wants paths spelled.
     #[serde(default)]
     pub form: PathForm,
+    /// How the channel wants URLs and ports spelled.
+    #[serde(default)]
+    pub net: NetForm,
     /// How the channel wants search patterns spelled.
     #[serde(default)]
     pub pattern: PatternForm,
@@ -168,6 +171,7 @@ impl Channel {
                 .collect(),
             fixed,
             form: binding.form.unwrap_or_default(),
+            net: binding.net,
             pattern: PatternForm::default(),
             extension: binding
                 .extension

@@ -9,6 +9,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use futures::future::join;
@@ -34,6 +35,8 @@ const LIKELY_TRIES: usize = 16;
 const UNLIKELY_TRIES: usize = 5;
 /// The same for one whose parameters are guesses.
 const GUESSED_TRIES: usize = 8;
+/// The same for files in a parameter that is known to take URLs: by URI and by path.
+const REACHED_TRIES: usize = 2;
 
 /// One target and the ground on which experiments with it are made.
 pub(super) struct Lab<'a, C> {
@@ -61,15 +64,23 @@ pub(super) enum Steered {
 
 impl<C: Caller> Lab<'_, C> {
     /// Tries all likely ways to drive the role; the channel comes back proven, or with the reason
-    /// why not.
-    pub(super) async fn prove(&self, order: usize, tool: &Tool, candidate: &Candidate) -> Channel {
+    /// why not. `reached` tells that a main parameter of it is known to take URLs.
+    pub(super) async fn prove(
+        &self,
+        order: usize,
+        tool: &Tool,
+        candidate: &Candidate,
+        reached: bool,
+    ) -> Channel {
         let Some(first) = candidate.bindings.first() else {
             let mut channel = draft(tool, candidate, &Binding::default());
             channel.proof = unproven("no parameter fits");
             return channel;
         };
         let guessed = candidate.form.leaves.iter().all(|leaf| leaf.guessed);
-        let tries = if candidate.score >= BIND {
+        let tries = if reached {
+            REACHED_TRIES
+        } else if candidate.score >= BIND {
             if guessed { GUESSED_TRIES } else { LIKELY_TRIES }
         } else {
             UNLIKELY_TRIES
@@ -91,7 +102,7 @@ impl<C: Caller> Lab<'_, C> {
                 let channel = attempt.apply(&drafts[attempt.binding]);
                 match self.steer(order, &channel, attempt.bare).await {
                     Steered::Proven(steps) => {
-                        self.learn(channel.form);
+                        self.learn(&channel);
                         let mut slots = parts(channel.role, &candidate.form);
                         slots.extend(channel.slots);
                         return Channel {
@@ -140,7 +151,7 @@ impl<C: Caller> Lab<'_, C> {
         let mut channel = given.clone();
         channel.proof = match self.steer(order, &channel, false).await {
             Steered::Proven(steps) => {
-                self.learn(channel.form);
+                self.learn(&channel);
                 Proof::Proven { steps }
             }
             Steered::Refuted(why) => unproven(&why),
@@ -156,11 +167,14 @@ impl<C: Caller> Lab<'_, C> {
         *self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn learn(&self, form: PathForm) {
+    fn learn(&self, channel: &Channel) {
+        if channel.role.of_network() {
+            return;
+        }
         self.learned
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(form);
+            .get_or_insert(channel.form);
     }
 
     /// Two inputs must give their own evidence, and one that names nothing neither.
@@ -179,6 +193,8 @@ impl<C: Caller> Lab<'_, C> {
             mint: self.ground.mint,
             extension: &channel.extension,
             form: channel.form,
+            net: self.ground.net,
+            net_form: channel.net,
             bare,
         };
         let bench = match Bench::set_up(channel.role, &site) {
@@ -192,7 +208,7 @@ impl<C: Caller> Lab<'_, C> {
             return Steered::Refuted(String::from("the evidence was there before the call"));
         }
         let first = self.send(channel, &one.values).await;
-        let shown = one.evidence.shown(&first);
+        let shown = self.shown(&one.evidence, &first).await;
         let said = excerpt(&first);
         self.note(
             order,
@@ -227,27 +243,24 @@ impl<C: Caller> Lab<'_, C> {
         } else {
             (self.send(channel, &two.values).await, absent.await)
         };
-        if !two.evidence.shown(&second) {
+        if !self.shown(&two.evidence, &second).await {
             return Steered::Refuted(format!(
                 "the first input gave its evidence, the second did not: {}",
                 excerpt(&second)
             ));
         }
-        if in_reply && one.evidence.partly(&second) {
+        if one.evidence.told(&second) {
             return Steered::Refuted(String::from(
                 "the evidence of the first input came with the second: the argument does not steer",
             ));
         }
         let mut steps = vec![
-            step(channel, &one.values, self.ground.root, &one.evidence),
-            step(channel, &two.values, self.ground.root, &two.evidence),
+            self.step(channel, &one.values, &one.evidence, &first),
+            self.step(channel, &two.values, &two.evidence, &second),
         ];
         if let (Some((values, forbidden)), Some(exchange)) = (&bench.missing, &absent) {
-            let leaked =
-                in_reply && (one.evidence.partly(exchange) || two.evidence.partly(exchange));
-            if leaked
-                || (!forbidden.is_empty() && Evidence::Disk(forbidden.clone()).shown(exchange))
-            {
+            let leaked = one.evidence.told(exchange) || two.evidence.told(exchange);
+            if leaked || forbidden.as_ref().is_some_and(|it| it.partly(exchange)) {
                 return Steered::Refuted(String::from(
                     "an input that names nothing brought the evidence of another",
                 ));
@@ -258,6 +271,23 @@ impl<C: Caller> Lab<'_, C> {
             ));
         }
         Steered::Proven(steps)
+    }
+
+    /// Whether the evidence is there; where it comes on another way than the reply, it may be a
+    /// moment behind.
+    async fn shown(&self, evidence: &Evidence<'_>, exchange: &Exchange) -> bool {
+        const LOOKS: usize = 10;
+        const PAUSE: Duration = Duration::from_millis(20);
+        for _ in 0..LOOKS {
+            if evidence.shown(exchange) {
+                return true;
+            }
+            if !evidence.may_be_late() {
+                return false;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        evidence.shown(exchange)
     }
 
     /// Drives the channel once: of a chain the answer of the second call counts, if there is one.
@@ -283,6 +313,20 @@ impl<C: Caller> Lab<'_, C> {
             self.gone.store(true, Ordering::Relaxed);
         }
         exchange
+    }
+
+    fn step(
+        &self,
+        channel: &Channel,
+        values: &Values,
+        evidence: &Evidence<'_>,
+        exchange: &Exchange,
+    ) -> String {
+        let seen = match &channel.then {
+            Some(then) if evidence.in_reply() => format!("its own evidence from {}", then.tool),
+            _ => evidence.seen(exchange),
+        };
+        format!("{} -> {seen}", spelled(channel, values, self.ground.root))
     }
 
     pub(super) fn note(&self, order: usize, channel: &Channel, what: String, shown: bool) {
@@ -327,13 +371,4 @@ pub(super) fn excerpt(exchange: &Exchange) -> String {
 pub(super) fn spelled(channel: &Channel, values: &Values, root: &Path) -> String {
     let arguments = serde_json::Value::Object(channel.arguments(values, root));
     clean(&format!("{} {arguments}", channel.tool), 240)
-}
-
-fn step(channel: &Channel, values: &Values, root: &Path, evidence: &Evidence) -> String {
-    let seen = match &channel.then {
-        _ if !evidence.in_reply() => String::from("its own effect on the disk"),
-        Some(then) => format!("its own evidence from {}", then.tool),
-        None => String::from("its own evidence in the reply"),
-    };
-    format!("{} -> {seen}", spelled(channel, values, root))
 }

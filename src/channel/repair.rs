@@ -14,7 +14,7 @@ use super::{
     score::joined,
     slots::{leaf_score, single},
 };
-use crate::channel::Channel;
+use crate::{channel::Channel, probe::Slot};
 
 /// How often one channel is changed.
 pub(super) const ROUNDS: usize = 3;
@@ -214,7 +214,7 @@ fn mistyped(channel: &mut Channel, path: &[String], kind: Kind) -> Option<String
             continue;
         };
         if kind == Kind::Array && *only == place {
-            let mark = if *slot == crate::probe::Slot::Paths {
+            let mark = if matches!(slot, Slot::Paths | Slot::Url) {
                 "-"
             } else {
                 "0"

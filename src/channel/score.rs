@@ -111,6 +111,11 @@ pub(super) fn forms(tool: &Tool) -> Vec<Form> {
             leaf.chain.push((leaf.pointer.clone(), false));
             leaves.push(leaf);
         }
+        let name = words(&tool.name);
+        let of_network = |trade: &&Trade| trade.role.of_network() && any_of(&name, trade.strong);
+        if TRADES.iter().any(|trade| of_network(&trade)) {
+            leaves.extend(["url", "host", "domain", "port"].map(Leaf::guess));
+        }
         forms = vec![Form { leaves }];
         // Edits often come as a list of pairs, which no single name can stand for.
         if trade(Role::FileEdit).is_some_and(|trade| any_of(&words(&tool.name), trade.strong)) {
@@ -265,6 +270,7 @@ fn rival(trade: &Trade, name: &[String], clear: bool) -> bool {
     !clear
         && TRADES
             .iter()
+            .filter(|other| other.role.of_network() == trade.role.of_network())
             .any(|other| other.role != trade.role && any_of(name, other.strong))
 }
 
@@ -296,8 +302,11 @@ fn affinity(tool: &Tool, trade: &Trade, choice: Option<&(String, Value)>, form: 
         (true, false) if strong || !trade.needs_noun => TOOL_VERB,
         _ => 0.0,
     };
+    // What is done to files says that it is not done to hosts, but many a word for hosts (`open`,
+    // `load`, `lookup`) says nothing of files.
     let any_verb = TRADES
         .iter()
+        .filter(|other| trade.role.of_network() || !other.role.of_network())
         .any(|other| any_of(&name, other.strong) || any_of(&name, other.verbs));
     if any_of(&name, trade.against)
         || rival
@@ -346,8 +355,13 @@ fn candidate(
         .map(|slot| (*slot, ranked(role, *slot, &usable)))
         .collect();
     order.sort_by(|a, b| top(&b.1).total_cmp(&top(&a.1)));
+    if role == Role::NetConnect {
+        share_text(&mut order);
+    }
     for (slot, mut ranked) in order {
-        ranked.retain(|(_, leaf)| !taken.contains(&leaf.pointer.as_str()));
+        if slot != Slot::Port {
+            ranked.retain(|(_, leaf)| !taken.contains(&leaf.pointer.as_str()));
+        }
         taken.push(&ranked.first()?.1.pointer);
         slots.push((slot, ranked));
     }
@@ -363,6 +377,7 @@ fn candidate(
         leaf.required() && leaf_score(leaf, meaning(Role::FileWrite, Slot::Content)) >= NAME
     });
     if demands_content
+        && !role.of_network()
         && !role
             .slots()
             .iter()
@@ -385,6 +400,22 @@ fn candidate(
         bindings: bindings(role, &slots, &usable),
         choice,
     })
+}
+
+/// Where no parameter is a port, the one of the host may take it too: `host:port`.
+fn share_text(order: &mut [(Slot, Vec<(f32, &Leaf)>)]) {
+    const SPOKEN: Words = Words("port endpoint address addr hostport socket");
+    let [(_, host), (_, port)] = order else {
+        return;
+    };
+    // Sorted by how clear they are, so an empty one comes last.
+    let (Some(first), true) = (host.first().copied(), port.is_empty()) else {
+        return;
+    };
+    let spoken = |text: &str| any_of(&words(text), SPOKEN);
+    if spoken(&first.1.name) || spoken(&first.1.description) {
+        port.push(first);
+    }
 }
 
 /// The candidate for resources, which need no tool.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    flatten::{Form, Kind, Leaf},
+    flatten::{Form, Leaf},
     meaning::{Meaning, meaning},
     words::{self, words},
 };
@@ -45,7 +45,8 @@ pub(super) fn ranked<'f>(role: Role, slot: Slot, leaves: &[&'f Leaf]) -> Vec<(f3
     let wanted = meaning(role, slot);
     let mut ranked: Vec<(f32, &Leaf)> = leaves
         .iter()
-        .filter(|leaf| leaf.takes_text() && leaf.choices.is_empty())
+        .filter(|leaf| leaf.choices.is_empty())
+        .filter(|leaf| leaf.takes_text() || (slot == Slot::Port && leaf.takes_number()))
         .filter(|leaf| {
             let many = leaf.in_array();
             match (role, slot) {
@@ -120,13 +121,19 @@ pub(super) fn leaf_score(leaf: &Leaf, wanted: &Meaning) -> f32 {
     {
         sum += FORMAT;
     }
-    if wanted.formats.has("path")
-        && leaf
-            .default
-            .iter()
-            .chain(&leaf.examples)
-            .filter_map(Value::as_str)
-            .any(looks_like_a_path)
+    let shaped: fn(&str) -> bool = if wanted.formats.has("path") {
+        looks_like_a_path
+    } else if wanted.formats.has("url") {
+        looks_like_a_url
+    } else {
+        |_| false
+    };
+    if leaf
+        .default
+        .iter()
+        .chain(&leaf.examples)
+        .filter_map(Value::as_str)
+        .any(shaped)
     {
         sum += SHAPE;
     }
@@ -141,7 +148,14 @@ pub(super) fn leaf_score(leaf: &Leaf, wanted: &Meaning) -> f32 {
     sum.clamp(0.0, 1.0)
 }
 
+fn looks_like_a_url(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
+}
+
 fn looks_like_a_path(text: &str) -> bool {
+    if looks_like_a_url(text) {
+        return false;
+    }
     text.starts_with('/')
         || text.starts_with("~/")
         || text.starts_with("./")
@@ -160,7 +174,7 @@ pub(super) fn bindings(
     usable: &[&Leaf],
 ) -> Vec<Binding> {
     let pointer = |slot: Slot, leaf: &Leaf| {
-        if slot == Slot::Paths {
+        if matches!(slot, Slot::Paths | Slot::Url) {
             leaf.pointer.clone()
         } else {
             single(&leaf.pointer)
@@ -241,11 +255,7 @@ pub(super) fn parts(role: Role, form: &Form) -> BTreeMap<Slot, Vec<String>> {
     let fitting = |slot: Slot| {
         let wanted = meaning(role, slot);
         form.leaves.iter().filter(move |leaf| {
-            let number = leaf
-                .kinds
-                .iter()
-                .any(|kind| matches!(kind, Kind::Integer | Kind::Number));
-            number
+            leaf.takes_number()
                 && !leaf.in_array()
                 && leaf.constant.is_none()
                 && leaf.choices.is_empty()

@@ -196,6 +196,8 @@ impl<C: Caller> Lab<'_, C> {
                 mint: self.ground.mint,
                 extension: &channel.extension,
                 form: channel.form,
+                net: None,
+                net_form: channel.net,
                 bare: attempt.bare,
             };
             let bench = Bench::set_up(Role::FileStage, &site)

@@ -26,7 +26,9 @@ pub(super) fn words(name: &str) -> Vec<String> {
 }
 
 fn singular(word: &mut String) {
-    const AS_THEY_ARE: &[&str] = &["ls", "address", "class", "status", "details", "alias", "js"];
+    const AS_THEY_ARE: &[&str] = &[
+        "ls", "address", "class", "status", "details", "alias", "js", "whois",
+    ];
     if AS_THEY_ARE.contains(&word.as_str()) || word.len() < 4 {
         return;
     }
@@ -274,6 +276,43 @@ pub(super) const TRADES: &[Trade] = &[
         against: Words("directory folder"),
         needs_noun: false,
         writes: true,
+    },
+    Trade {
+        role: Role::HttpFetch,
+        strong: Words(
+            "fetch scrape crawl navigate goto browse curl wget http webpage url website rss",
+        ),
+        verbs: Words(
+            "fetch scrape crawl navigate goto browse get read load open visit go download extract \
+             convert request call check view retrieve access parse summarize render capture \
+             screenshot import export monitor inspect analyze audit test ping clone subscribe add \
+             new create show preview transcribe describe markdown take",
+        ),
+        nouns: Words(
+            "url uri href link web website webpage site page http html internet online \
+             browser tab feed rss atom endpoint api",
+        ),
+        against: Words("write edit move rename copy directory folder encode decode"),
+        needs_noun: true,
+        writes: false,
+    },
+    Trade {
+        role: Role::NetConnect,
+        strong: Words("connect port tcp telnet socket reachable netcat connectivity"),
+        verbs: Words("connect check ping test scan probe open can is get try send call query"),
+        nouns: Words("port host hostname server tcp socket connection address connectivity"),
+        against: Words("file write read list"),
+        needs_noun: true,
+        writes: false,
+    },
+    Trade {
+        role: Role::NetResolve,
+        strong: Words("resolve dns nslookup dig whois lookup ping traceroute"),
+        verbs: Words("resolve lookup query get check ping find trace test is"),
+        nouns: Words("dns domain host hostname ip fqdn nameserver whois"),
+        against: Words("file write path directory"),
+        needs_noun: true,
+        writes: false,
     },
 ];
 

@@ -31,7 +31,7 @@ pub(super) async fn conclude(
             // What it panicked with has been told already.
             lost.unwrap_or_default()
         }
-        () = interrupts.next() => vec![String::from(
+        _ = interrupts.next() => vec![String::from(
             "interrupted while the reports were written: some may be missing\n\
              fix: look whether somebody reads the pipe that a report goes to",
         )],

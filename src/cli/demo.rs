@@ -5,9 +5,8 @@
 use super::{
     RunArgs,
     print::{problem, shout},
-    run::settled,
 };
-use crate::exit::Exit;
+use crate::{config::Settings, exit::Exit};
 
 /// One flaw of each kind that real servers were found with: a prefix compared as text, a directory
 /// link that is followed, a write through a dangling link.
@@ -17,13 +16,16 @@ const FLAWS: &[&str] = &[
     "fs.write-dangling",
 ];
 
-/// Runs the demonstration.
-pub async fn run(args: &RunArgs) -> Exit {
+/// The settings of the demonstration.
+///
+/// # Errors
+/// The exit code, once it is told what is wrong.
+pub(super) fn settle(args: &RunArgs) -> Result<Settings, Exit> {
     let program = match std::env::current_exe() {
         Ok(program) => program.display().to_string(),
         Err(error) => {
             shout(&format!("error: the program cannot find itself: {error}\n"));
-            return Exit::HarnessFault;
+            return Err(Exit::HarnessFault);
         }
     };
     let mut command = vec![program, String::from("reference")];
@@ -34,8 +36,6 @@ pub async fn run(args: &RunArgs) -> Exit {
             .map(String::from),
     );
     command.push(String::from("{allowed}"));
-    match args.settle_with(command) {
-        Ok(settings) => settled(&settings).await,
-        Err(problems) => problem(&problems),
-    }
+    args.settle_with(command)
+        .map_err(|problems| problem(&problems))
 }

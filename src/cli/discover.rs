@@ -18,7 +18,8 @@ use super::{
     lock,
     print::{problem, put},
     progress::{Detail, Progress},
-    run::{Failure, JOBS, endpoint, exists, given, options, placeholders, setup},
+    promise::exists,
+    run::{Failure, JOBS, bed, endpoint, given, options, placeholders, pour, setup, trust},
     style,
 };
 use crate::{
@@ -29,7 +30,6 @@ use crate::{
     report::json::plain,
     run::{Event, Found, Order},
     session::{ServerInfo, Tool, Transcript, claim_orphans, end_all},
-    testbed::Bed,
 };
 
 /// Arguments of `watertight discover`.
@@ -118,15 +118,13 @@ pub async fn run(args: &DiscoverArgs) -> Exit {
 
 async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Failure> {
     let old = lock::of(settings)?;
-    let bed = match &settings.target.allowed {
-        Some(shared) => Bed::around(shared),
-        None => Bed::create(),
-    }
-    .map_err(|error| Failure::Input(error.to_string()))?;
+    let bed = bed(settings)?;
     let places = placeholders(&bed);
     let policy = settings.policy.expand(&places).map_err(Failure::Problems)?;
     exists(&policy)?;
-    let target = endpoint(&settings.target, &places, &bed)?;
+    let glass = pour(&bed).await;
+    let mut target = endpoint(&settings.target, &places, &bed)?;
+    trust(&mut target.endpoint, &glass);
     let display = crate::run::display(&target.endpoint);
     let stop = AtomicBool::new(false);
     let order = Order {
@@ -146,13 +144,14 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
         stop: &stop,
         emit,
         transcript: Transcript::new(),
+        glass: glass.as_ref().map_err(Clone::clone),
     };
     let mint = Mint::new();
     let mut interrupts = Interrupts::listen()
         .map_err(|error| Failure::Fault(format!("interrupts cannot be heard: {error}")))?;
     let found = tokio::select! {
         found = Found::find(&order, &mint) => found.map_err(|error| Failure::Input(error.to_string()))?,
-        () = interrupts.next() => {
+        _ = interrupts.next() => {
             end_all();
             return Err(Failure::Interrupted {
                 message: String::from("interrupted: nothing was locked"),

@@ -96,7 +96,7 @@ pub(super) async fn drive(
     loop {
         tokio::select! {
             ran = &mut running => return ran.map_err(|error| explain(&error)),
-            () = interrupts.next() => {
+            _ = interrupts.next() => {
                 if !heard.planned.get() || stop.swap(true, Ordering::Relaxed) {
                     // Dropped, sessions end their processes; this catches what they let go of.
                     drop(running);
@@ -104,7 +104,7 @@ pub(super) async fn drive(
                     return Err(heard.cut_short());
                 }
                 emit(Event::Note(String::from(
-                    "interrupted: what is in flight ends, then the report is written; \
+                    "interrupted: calls in flight get a few seconds, then the report is written; \
                      once more to end at once",
                 )));
             }

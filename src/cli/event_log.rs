@@ -1,16 +1,27 @@
 //! JSON Lines, written while the run goes on.
 //!
 //! Owns the files and pipes that take them: a line is written whole and at once, so that whoever
-//! follows the file sees what happens. One that cannot be written any more costs no other report.
+//! follows the file sees what happens. One that cannot be written any more costs no other report. From
+//! within a bottle a file can only be put out whole: it is, every so often and at the end.
 
-use std::{cell::RefCell, fs::File, io::Write, path::PathBuf};
+use std::{
+    cell::RefCell,
+    fs::File,
+    io::Write,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use super::print::deliver;
 use crate::{
     config::{ReportFormat, Settings},
-    report::event_line,
+    report::{event_line, write::store},
     run::Event,
+    testbed::namespace::Bottle,
 };
+
+/// How old the file that a bottle put out may get while there is more to tell.
+const OFTEN: Duration = Duration::from_millis(500);
 
 /// Where the lines of a run go.
 #[derive(Debug, Default)]
@@ -24,6 +35,8 @@ struct Sink {
     path: Option<PathBuf>,
     /// `None` for standard output, and once it failed.
     file: Option<File>,
+    /// In a bottle: all lines, and when they were put out last.
+    kept: Option<(String, Instant)>,
     lost: Option<String>,
 }
 
@@ -56,8 +69,8 @@ impl EventLog {
 
     /// Why lines are missing, for each place where some are.
     pub(super) fn lost(self) -> Vec<String> {
-        let sinks = self.sinks.into_inner();
-        sinks.into_iter().filter_map(|sink| sink.lost).collect()
+        let sinks = self.sinks.into_inner().into_iter();
+        sinks.filter_map(Sink::finish).collect()
     }
 }
 
@@ -66,9 +79,12 @@ impl Sink {
         let mut sink = Self {
             path,
             file: None,
+            kept: None,
             lost: None,
         };
-        if let Some(path) = sink.path.clone() {
+        if Bottle::around().is_some() {
+            sink.kept = Some((String::new(), Instant::now()));
+        } else if let Some(path) = sink.path.clone() {
             let directory = path
                 .parent()
                 .filter(|parent| !parent.as_os_str().is_empty());
@@ -82,15 +98,32 @@ impl Sink {
     }
 
     fn write(&mut self, line: &str) {
-        let written = match (&self.path, &mut self.file) {
+        let written = match (&self.path, &mut self.file, &mut self.kept) {
             _ if self.lost.is_some() => return,
-            (None, _) => deliver(line),
-            (Some(_), Some(file)) => file.write_all(line.as_bytes()),
-            (Some(_), None) => return,
+            (None, ..) => deliver(line),
+            (Some(_), Some(file), _) => file.write_all(line.as_bytes()),
+            (Some(path), None, Some((lines, last))) => {
+                lines.push_str(line);
+                if last.elapsed() < OFTEN {
+                    return;
+                }
+                *last = Instant::now();
+                store(path, lines.as_bytes())
+            }
+            (Some(_), None, None) => return,
         };
         if let Err(error) = written {
             self.fail(&error);
         }
+    }
+
+    fn finish(mut self) -> Option<String> {
+        if let (Some(path), Some((lines, _)), None) = (&self.path, &self.kept, &self.lost)
+            && let Err(error) = store(path, lines.as_bytes())
+        {
+            self.fail(&error);
+        }
+        self.lost
     }
 
     fn fail(&mut self, error: &std::io::Error) {

@@ -96,6 +96,16 @@ fn claim(claim: Claim) -> &'static str {
         Claim::ProtectedNames => {
             "The policy protects file names from being written (`protected_names`)"
         }
+        Claim::Host => {
+            "The policy denies some host (`denied_hosts`, `allowed_hosts`), as the default one does,"
+        }
+        Claim::HostRange => "The policy denies ranges of addresses (`denied_hosts`)",
+        Claim::HostHole => "The policy allows some addresses only (`allowed_hosts`)",
+        Claim::UnlistedHost => "The policy lists the hosts that may be reached (`allowed_hosts`)",
+        Claim::HostName => "The policy allows hosts by name (`allowed_hosts`)",
+        Claim::Resolver => "The policy names the only resolver (`dns_override`)",
+        Claim::TimeLimit => "The policy limits the time of a request (`timeout_seconds`)",
+        Claim::RetryLimit => "The policy limits how often a request is repeated (`max_retries`)",
     }
 }
 
@@ -282,6 +292,13 @@ fn breach(probe: &Probe) -> String {
             EvidenceKind::Access => "a forbidden file being opened, as the file witness sees it",
             EvidenceKind::Effect => "a forbidden place that was created, changed or removed",
             EvidenceKind::Metadata => "size, time, digest or existence of a forbidden file told",
+            EvidenceKind::Connection => {
+                "a connection or request for a forbidden host that arrives at the run's own sink"
+            }
+            EvidenceKind::Query => {
+                "a question that arrives at a resolver, or for a name, that may not be asked"
+            }
+            EvidenceKind::Limit => "more time or more attempts than the policy permits",
         })
         .collect();
     format!("{}.", kinds.join("; or "))

@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 #[derive(Debug)]
 pub(super) struct Interrupts {
     #[cfg(unix)]
-    signals: Vec<Signal>,
+    signals: Vec<(SignalKind, Signal)>,
 }
 
 impl Interrupts {
@@ -31,7 +31,7 @@ impl Interrupts {
         ]
         .into_iter()
         .filter(|kind| ignored >> (kind.as_raw_value() - 1) & 1 == 0)
-        .map(signal)
+        .map(|kind| Ok((kind, signal(kind)?)))
         .collect::<io::Result<_>>()?;
         Ok(Self { signals })
     }
@@ -45,24 +45,27 @@ impl Interrupts {
         Ok(Self {})
     }
 
-    /// Waits for the next of them.
-    pub(super) async fn next(&mut self) {
+    /// Waits for the next of them, and returns its number.
+    pub(super) async fn next(&mut self) -> i32 {
         #[cfg(unix)]
-        std::future::poll_fn(|context| {
-            let arrived = self
-                .signals
+        return std::future::poll_fn(|context| {
+            self.signals
                 .iter_mut()
-                .any(|signal| signal.poll_recv(context).is_ready());
-            if arrived {
-                std::task::Poll::Ready(())
-            } else {
-                std::task::Poll::Pending
-            }
+                .find_map(|(kind, signal)| {
+                    signal
+                        .poll_recv(context)
+                        .is_ready()
+                        .then_some(std::task::Poll::Ready(kind.as_raw_value()))
+                })
+                .unwrap_or(std::task::Poll::Pending)
         })
         .await;
         #[cfg(not(unix))]
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
+        {
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            2
         }
     }
 }

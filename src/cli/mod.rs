@@ -2,18 +2,22 @@
 //!
 //! Owns what users type and see. Everything else is called.
 
+mod bottle;
 mod calibration;
 mod conclude;
 pub mod demo;
 pub mod discover;
+pub mod doctor;
 mod drive;
 mod event_log;
 pub mod explain;
+mod failure;
 mod interrupt;
 pub mod list;
 mod lock;
 mod print;
 pub mod progress;
+mod promise;
 pub mod render;
 pub mod run;
 mod run_args;
@@ -28,10 +32,12 @@ use clap::{Parser, Subcommand};
 pub use run_args::{LaunchArgs, RunArgs};
 
 use crate::{
+    config::Settings,
     diag::{Diagnostic, Look},
     exit::Exit,
     probe::Catalog,
     reference::{self, ReferenceArgs},
+    testbed::namespace::{Stage, gate},
 };
 use print::{complain, put, shout};
 pub use shield::shielded;
@@ -53,7 +59,9 @@ enum Command {
     /// Find out which tools do what, with proof, and lock it in a file
     Discover(Box<discover::DiscoverArgs>),
     /// Make any format from a JSON report
-    Render(render::RenderArgs),
+    Render(Box<render::RenderArgs>),
+    /// Say which testbed this machine can have, and what would enable it
+    Doctor(doctor::DoctorArgs),
     /// List the probes
     List(list::ListArgs),
     /// Explain a probe: what it asks, how, what a breach means, how to fix it
@@ -81,6 +89,11 @@ pub fn main() -> Exit {
 }
 
 fn perform() -> Exit {
+    let stage = match Stage::of_process() {
+        // It must not have a second thread, and has nothing to read.
+        Stage::Gate(wire) => return exit_of(gate(&wire, Exit::HarnessFault.code())),
+        stage => stage,
+    };
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -92,6 +105,10 @@ fn perform() -> Exit {
                 Exit::Held
             };
         }
+    };
+    let task = match cli.command.prepare(stage) {
+        Ok(task) => task,
+        Err(exit) => return exit,
     };
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -105,17 +122,46 @@ fn perform() -> Exit {
             return Exit::HarnessFault;
         }
     };
-    let exit = runtime.block_on(cli.command.run());
+    let exit = runtime.block_on(task.perform());
     // A thread that waits for a pipe nobody opens must not keep the program from ending.
     runtime.shutdown_background();
     exit
 }
 
+/// A subcommand, as far as it can be prepared by a process with one thread.
+enum Task {
+    /// A run, in the world that it is to have.
+    Run(Box<Settings>),
+    Other(Box<Command>),
+}
+
+impl Command {
+    /// Namespaces are entered before there is any thread.
+    fn prepare(self, stage: Stage) -> Result<Task, Exit> {
+        let settings = match &self {
+            Self::Run(args) => run::settle(args)?,
+            Self::Demo(args) => demo::settle(args)?,
+            Self::Doctor(args) => return Err(doctor::examine(stage, args)),
+            _ => return Ok(Task::Other(Box::new(self))),
+        };
+        Ok(Task::Run(Box::new(bottle::enter(stage, settings)?)))
+    }
+}
+
+impl Task {
+    async fn perform(self) -> Exit {
+        match self {
+            Self::Run(settings) => run::settled(&settings).await,
+            Self::Other(command) => command.run().await,
+        }
+    }
+}
+
 impl Command {
     async fn run(self) -> Exit {
         match self {
-            Self::Run(args) => run::run(&args).await,
-            Self::Demo(args) => demo::run(&args).await,
+            // Prepared, these are runs, or done.
+            Self::Run(_) | Self::Demo(_) | Self::Doctor(_) => Exit::HarnessFault,
             Self::Discover(args) => discover::run(&args).await,
             Self::Render(args) => render::run(&args),
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
@@ -125,6 +171,15 @@ impl Command {
             Self::Reference(args) => serve(args).await,
         }
     }
+}
+
+/// The meaning of an exit code.
+fn exit_of(code: u8) -> Exit {
+    Exit::ALL
+        .iter()
+        .map(|(exit, _)| *exit)
+        .find(|exit| exit.code() == code)
+        .unwrap_or(Exit::HarnessFault)
 }
 
 fn told(text: Result<String, String>) -> Exit {

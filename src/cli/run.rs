@@ -10,49 +10,55 @@ use std::{
 
 use serde_json::Value;
 
+pub use super::failure::Failure;
 use super::{
-    RunArgs,
+    RunArgs, bottle,
     calibration::recall,
     conclude::conclude,
     drive::drive,
     event_log::EventLog,
     interrupt::Interrupts,
     lock,
-    print::{complain, problem, shout},
+    print::{problem, shout},
     progress::{Detail, Progress},
+    promise::{exists, policy_path},
     select::{Selection, select},
     shield::REPORT_IT,
 };
 use crate::{
     channel::Channel,
     config::{self, Reach, Settings, TargetSpec, Verbosity},
-    diag::{Diagnostic, Look, Problems},
+    diag::{Diagnostic, Look},
     exit::Exit,
-    policy::{Placeholders, Policy},
+    policy::Placeholders,
     report::{Calibration, Harness, Report, Surroundings, Thresholds, assemble},
     run::{self, Event, Order, Setup},
     session::{Endpoint, Era, HttpEndpoint, Launch, Limits, Options, Transcript, claim_orphans},
     target::{Base, environment, resolve},
-    testbed::Bed,
+    testbed::{
+        Bed,
+        namespace::Bottle,
+        net::{Glass, GlassSpec},
+    },
 };
 
 /// Calls in flight at once, unless the user says otherwise.
-pub(super) const JOBS: usize = 16;
+pub(super) const JOBS: usize = 32;
 
-/// Runs what the flags and the configuration say.
-pub async fn run(args: &RunArgs) -> Exit {
+/// What the flags and the configuration say.
+///
+/// # Errors
+/// The exit code, once the mistakes in them are told.
+pub(super) fn settle(args: &RunArgs) -> Result<Settings, Exit> {
     let here = std::env::current_dir().unwrap_or_default();
     if let Some(missing) = args.launch.lock.as_ref().filter(|path| !path.is_file()) {
         let told = Diagnostic::error(
             "lock::missing",
             format!("there is no file {}", missing.display()),
         );
-        return problem(&told.help("`watertight discover` makes it").into());
+        return Err(problem(&told.help("`watertight discover` makes it").into()));
     }
-    match args.settle(&here) {
-        Ok(settings) => settled(&settings).await,
-        Err(problems) => problem(&problems),
-    }
+    args.settle(&here).map_err(|problems| problem(&problems))
 }
 
 /// Runs with settings that are complete.
@@ -69,6 +75,9 @@ pub async fn settled(settings: &Settings) -> Exit {
             return Failure::Fault(format!("interrupts cannot be heard: {error}")).tell();
         }
     };
+    if let Some(bottle) = Bottle::around() {
+        bottle.listening();
+    }
     let progress = Progress::new(match settings.verbosity {
         Verbosity::Quiet => Detail::Quiet,
         Verbosity::Normal => Detail::Normal,
@@ -88,56 +97,10 @@ pub async fn settled(settings: &Settings) -> Exit {
     drop(progress);
     match made {
         Ok(report) => conclude(settings, report, log, &mut interrupts).await,
-        Err(failure) => failure.tell(),
-    }
-}
-
-/// Why there is no report.
-#[derive(Debug)]
-pub enum Failure {
-    /// Mistakes in what the user gave.
-    Problems(Problems),
-    /// The target or another input cannot be used; the message says what to do.
-    Input(String),
-    /// The harness failed.
-    Fault(String),
-    /// The user ended it before there was anything to report.
-    Interrupted {
-        /// At which moment.
-        message: String,
-        /// The exit code: of a breach that was proven until then, or of an open question.
-        exit: Exit,
-    },
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Problems(problems) => problems.fmt(f),
-            Self::Input(message) | Self::Fault(message) | Self::Interrupted { message, .. } => {
-                f.write_str(message)
-            }
-        }
-    }
-}
-
-impl Failure {
-    /// Tells it on standard error.
-    pub fn tell(&self) -> Exit {
-        match self {
-            Self::Problems(problems) => problem(problems),
-            Self::Input(message) => {
-                complain(message);
-                Exit::BadInput
-            }
-            Self::Fault(message) => {
-                complain(message);
-                Exit::HarnessFault
-            }
-            Self::Interrupted { message, exit } => {
-                complain(message);
-                *exit
-            }
+        Err(failure) => {
+            // What was lost is of no account beside that there is no report.
+            let _ = log.lost();
+            failure.tell()
         }
     }
 }
@@ -153,15 +116,13 @@ pub(super) async fn report(
     interrupts: &mut Interrupts,
 ) -> Result<Report, Failure> {
     let Selection { probes, words } = select(settings).map_err(Failure::Problems)?;
-    let bed = match &settings.target.allowed {
-        Some(shared) => Bed::around(shared),
-        None => Bed::create(),
-    }
-    .map_err(|error| Failure::Input(error.to_string()))?;
+    let bed = bed(settings)?;
     let places = placeholders(&bed);
     let policy = settings.policy.expand(&places).map_err(Failure::Problems)?;
     exists(&policy)?;
-    let target = endpoint(&settings.target, &places, &bed)?;
+    let glass = pour(&bed).await;
+    let mut target = endpoint(&settings.target, &places, &bed)?;
+    trust(&mut target.endpoint, &glass);
     let seed = settings.seed.unwrap_or_else(|| fastrand::u64(..));
     let stop = AtomicBool::new(false);
     let started = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
@@ -182,10 +143,19 @@ pub(super) async fn report(
         stop: &stop,
         emit,
         transcript: Transcript::new(),
+        glass: glass.as_ref().map_err(Clone::clone),
     };
     let mut ran = drive(order, &stop, interrupts, settings.thresholds.severity).await?;
     let mut notes = target.notes;
+    notes.extend_from_slice(&settings.notes);
+    notes.extend(
+        Bottle::around()
+            .into_iter()
+            .flat_map(Bottle::notes)
+            .cloned(),
+    );
     notes.append(&mut ran.notes);
+    notes.extend(bottle::strays(&bed.allowed));
     let surroundings = Surroundings {
         harness: Harness {
             name: String::from("watertight"),
@@ -206,10 +176,10 @@ pub(super) async fn report(
         policy: serde_json::to_value(policy.document()).unwrap_or(Value::Null),
         policy_path: policy_path(settings),
         lines: &policy,
-        testbed: if settings.target.allowed.is_some() {
-            "remote"
-        } else {
-            "host"
+        testbed: match (Bottle::around(), &settings.target.allowed) {
+            (Some(_), _) => "namespace",
+            (None, Some(_)) => "remote",
+            (None, None) => "host",
         },
         allowed: bed.allowed.display().to_string(),
         denied: bed.denied.display().to_string(),
@@ -234,6 +204,55 @@ pub(super) async fn report(
     })
 }
 
+/// The directories of a run.
+///
+/// # Errors
+/// When they cannot be made.
+pub(super) fn bed(settings: &Settings) -> Result<Bed, Failure> {
+    let shared = match Bottle::around() {
+        Some(_) => bottle::shared(settings),
+        None => settings.target.allowed.clone(),
+    };
+    let bed = match shared {
+        Some(shared) => Bed::around(&shared),
+        None => Bed::create(),
+    };
+    bed.map_err(|error| Failure::Input(error.to_string()))
+}
+
+/// The network of a run's own, or why there is none.
+pub(super) async fn pour(bed: &Bed) -> Result<Glass, String> {
+    if Bottle::around().is_none() {
+        return Err(String::from(
+            "hosts are only reached in a network of the run's own: the namespace testbed",
+        ));
+    }
+    let directory = bed.base().join("authority");
+    std::fs::create_dir_all(&directory)
+        .map_err(|error| format!("no directory for certificates: {error}"))?;
+    Glass::pour(GlassSpec::new(directory))
+        .await
+        .map_err(|error| format!("the network of the run's own cannot be made: {error}"))
+}
+
+/// Has a target trust the certificates of the run's own network. What the user sets stays.
+pub(super) fn trust(endpoint: &mut Endpoint, glass: &Result<Glass, String>) {
+    let (Endpoint::Stdio(launch), Ok(glass)) = (endpoint, glass) else {
+        return;
+    };
+    for name in [
+        "SSL_CERT_FILE",
+        "NODE_EXTRA_CA_CERTS",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+    ] {
+        launch
+            .env
+            .entry(name.to_owned())
+            .or_insert_with(|| glass.authority_file().display().to_string());
+    }
+}
+
 /// The values of placeholders in this run.
 pub(super) fn placeholders(bed: &Bed) -> Placeholders {
     let text = |path: &Path| path.display().to_string();
@@ -243,25 +262,6 @@ pub(super) fn placeholders(bed: &Bed) -> Placeholders {
         .with("outside", text(&bed.outside))
         .with("home", text(&bed.home))
         .with("tmp", text(&bed.tmp))
-}
-
-/// Allowed paths must exist: a server that starts without its directory shows nothing.
-pub(super) fn exists(policy: &Policy) -> Result<(), Failure> {
-    let missing: Vec<&str> = policy
-        .allowed_paths()
-        .into_iter()
-        .flatten()
-        .map(|entry| entry.text.as_str())
-        .filter(|path| !Path::new(path).exists())
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::Input(format!(
-        "the policy allows {}, which does not exist here\n\
-         write `{{allowed}}` in the policy and in the command line for a directory that the run makes itself",
-        missing.join(" and ")
-    )))
 }
 
 /// How the target is reached in this run.
@@ -341,7 +341,13 @@ pub(super) fn endpoint(
                 home: &bed.home,
                 tmp: &bed.tmp,
             };
-            let made = environment(&own, base, resolved.launcher, &spec.pass_env, &set);
+            let mut made = environment(&own, base, resolved.launcher, &spec.pass_env, &set);
+            if let (Some(launcher), Some(_)) = (resolved.launcher, Bottle::around()) {
+                for (name, value) in launcher.offline() {
+                    let variable = made.variables.entry((*name).to_owned());
+                    variable.or_insert_with(|| (*value).to_owned());
+                }
+            }
             let mut notes: Vec<String> = made
                 .missing
                 .iter()
@@ -429,9 +435,4 @@ pub(super) fn given(settings: &Settings, places: &Placeholders) -> Result<Vec<Ch
         Ok(Channel::given(binding, fixed))
     };
     settings.bindings.iter().map(channel).collect()
-}
-
-fn policy_path(settings: &Settings) -> Option<&Path> {
-    let path = Path::new(settings.policy.source().name());
-    path.is_file().then_some(path)
 }

@@ -209,6 +209,7 @@ impl RunArgs {
             |check, at| check.seconds(&at, "--startup-timeout"),
         );
         layer.seed = self.seed;
+        layer.testbed = self.launch.testbed;
         layer.reports = read.reports(&self.report);
         layer.verbosity = match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,

@@ -48,6 +48,8 @@ pub struct ConfigFile {
     pub target: Option<At<Target>>,
     /// What makes a run fail.
     pub thresholds: Option<Thresholds>,
+    /// The world that the command runs in; `auto` when it is left out.
+    pub testbed: Option<Testbed>,
     /// Reports to write.
     pub report: Option<Vec<Report>>,
     /// Tools whose use is told instead of found out.
@@ -96,6 +98,19 @@ pub enum Era {
     Handshake,
     /// Without, from protocol version 2026-07-28.
     Stateless,
+}
+
+/// The world that a launched target runs in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Testbed {
+    /// Namespaces where the machine allows them, else the host, and the report says why.
+    #[default]
+    Auto,
+    /// Directories on the real disk, the real network.
+    Host,
+    /// Namespaces of its own: a disk that forgets, a network that leads nowhere.
+    Namespace,
 }
 
 /// A call made before probing.
@@ -171,6 +186,9 @@ pub struct Binding {
     pub arguments: Map<String, Value>,
     /// How the tool wants paths spelled; found out when left out.
     pub form: Option<PathForm>,
+    /// How the tool wants hosts spelled.
+    #[serde(default)]
+    pub net: NetForm,
     /// Extension with its dot of files that the tool accepts; `.txt` when left out.
     pub extension: Option<At<String>>,
 }
@@ -192,6 +210,22 @@ pub enum PathForm {
     Split,
     /// The same with the directory relative to the allowed one; also "project and file".
     SplitRelative,
+}
+
+/// How a tool wants URLs and ports spelled. One that takes `host:port` in one argument has the same
+/// pointer in both slots.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetForm {
+    /// `http://host/path`; the port as a number.
+    #[default]
+    Whole,
+    /// `host/path`: the URL without its scheme.
+    Bare,
+    /// `host`: nothing of the URL but host and port.
+    Host,
+    /// The port as a text.
+    TextPort,
 }
 
 /// A policy by path, or the policy itself.

@@ -13,7 +13,7 @@ use std::{
 use crate::{
     config::{
         Binding, ConfigFile, Era, Limits, Progress, Reach, ReportSpec, Settings, SetupCall,
-        TargetSpec, Verbosity, check::Checker,
+        TargetSpec, Testbed, Verbosity, check::Checker,
     },
     diag::{Diagnostic, Problems, Source},
     policy::Policy,
@@ -54,6 +54,7 @@ pub struct Layer {
     pub(crate) seed: Option<u64>,
     pub(crate) coverage: Option<f64>,
     pub(crate) severity: Option<Severity>,
+    pub(crate) testbed: Option<Testbed>,
     pub(crate) verbosity: Verbosity,
     pub(crate) progress: Progress,
     pub(crate) file: Option<PathBuf>,
@@ -119,6 +120,7 @@ impl Layer {
                 .as_ref()
                 .map(|at| check.seconds(at, "startup_timeout")),
             seed: file.seed,
+            testbed: file.testbed,
             policy: file.policy.as_ref().and_then(|at| check.policy(at)),
             reports: file.report.as_ref().map(|list| check.reports(list)),
             bindings: file
@@ -262,6 +264,7 @@ impl Layer {
             seed: self.seed.or(below.seed),
             coverage: self.coverage.or(below.coverage),
             severity: self.severity.or(below.severity),
+            testbed: self.testbed.or(below.testbed),
             file: self.file.or(below.file),
             no_target: self.no_target.or(below.no_target),
             found,
@@ -333,11 +336,13 @@ impl Layer {
                 coverage: self.coverage.unwrap_or(0.0),
                 severity: self.severity.unwrap_or(Severity::Low),
             },
+            testbed: self.testbed.unwrap_or_default(),
             verbosity: self.verbosity,
             progress: self.progress,
             config: self.file,
             lock: None,
             warnings,
+            notes: Vec::new(),
         })
     }
 }

@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use serde_json::{Map, Value};
 
 use crate::{
-    config::{Binding, Era, ReportFormat, SetupCall},
+    config::{Binding, Era, ReportFormat, SetupCall, Testbed},
     diag::Diagnostic,
     policy::Policy,
     probe::Severity,
@@ -42,6 +42,8 @@ pub struct Settings {
     pub seed: Option<u64>,
     /// What makes the run fail.
     pub thresholds: Limits,
+    /// The world that a command runs in.
+    pub testbed: Testbed,
     /// How much is printed.
     pub verbosity: Verbosity,
     /// How progress is shown.
@@ -52,6 +54,8 @@ pub struct Settings {
     pub lock: Option<PathBuf>,
     /// What is allowed but probably not meant; shown before the run.
     pub warnings: Vec<Diagnostic>,
+    /// What the report says besides, such as why it is not the wanted testbed.
+    pub notes: Vec<String>,
 }
 
 /// The server under test.

@@ -49,6 +49,12 @@ pub enum Basis {
     Access,
     /// Breached: size, time, digest or existence of a forbidden file was told.
     Metadata,
+    /// Breached: a connection or request for a forbidden host arrived.
+    Connection,
+    /// Breached: a question arrived at a resolver, or for a name, that may not be asked.
+    Query,
+    /// Breached: a limit on time or attempts was exceeded.
+    Limit,
     /// Held: the attack was refused while its permitted twin passed.
     Policy,
     /// Held: the whole form of the request is refused, twin included.

@@ -6,14 +6,18 @@
 mod check;
 mod document;
 mod filesystem;
+mod hosts;
+mod network;
 mod placeholder;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use serde::{Serialize, Serializer};
 
 pub use document::*;
 pub use filesystem::{Access, Decision, DeniedInside, Entry, Location, Rule, RuleKind};
+pub use hosts::Hosts;
+pub use network::{NameRule, Network, SPECIAL, carried, carrying};
 pub use placeholder::*;
 
 use crate::{
@@ -28,6 +32,7 @@ pub struct Policy {
     document: Document,
     source: Source,
     filesystem: Option<Filesystem>,
+    network: Network,
     warnings: Vec<Diagnostic>,
 }
 
@@ -62,6 +67,11 @@ impl Policy {
         match Problems::new(found.clone()) {
             Some(problems) => Err(problems),
             None => Ok(Self {
+                network: document
+                    .server
+                    .as_ref()
+                    .and_then(|server| server.network.as_ref())
+                    .map_or_else(Network::expected, Network::read),
                 document,
                 source: source.clone(),
                 filesystem,
@@ -151,6 +161,17 @@ impl Policy {
     /// Whether the policy makes a claim. What it does not claim is not tested.
     #[must_use]
     pub fn claims(&self, claim: Claim) -> bool {
+        match claim {
+            Claim::Host => return true,
+            Claim::HostRange => return self.network.claimed,
+            Claim::HostHole => return self.network.allowed.is_some(),
+            Claim::UnlistedHost => return self.network.allowed.is_some(),
+            Claim::HostName => return !self.network.allowed_names.is_empty(),
+            Claim::Resolver => return self.network.resolver.is_some(),
+            Claim::TimeLimit => return self.time_limit().is_some(),
+            Claim::RetryLimit => return self.max_retries().is_some(),
+            _ => {}
+        }
         let Some(filesystem) = &self.filesystem else {
             return false;
         };
@@ -161,6 +182,7 @@ impl Policy {
             Claim::MaxFileSize => filesystem.max_file_bytes.is_some(),
             Claim::ReadOnly => filesystem.read_only,
             Claim::ProtectedNames => !filesystem.protected.is_empty(),
+            _ => false,
         }
     }
 
@@ -168,6 +190,9 @@ impl Policy {
     /// or its source is no text of the user's.
     #[must_use]
     pub fn line_of(&self, claim: Claim) -> Option<usize> {
+        if claim.of_network() {
+            return self.line_of_network(claim);
+        }
         let files = self.filesystem.as_ref()?;
         let written = self.document.capabilities.as_ref();
         let written = written.and_then(|all| all.filesystem.as_ref())?;
@@ -180,16 +205,37 @@ impl Policy {
             Claim::Outside => Some(files.allowed_at.as_ref()?.line),
             Claim::DeniedInside => denied(false),
             Claim::DeniedPattern => denied(true),
-            Claim::MaxFileSize => {
-                let span = &written.max_file_size_mb.as_ref()?.span;
-                (!span.is_empty()).then(|| self.source.position(span.start).0)
-            }
+            Claim::MaxFileSize => self.line_at(&written.max_file_size_mb.as_ref()?.span),
             Claim::ReadOnly => Some(files.read_only_at.as_ref()?.line),
             Claim::ProtectedNames => {
                 let (entry, _) = files.protected.first()?;
                 Some(entry.location.as_ref()?.line)
             }
+            _ => None,
         }
+    }
+
+    fn line_of_network(&self, claim: Claim) -> Option<usize> {
+        let server = self.document.server.as_ref()?;
+        let hosts = || {
+            let network = server.network.as_ref()?;
+            let listed = network.denied_hosts.first();
+            listed.or_else(|| network.allowed_hosts.as_ref()?.first())
+        };
+        let allowed = || server.network.as_ref()?.allowed_hosts.as_ref()?.first();
+        let span = match claim {
+            Claim::Host | Claim::HostRange => &hosts()?.span,
+            Claim::HostHole | Claim::UnlistedHost | Claim::HostName => &allowed()?.span,
+            Claim::Resolver => &server.network.as_ref()?.dns_override.as_ref()?.span,
+            Claim::TimeLimit => &server.timeout_seconds.as_ref()?.span,
+            Claim::RetryLimit => &server.max_retries.as_ref()?.span,
+            _ => return None,
+        };
+        self.line_at(span)
+    }
+
+    fn line_at(&self, span: &std::ops::Range<usize>) -> Option<usize> {
+        (!span.is_empty()).then(|| self.source.position(span.start).0)
     }
 
     /// Denied places and patterns that lie below an allowed path, in the order of the file; all
@@ -212,6 +258,25 @@ impl Policy {
     #[must_use]
     pub fn max_file_bytes(&self) -> Option<u64> {
         self.filesystem.as_ref()?.max_file_bytes
+    }
+
+    /// Which hosts may be reached. A policy that does not say so means public addresses.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// How long a request of the server's own may take (`timeout_seconds`).
+    #[must_use]
+    pub fn time_limit(&self) -> Option<Duration> {
+        let seconds = self.document.server.as_ref()?.timeout_seconds.as_ref()?;
+        Duration::try_from_secs_f64(seconds.value).ok()
+    }
+
+    /// How often a failed request of the server's own may be repeated (`max_retries`).
+    #[must_use]
+    pub fn max_retries(&self) -> Option<u32> {
+        Some(self.document.server.as_ref()?.max_retries.as_ref()?.value)
     }
 
     /// Names that may be read but not written, as they are written.

@@ -172,11 +172,13 @@ impl Check<'_> {
             plant.fifo.is_some(),
             plant.repo.is_some(),
             plant.archive.is_some(),
+            plant.site.is_some(),
+            plant.record.is_some(),
         ];
         let count = kinds.into_iter().filter(|given| *given).count();
         if count != 1 {
             let message = format!("the plant `{}` has {count} kinds", plant.name);
-            let help = "give exactly one of file, dir, symlink, hardlink, fifo, repo, archive";
+            let help = "give exactly one of file, dir, symlink, hardlink, fifo, repo, archive, site, record";
             self.report("probe.plant-kind", path, message, help);
         }
         if !is_kebab(&plant.name) {
@@ -293,7 +295,7 @@ impl Check<'_> {
                 let optional = match slot {
                     // A diff must be spelled out; elsewhere the payload or a planted line is meant.
                     Slot::Content => role.slots().len() > 1,
-                    Slot::Find => true,
+                    Slot::Find | Slot::Port => true,
                     _ => false,
                 };
                 if !optional && !given.iter().any(|(given, _)| given == slot) {
@@ -354,6 +356,9 @@ fn given_slots(variant: &Variant) -> Vec<(Slot, &'static str)> {
         (Slot::Find, "find", variant.find.is_some()),
         (Slot::Pattern, "pattern", variant.pattern.is_some()),
         (Slot::Ident, "ident", variant.ident.is_some()),
+        (Slot::Url, "url", variant.url.is_some()),
+        (Slot::Host, "host", variant.host.is_some()),
+        (Slot::Port, "port", variant.port.is_some()),
     ]
     .into_iter()
     .filter_map(|(slot, key, given)| given.then_some((slot, key)))

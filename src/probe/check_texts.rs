@@ -48,6 +48,7 @@ struct Known {
     carries_token: bool,
     token_in_name: bool,
     repo: bool,
+    network: bool,
 }
 
 /// Whether a text is sent to the target or stays in the testbed.
@@ -90,6 +91,7 @@ impl Texts<'_> {
                 .flat_map(|text| text.references())
                 .any(|reference| reference.symbol.ends_with(".token")),
             repo: plant.repo.is_some(),
+            network: plant.site.is_some() || plant.record.is_some(),
         };
         // A plant may carry its own token, but its own place is not known before it is made.
         let mut inner = scope.clone();
@@ -138,6 +140,9 @@ impl Texts<'_> {
             &variant.pattern,
             &variant.ident,
             &variant.then_read,
+            &variant.url,
+            &variant.host,
+            &variant.port,
         ];
         let launch = variant
             .launch
@@ -156,7 +161,16 @@ impl Texts<'_> {
     /// A trial whose evidence nothing can carry would be held whatever the target does.
     fn decidable(&mut self, variant: &Variant, scope: &Scope, path: &str) {
         let span = self.spans.at(path);
-        let effect = self.probe.evidence.contains(&EvidenceKind::Effect);
+        // What changes the disk, or arrives on the network, needs no token to be seen.
+        let effect = self.probe.evidence.iter().any(|kind| {
+            matches!(
+                kind,
+                EvidenceKind::Effect
+                    | EvidenceKind::Connection
+                    | EvidenceKind::Query
+                    | EvidenceKind::Limit
+            )
+        });
         if !effect && !scope.values().any(|plant| plant.carries_token) {
             let message = format!(
                 "no plant of the variant `{}` can give evidence",
@@ -255,6 +269,11 @@ impl Texts<'_> {
             );
             self.push("probe.claim", span, message, help);
         }
+        if symbol.starts_with("net.") && !claim.of_network() {
+            let message = format!("`{symbol}` exists only where the claim is about hosts");
+            let help = format!("the claim is `{claim}`; it takes host or one of its kin");
+            self.push("probe.claim", span, message, help);
+        }
         if symbol == "payload.over" && claim != Claim::MaxFileSize {
             let message = "`payload.over` needs a size limit, which this probe does not claim";
             self.push(
@@ -312,6 +331,11 @@ impl Texts<'_> {
                 "refer to a plant of kind `repo`",
             );
         }
+        if matches!(field, "nonce" | "request" | "host") && !known.network {
+            let message = "only a `site` or a `record` has that";
+            let help = "refer to a plant of the network";
+            self.push("probe.reference", span, message, help);
+        }
         if field == "fd" && self.technique(variant) != "fd.inherit" {
             let message = "no descriptor is inherited without the technique";
             self.push(
@@ -349,7 +373,10 @@ impl Texts<'_> {
 
 /// Whether a plant's kind holds a token. A plant without a kind is told elsewhere, and counts.
 fn bears_token(plant: &Plant) -> bool {
-    let bare = plant.dir.is_some() || plant.symlink.is_some() || plant.hardlink.is_some();
+    let bare = plant.dir.is_some()
+        || plant.symlink.is_some()
+        || plant.hardlink.is_some()
+        || plant.record.is_some();
     let holds = plant.file.is_some() || plant.repo.is_some() || plant.archive.is_some();
     holds || plant.fifo.is_some() || !bare
 }
@@ -377,6 +404,25 @@ fn content_texts(plant: &Plant) -> Vec<&Text> {
         texts.push(&member.name);
         let optional = [&member.content, &member.symlink, &member.hardlink];
         texts.extend(optional.into_iter().flatten());
+    }
+    if let Some(site) = &plant.site {
+        texts.extend(site.body.iter().chain(site.headers.values()));
+    }
+    if let Some(record) = &plant.record {
+        texts.extend(
+            record
+                .to
+                .iter()
+                .chain(&record.then)
+                .chain(&record.elsewhere),
+        );
+        texts.extend(
+            record
+                .alias
+                .iter()
+                .chain(&record.label)
+                .chain(&record.called),
+        );
     }
     texts
 }

@@ -223,6 +223,45 @@ pub enum Claim {
     ReadOnly,
     /// Names inside the allowed root that may not be written (`protected_names`).
     ProtectedNames,
+    /// Some host may not be reached (`denied_hosts`, `allowed_hosts`; also the default policy).
+    Host,
+    /// Ranges of addresses are denied: their edges are attacked, a trial each.
+    HostRange,
+    /// Some addresses are allowed: their denied neighbours are attacked, a trial each.
+    HostHole,
+    /// Hosts that no list names may not be reached (`allowed_hosts`).
+    UnlistedHost,
+    /// Hosts are allowed by name (`allowed_hosts`).
+    HostName,
+    /// Only one resolver may be asked (`dns_override`).
+    Resolver,
+    /// Requests of the server's own end within a time (`timeout_seconds`).
+    TimeLimit,
+    /// Failed requests of the server's own are repeated a number of times (`max_retries`).
+    RetryLimit,
+}
+
+impl Claim {
+    /// Whether the claim is about hosts, and not about files.
+    #[must_use]
+    pub fn of_network(self) -> bool {
+        match self {
+            Claim::Host
+            | Claim::HostRange
+            | Claim::HostHole
+            | Claim::UnlistedHost
+            | Claim::HostName
+            | Claim::Resolver
+            | Claim::TimeLimit
+            | Claim::RetryLimit => true,
+            Claim::Outside
+            | Claim::DeniedInside
+            | Claim::DeniedPattern
+            | Claim::MaxFileSize
+            | Claim::ReadOnly
+            | Claim::ProtectedNames => false,
+        }
+    }
 }
 
 /// What the attacker is assumed to be able to do besides calling tools.
@@ -270,6 +309,12 @@ pub enum EvidenceKind {
     Effect,
     /// Size, time, digest or existence of a forbidden file was told.
     Metadata,
+    /// A connection, a request or a datagram for a forbidden host arrived at the run's own sink.
+    Connection,
+    /// A question arrived at a resolver that may not be asked, or for a name that may not be.
+    Query,
+    /// A limit was exceeded that is counted or timed: attempts, seconds.
+    Limit,
 }
 
 /// The flaws of the reference target on which this probe must report a breach.

@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::probe::Text;
+use crate::probe::{RecordPlant, SitePlant, Text};
 
 /// An object that is created for each trial. Exactly one kind is given.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -34,6 +34,12 @@ pub struct Plant {
     /// An archive.
     #[serde(default)]
     pub archive: Option<ArchivePlant>,
+    /// A place at the run's own sink.
+    #[serde(default)]
+    pub site: Option<SitePlant>,
+    /// A host name.
+    #[serde(default)]
+    pub record: Option<RecordPlant>,
 }
 
 /// A place and nothing more.

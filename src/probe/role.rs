@@ -70,6 +70,15 @@ pub enum Role {
     /// An MCP resource read by URI. Slot `path`.
     #[serde(rename = "resource.read")]
     ResourceRead,
+    /// Fetches what a URL names. Slot `url`.
+    #[serde(rename = "http.fetch")]
+    HttpFetch,
+    /// Connects to a port of a host. Slots `host`, `port`.
+    #[serde(rename = "net.connect")]
+    NetConnect,
+    /// Looks up a host name. Slot `host`.
+    #[serde(rename = "net.resolve")]
+    NetResolve,
 }
 
 /// A named argument of a role; a channel knows where in the tool's arguments it goes.
@@ -92,6 +101,12 @@ pub enum Slot {
     Pattern,
     /// An identifier that is no path.
     Ident,
+    /// The URL that a tool fetches.
+    Url,
+    /// Name or address of a host.
+    Host,
+    /// Number of a port.
+    Port,
     /// How many lines or bytes from the start a read returns. Optional, a number.
     Head,
     /// How many lines or bytes from the end a read returns. Optional, a number.
@@ -125,6 +140,9 @@ impl Role {
         Role::RepoRead,
         Role::RepoCreate,
         Role::ResourceRead,
+        Role::HttpFetch,
+        Role::NetConnect,
+        Role::NetResolve,
     ];
 
     /// The slots that a channel of this role must fill, main slot first.
@@ -149,7 +167,16 @@ impl Role {
             Role::FileMove | Role::FileCopy | Role::ArchiveExtract => &[Slot::Path, Slot::Source],
             Role::FilePatch => &[Slot::Content],
             Role::IdentRead => &[Slot::Ident],
+            Role::HttpFetch => &[Slot::Url],
+            Role::NetConnect => &[Slot::Host, Slot::Port],
+            Role::NetResolve => &[Slot::Host],
         }
+    }
+
+    /// Whether the role reaches hosts, and not files.
+    #[must_use]
+    pub fn of_network(self) -> bool {
+        matches!(self, Role::HttpFetch | Role::NetConnect | Role::NetResolve)
     }
 
     /// Slots that a channel of this role may have; variants with `part` need them.

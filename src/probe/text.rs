@@ -64,6 +64,50 @@ pub enum Spelling {
     FoldAlike,
     /// A Windows path as the rest of an administrative share: `C:\x` as `C$\x`.
     Share,
+    /// Every byte as `%xx`, letters and digits too.
+    PercentAll,
+    /// ASCII letters and digits as circled ones (`①`).
+    Circled,
+    /// Dots as ideographic full stops (`。`).
+    IdeographicDot,
+    /// An address: IPv4 as one decimal number.
+    Decimal,
+    /// An address: IPv4 as one hexadecimal number.
+    Hex,
+    /// An address: each part of IPv4 in hexadecimal.
+    HexParts,
+    /// An address: each part of IPv4 in octal, with one leading zero.
+    OctalParts,
+    /// An address: each part of IPv4 in octal, with many leading zeros.
+    OctalPadded,
+    /// An address: the last three parts of IPv4 as one number (`10.5`).
+    TwoParts,
+    /// An address: the last two parts of IPv4 as one number (`10.0.5`).
+    ThreeParts,
+    /// An address: hexadecimal, octal and decimal parts in one.
+    MixedParts,
+    /// An address: IPv4 as a mapped one of IPv6, with dots (`::ffff:10.0.0.5`).
+    Mapped,
+    /// An address: the same in hexadecimal (`::ffff:a00:5`).
+    MappedHex,
+    /// An address: the same with nothing left out.
+    MappedLong,
+    /// An address: IPv4-translated (RFC 7915).
+    Translated,
+    /// An address: behind the well-known prefix of NAT64 (RFC 6052).
+    Nat64,
+    /// An address: behind the local prefix of NAT64 (RFC 8215).
+    Nat64Local,
+    /// An address: 6to4 (RFC 3056).
+    SixToFour,
+    /// An address: Teredo's client (RFC 4380).
+    Teredo,
+    /// An address: IPv4-compatible (deprecated by RFC 4291).
+    Compatible,
+    /// An address with hyphens: `10-0-0-5`.
+    Hyphens,
+    /// An address of IPv6 in brackets, one of IPv4 as it is: what stands in a URL.
+    Bracketed,
 }
 
 /// Places: directories of the trial, absolute, without a trailing slash. In the twin they lie
@@ -112,6 +156,24 @@ pub const PLACES: &[(&str, &str)] = &[
         "inside.name",
         "the name of that file; in the twin a name that no rule covers",
     ),
+    (
+        "net.denied",
+        "an address that the policy denies; in the twin one that it permits",
+    ),
+    ("net.address", "an address that the policy permits"),
+    (
+        "net.allowed",
+        "an address that the policy permits, or the name of such a host where it permits by name",
+    ),
+    ("net.domain", "the domain of the names that records make"),
+    (
+        "net.name",
+        "a host name that the policy permits by name, or one of the run's own that resolves to a permitted address",
+    ),
+    (
+        "net.port",
+        "the number of a port on which only this trial listens",
+    ),
 ];
 
 /// Values of the trial.
@@ -158,6 +220,15 @@ pub const FIELDS: &[(&str, &str)] = &[
         "the number of a descriptor on it that the target inherits (technique `fd.inherit`)",
     ),
     ("commit", "the id of its commit (repositories)"),
+    (
+        "nonce",
+        "the word that tells a place at the sink or a record from all others",
+    ),
+    (
+        "request",
+        "the path of a place at the sink, with its slash: what follows the host in a URL",
+    ),
+    ("host", "the whole name of a record"),
     (
         "tag",
         "a searchable word written beside the token, never secret",

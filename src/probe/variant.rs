@@ -2,6 +2,8 @@
 //!
 //! Owns what one trial sends and how it changes the launch of the target.
 
+use std::net::IpAddr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +36,19 @@ pub struct Variant {
     /// Slot `ident`.
     #[serde(default)]
     pub ident: Option<Text>,
+    /// Slot `url`.
+    #[serde(default)]
+    pub url: Option<Text>,
+    /// Slot `host`.
+    #[serde(default)]
+    pub host: Option<Text>,
+    /// Slot `port`; one on which only this trial listens when absent.
+    #[serde(default)]
+    pub port: Option<Text>,
+    /// The address that `net.denied` stands for, instead of one computed from the policy. The
+    /// variant applies where the policy denies it.
+    #[serde(default)]
+    pub target: Option<IpAddr>,
     /// The main slot as exact JSON text, for values that are no strings; `@path@` inside a JSON
     /// string stands for the rendered `path`.
     #[serde(default)]

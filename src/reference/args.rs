@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::network::NetworkArgs;
 use super::{FlawSet, Kind, ReferenceError, ReferenceOptions};
 
 /// Run the reference server: sound, unless flaws are switched on.
@@ -12,8 +13,8 @@ use super::{FlawSet, Kind, ReferenceError, ReferenceOptions};
 pub struct ReferenceArgs {
     /// What to be, then the directories to allow: `[KIND] [ROOT]...`
     ///
-    /// KIND is sound (the default), dead, mute, refuse-all, echo or silently-empty. A directory of such a name is written
-    /// with `./` before it. Relative paths in calls belong to the first ROOT; without a ROOT every file is refused.
+    /// KIND is sound (the default), dead, mute, refuse-all, echo, silently-empty or silent-exfil. A directory of such a
+    /// name is written with `./` before it. Relative paths in calls belong to the first ROOT; without a ROOT every file is refused.
     #[arg(value_name = "KIND|ROOT")]
     kind_and_roots: Vec<OsString>,
     /// Switch a flaw on (repeatable)
@@ -34,13 +35,16 @@ pub struct ReferenceArgs {
     /// Refuse to write files of this name, or with this end of the path (repeatable)
     #[arg(long, value_name = "NAME")]
     protect: Vec<String>,
+    #[command(flatten)]
+    network: NetworkArgs,
 }
 
 impl ReferenceArgs {
     /// What to serve.
     ///
     /// # Errors
-    /// [`ReferenceError::UnknownFlaw`] for a flaw that does not exist.
+    /// [`ReferenceError::UnknownFlaw`] for a flaw that does not exist, [`ReferenceError::Dns`] for a name server that is
+    /// no address.
     pub fn into_parts(self) -> Result<(Kind, ReferenceOptions), ReferenceError> {
         let mut roots = self.kind_and_roots;
         let kind = roots
@@ -56,6 +60,7 @@ impl ReferenceArgs {
             max_file_size: self.max_file_size,
             read_only: self.read_only,
             protect: self.protect,
+            network: self.network.options()?,
             flaws: FlawSet::from_names(self.flaws)?,
         };
         Ok((kind.unwrap_or_default(), options))

@@ -12,7 +12,7 @@ use super::ReferenceError;
 /// Declares [`Flaw`] together with its table, so that no variant can lack a name or a description.
 macro_rules! flaws {
     ($($variant:ident $name:literal $text:literal)*) => {
-        /// One known defect of a file server, which the reference target can be given.
+        /// One known defect of a server, which the reference target can be given.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Flaw {
             $(#[doc = $text] $variant,)*
@@ -88,6 +88,54 @@ flaws! {
     SizeRange "fs.size-range" "reads of a part of a file bypass the size limit"
     SizeStat "fs.size-stat" "the size limit compares the size that stat tells, so pipes and growing files pass"
     SizeDecompressed "fs.size-decompressed" "the size limit looks at the archive, not at what comes out of it"
+    NetNoCheck "net.no-check" "http_get checks no host at all"
+    NetAllowUnlisted "net.allow-unlisted" "a list of allowed hosts does not deny the others"
+    NetFirstMatch "net.first-match" "the first rule that matches wins, allowing ones first, not the longest prefix"
+    NetCidrStringPrefix "net.cidr-string-prefix" "ranges are compared as the text of their whole octets"
+    NetCidrOffByOne "net.cidr-off-by-one" "the first and the last address of a range count as outside of it"
+    NetNameUnresolved "net.name-unresolved" "http_get checks addresses only; names pass"
+    NetDecimalIp "net.decimal-ip" "addresses that are no plain dotted quad pass, and are read as inet_aton does"
+    NetOctalIp "net.octal-ip" "octets with leading zeros are checked as decimal and connected as octal"
+    NetMappedIpv6 "net.mapped-ipv6" "IPv4-mapped IPv6 addresses pass"
+    NetV6Unchecked "net.v6-unchecked" "IPv6 addresses pass, except loopback and mapped ones"
+    NetLoopbackLiteral "net.loopback-literal" "`127.0.0.1` and `localhost` are the only spellings of loopback that are refused"
+    NetSpecialPartial "net.special-partial" "special ranges other than 10/8, 172.16/12, 192.168/16 and 127/8 pass"
+    NetMetadataOpen "net.metadata-open" "the metadata services of clouds pass"
+    NetRedirectUnchecked "net.redirect-unchecked" "hosts of redirects are not checked"
+    NetRedirectFile "net.redirect-file" "a redirect to a `file:` URL is followed"
+    NetRedirectMeta "net.redirect-meta" "Refresh headers and meta refresh are followed without a check"
+    NetUrlRegex "net.url-regex" "the check takes the host before `@` or behind the last one, by pattern; the connection parses the URL"
+    NetNameSuffix "net.name-suffix" "names pass that end with the text of an allowed name"
+    NetNamePrefix "net.name-prefix" "names pass that begin with the text of an allowed name"
+    NetNulTruncate "net.nul-truncate" "the check sees the whole host, the connection what precedes a NUL or %00"
+    NetCrlf "net.crlf" "CR and LF in the path and in headers are sent as they are"
+    NetSchemeFile "net.scheme-file" "`file:` URLs are read"
+    NetSchemeAny "net.scheme-any" "URLs of any scheme are connected, and their path is sent raw"
+    NetConnectUnchecked "net.connect-unchecked" "can_connect checks nothing"
+    NetConnectName "net.connect-name" "can_connect checks addresses only; names pass"
+    NetUnixSocket "net.unix-socket" "`unix:` and `http+unix:` URLs are connected"
+    NetProxyBypass "net.proxy-bypass" "with a proxy in the environment nothing is checked, and the proxy is asked"
+    NetSubresource "net.subresource" "images, links and scripts of HTML pages are fetched without a check"
+    NetCredForward "net.cred-forward" "redirects to other hosts carry the caller's credentials and keys of the environment"
+    NetBeacon "net.beacon" "a connection to the internet is made at startup"
+    NetRobots "net.robots" "/robots.txt is fetched from the host before the check"
+    NetHitThenRefuse "net.hit-then-refuse" "a refused request is sent before it is refused"
+    DnsSystemResolver "dns.system-resolver" "the system's name server is asked, not that of --dns"
+    DnsCheckThenConnect "dns.check-then-connect" "a name is looked up once for the check and again for the connection"
+    DnsFirstAnswer "dns.first-answer" "only the first address of a name is checked, all are tried"
+    DnsV4Only "dns.v4-only" "only IPv4 addresses of a name are checked, IPv6 ones are tried first"
+    DnsCname "dns.cname" "addresses behind an alias are not checked, only the name that was asked for"
+    DnsIpName "dns.ip-name" "an address written into a name is connected without a check"
+    DnsLookupFirst "dns.lookup-first" "denied names are looked up before they are refused"
+    DnsFallback "dns.fallback" "the system's name server is asked when that of --dns fails"
+    DnsCacheVerdict "dns.cache-verdict" "a name that was permitted once stays so"
+    TimeNoTimeout "time.no-timeout" "calls have no time limit"
+    TimeIdleTimeout "time.idle-timeout" "the time limit starts anew with every byte, and knows nothing else"
+    TimePerHop "time.per-hop" "the time limit starts anew with every redirect"
+    TimeConnectUnbounded "time.connect-unbounded" "name resolution, connection and TLS have no time limit"
+    TimeRetriesUnbounded "time.retries-unbounded" "a request is retried up to 20 times"
+    TimeRetryAfter "time.retry-after" "Retry-After is waited for beyond the time limit"
+    TimeCancelIgnored "time.cancel-ignored" "a call goes on after the client has cancelled it"
 }
 
 /// Names and one-line descriptions of all flaws.
@@ -96,6 +144,11 @@ pub fn flaws() -> &'static [(&'static str, &'static str)] {
 }
 
 impl Flaw {
+    /// What the flaw is about: the part of its name before the dot.
+    pub fn family(self) -> &'static str {
+        self.name().split('.').next().unwrap_or_default()
+    }
+
     /// The name that `--flaw` takes.
     pub fn name(self) -> &'static str {
         TABLE
@@ -128,12 +181,15 @@ impl FromStr for Flaw {
     }
 }
 
+/// What flaws are about; says nothing about which one is meant.
+const FAMILIES: [&str; 4] = ["fs", "net", "dns", "time"];
+
 /// The flaws that share most words with `name`, best first; at most three.
 fn near(name: &str) -> Vec<&'static str> {
     let words = |text: &str| -> BTreeSet<String> {
         text.to_lowercase()
             .split(|c: char| !c.is_alphanumeric())
-            .filter(|word| *word != "fs" && word.len() > 1)
+            .filter(|word| word.len() > 1 && !FAMILIES.contains(word))
             .map(|word| word.chars().take(4).collect())
             .collect()
     };
@@ -163,6 +219,11 @@ impl FlawSet {
             .into_iter()
             .map(|name| name.as_ref().parse())
             .collect()
+    }
+
+    /// Whether a flaw of the tools that reach hosts is switched on.
+    pub fn of_network(&self) -> bool {
+        self.0.iter().any(|flaw| flaw.family() != "fs")
     }
 
     /// Whether the flaw is switched on.

@@ -1,4 +1,4 @@
-//! The reference target: a real MCP server with file tools, which enforces its policy soundly and has one switch for
+//! The reference target: a real MCP server with tools for files and hosts, which enforces its policy soundly and has one switch for
 //! every known flaw.
 //!
 //! It is the calibration of the harness: on the sound server every probe must report `held`, and on each of its flaws
@@ -23,6 +23,9 @@ mod flawed;
 #[cfg(unix)]
 mod guard;
 #[cfg(unix)]
+mod net;
+mod network;
+#[cfg(unix)]
 mod refusal;
 #[cfg(unix)]
 mod server;
@@ -37,6 +40,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use self::args::ReferenceArgs;
 pub use self::flaw::{Flaw, FlawSet, flaws};
+pub use self::network::NetworkOptions;
 
 /// The policy of a reference server, and its flaws.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +56,8 @@ pub struct ReferenceOptions {
     pub read_only: bool,
     /// Names, or ends of paths such as `.git/config`, that no tool may write, in whatever letter case.
     pub protect: Vec<String>,
+    /// The policy of the tools that reach hosts. Without one they are absent, unless a flaw is about them.
+    pub network: Option<NetworkOptions>,
     /// The defects that are switched on.
     pub flaws: FlawSet,
 }
@@ -72,6 +78,9 @@ pub enum Kind {
     Echo,
     /// Lists the same tools and answers every call with an empty success.
     SilentlyEmpty,
+    /// Lists the same tools and those that reach hosts, and answers every call with the error "Refused", after it has
+    /// done what the latter were asked for.
+    SilentExfil,
 }
 
 impl Kind {
@@ -83,6 +92,7 @@ impl Kind {
         ("refuse-all", Kind::RefuseAll),
         ("echo", Kind::Echo),
         ("silently-empty", Kind::SilentlyEmpty),
+        ("silent-exfil", Kind::SilentExfil),
     ];
 }
 
@@ -107,6 +117,18 @@ pub enum ReferenceError {
         pattern: String,
         /// What is wrong with it.
         source: globset::Error,
+    },
+    /// A rule for hosts names none.
+    #[error("`{text}` is no host; give an address, a range such as 10.0.0.0/8, or a name")]
+    Host {
+        /// The rule as given.
+        text: String,
+    },
+    /// The address of the name server is none.
+    #[error("--dns `{text}`: not an address")]
+    Dns {
+        /// The address as given.
+        text: String,
     },
     /// The handshake with the client failed.
     #[error("the client did not complete the handshake")]

@@ -33,6 +33,33 @@ pub(super) enum Refusal {
     /// A writing tool in read-only mode.
     #[error("Access denied: the server is read-only")]
     ReadOnly,
+    /// A host that the policy does not permit, or none of whose addresses it permits.
+    #[error("Access denied: the host is not permitted")]
+    Host,
+    /// A URL that is neither http nor https.
+    #[error("Access denied: the scheme is not permitted")]
+    Scheme,
+    /// No name server to ask, none that answers, or a name without an address.
+    #[error("The name cannot be resolved")]
+    Unresolved,
+    /// No connection, or one that broke.
+    #[error("The host cannot be reached")]
+    Unreachable,
+    /// The host's certificate is not trusted, or it speaks no TLS.
+    #[error("No secure connection to the host")]
+    Tls,
+    /// The reply is none.
+    #[error("The reply is not HTTP")]
+    NotHttp,
+    /// One redirect after another.
+    #[error("Too many redirects")]
+    Redirects,
+    /// Over the time limit.
+    #[error("Timed out")]
+    TimedOut,
+    /// The client has taken the call back.
+    #[error("Cancelled")]
+    Cancelled,
     /// The arguments make no sense.
     #[error("{0}")]
     Invalid(String),

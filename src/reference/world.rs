@@ -1,6 +1,6 @@
 //! What the tools share: the guard, the size limit, and whole-file reading and writing through checked places.
 //!
-//! Owns the sound path from a requested text to bytes and back. Must not know which tool asks.
+//! Owns the sound path of files from a requested text to bytes and back. Must not know which tool asks.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::beneath::{EntryKind, NEW_FILE, status_of};
 use super::flawed;
 use super::guard::{Guard, Place};
+use super::net::Net;
 use super::refusal::Refusal;
 use super::{Flaw, FlawSet, ReferenceError, ReferenceOptions};
 
@@ -27,6 +28,8 @@ pub(super) type Staged = BTreeMap<u64, Vec<u8>>;
 pub(super) struct World {
     pub(super) guard: Guard,
     pub(super) options: ReferenceOptions,
+    /// The network, if this server has tools for it.
+    pub(super) net: Option<Net>,
     staged: Mutex<Staged>,
 }
 
@@ -41,10 +44,14 @@ impl World {
     /// Opens the roots and compiles the rules.
     ///
     /// # Errors
-    /// Those of [`Guard::new`].
+    /// Those of [`Guard::new`] and [`Net::new`].
     pub(super) fn new(options: ReferenceOptions) -> Result<Self, ReferenceError> {
+        let flaws = &options.flaws;
+        let implied = || flaws.of_network().then(Default::default);
+        let network = options.network.clone().or_else(implied);
         Ok(Self {
             guard: Guard::new(&options)?,
+            net: network.map(|of| Net::new(&of, flaws)).transpose()?,
             options,
             staged: Mutex::default(),
         })

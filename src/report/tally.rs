@@ -16,7 +16,13 @@ use crate::{
 #[must_use]
 pub fn basis_verdict(basis: Basis) -> Verdict {
     match basis {
-        Basis::Token | Basis::Effect | Basis::Access | Basis::Metadata => Verdict::Breached,
+        Basis::Token
+        | Basis::Effect
+        | Basis::Access
+        | Basis::Metadata
+        | Basis::Connection
+        | Basis::Query
+        | Basis::Limit => Verdict::Breached,
         Basis::Policy | Basis::Syntax | Basis::Filtered | Basis::Envelope => Verdict::Held,
         Basis::ControlFailed
         | Basis::ControlLost

@@ -13,10 +13,13 @@ use std::{
 
 use thiserror::Error;
 
-use crate::config::ReportFormat;
-use crate::report::{
-    Look, Report, render_html, render_in_toto, render_json, render_jsonl, render_junit,
-    render_markdown, render_oscal, render_sarif, render_terminal,
+use crate::{
+    config::ReportFormat,
+    report::{
+        Look, Report, render_html, render_in_toto, render_json, render_jsonl, render_junit,
+        render_markdown, render_oscal, render_sarif, render_terminal,
+    },
+    testbed::namespace::Bottle,
 };
 
 /// A format in which a report can be rendered.
@@ -219,8 +222,12 @@ fn write_one(report: &Report, format: Format, path: &Path) -> Result<(), WriteEr
     })
 }
 
-/// Puts a file in its place, whole or not at all.
+/// Puts a file in its place, whole or not at all. In a bottle the outer process does it: what is
+/// written inside is gone with the bottle.
 pub(crate) fn store(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(bottle) = Bottle::around() {
+        return bottle.store(path, bytes);
+    }
     // Renaming over a link or a device would replace it, `/dev/stdout` included.
     let path = match fs::metadata(path) {
         Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),

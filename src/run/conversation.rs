@@ -5,9 +5,9 @@
 use std::{
     sync::{
         PoisonError, RwLock,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Map, Value};
@@ -25,6 +25,12 @@ pub struct Setup {
 
 /// A target that ends more often than this is not worth another start.
 const RESTARTS: usize = 12;
+
+/// How long answers may still come once the run is to end. The longest call may take far longer.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether the run is to end.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The conversation with the target, across restarts.
 #[derive(Debug)]
@@ -95,6 +101,20 @@ impl Conversation {
         self.set_up(&session).await;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = session;
         true
+    }
+
+    /// Waits until the run is to end, and a little longer for the answers that are due; then gives up on all
+    /// that have not come. Never returns: a session may be opened anew, and then is hurried too.
+    pub(super) async fn hurry_after(&self, stop: &AtomicBool) -> ! {
+        let mut asked = None;
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if stop.load(Ordering::Relaxed)
+                && asked.get_or_insert_with(Instant::now).elapsed() > GRACE
+            {
+                self.session().hurry();
+            }
+        }
     }
 
     /// Another session beside this one, of a target that is launched otherwise.

@@ -193,6 +193,8 @@ impl<'r> Engine<'r> {
         let session = self.conversation.session();
         let (stage, orders) = (self.stage, self.orders);
         let mut executions: Vec<(usize, Execution)> = stream::iter(trials)
+            // What has not begun when the run is to end is not begun any more.
+            .take_while(|_| std::future::ready(!self.stopped()))
             .map(|(index, trial, word)| {
                 let session = session.clone();
                 async move {

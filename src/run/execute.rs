@@ -42,11 +42,15 @@ pub(super) fn ask<'t>(trial: &'t Trial, channel: &'t Channel, deadline: Duration
         technique: trial.probe.technique_of(variant),
         reaches: trial.probe.reaches.as_ref(),
         deadline,
+        host: trial.host,
     }
 }
 
 /// The forbidden object of a trial, for people: what was planted, or where the path leads.
 pub(super) fn object(trial: &Trial, attack: &Played) -> Option<String> {
+    if trial.probe.claim.of_network() {
+        return trial.host.map(|host| host.to_string());
+    }
     let counted = attack
         .scene
         .planted
@@ -205,6 +209,7 @@ pub(super) async fn control<C: Caller>(
         technique: None,
         reaches: None,
         deadline,
+        host: None,
     };
     let geometry = Geometry::twin(stage.bed, word, None);
     let played = match stage.set(&ask, geometry, word) {

@@ -82,7 +82,10 @@ pub(super) fn creates(role: Role) -> bool {
         | Role::ArchiveRead
         | Role::IdentRead
         | Role::RepoRead
-        | Role::ResourceRead => false,
+        | Role::ResourceRead
+        | Role::HttpFetch
+        | Role::NetConnect
+        | Role::NetResolve => false,
     }
 }
 

@@ -10,6 +10,7 @@ mod event;
 mod execute;
 mod launch;
 mod liveness;
+mod net;
 mod observe;
 mod send;
 mod sightings;
@@ -28,19 +29,20 @@ pub use event::*;
 
 use crate::{
     canary::{Detector, Mint},
-    channel::{Channel, Discovery, Ground, Lock, discover},
+    channel::{Channel, Discovery, Ground, Lock, Net, discover},
     plan::{Plan, Terrain, plan},
-    policy::Policy,
+    policy::{Hosts, Policy},
     probe::{Platform, Probe, Role},
     session::{
         Ending, Endpoint, ListError, Noise, OpenError, Options, ServerInfo, Tool, Transcript,
     },
-    testbed::{Bed, BedError},
+    testbed::{Bed, BedError, net::Glass},
     witness::FileWitness,
 };
 use calls::Tally;
 use conversation::Conversation;
 use engine::{Engine, Orders};
+use net::{Grounds, Wire};
 use sightings::Sightings;
 use stage::Stage;
 
@@ -78,6 +80,8 @@ pub struct Order<'r> {
     pub emit: &'r dyn Fn(Event),
     /// Every byte of the conversation.
     pub transcript: Transcript,
+    /// The network of the run's own, or why there is none.
+    pub glass: Result<&'r Glass, String>,
 }
 
 /// What a run came to.
@@ -162,6 +166,8 @@ impl Found {
             tools: tools.len(),
             startup_ms: u64::try_from(info.startup.as_millis()).unwrap_or(u64::MAX),
         });
+        let hosts = order.policy.network().hosts();
+        let grounds = wire(order, &hosts).map(Grounds);
         let ground = Ground {
             root: &order.bed.allowed,
             mint: &|| mint.token().to_string(),
@@ -170,6 +176,7 @@ impl Found {
             allow_destructive: order.allow_destructive,
             read_only: false,
             resources: info.capabilities.get("resources").is_some(),
+            net: grounds.as_ref().map(|grounds| grounds as &dyn Net),
         };
         let mut given = order.given.clone();
         let mut notes = Vec::new();
@@ -227,12 +234,18 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         notes,
     } = Found::find(&order, &mint).await?;
     let channels: Vec<Arc<Channel>> = discovery.channels.iter().cloned().map(Arc::new).collect();
+    let hosts = order.policy.network().hosts();
+    let wire = wire(&order, &hosts);
+    if let Some(wire) = wire {
+        sightings.watch(wire.glass.hits(), began);
+    }
     let terrain = Terrain {
         policy: order.policy,
         allowed: &order.bed.allowed,
         relaunch: matches!(order.endpoint, Endpoint::Stdio(_)),
         allowed_is_argument: order.allowed_is_argument,
         platform: platform(),
+        hosts: order.glass.as_ref().map(|_| &hosts).map_err(String::as_str),
     };
     let plan: Plan = plan(&order.probes, &channels, &terrain);
     (order.emit)(Event::Planned {
@@ -254,6 +267,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
             .iter()
             .find(|channel| channel.role == Role::FileRead && channel.proof.proven()),
         tally: &tally,
+        wire,
     };
     let orders = Orders {
         jobs: order.jobs.max(1),
@@ -261,7 +275,10 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         stop: order.stop,
     };
     let engine = Engine::new(&stage, &conversation, orders, order.emit, order.seed);
-    let running = engine.run(&plan).await;
+    let running = tokio::select! {
+        running = engine.run(&plan) => running,
+        never = conversation.hurry_after(order.stop) => never,
+    };
     let session = conversation.session();
     let (info, noise, restarts) = (
         session.info().clone(),
@@ -292,6 +309,17 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         blind: files.blind(),
         took,
         interrupted,
+    })
+}
+
+/// The network of a run with what its policy says of it.
+fn wire<'r>(order: &Order<'r>, hosts: &'r Hosts) -> Option<Wire<'r>> {
+    Some(Wire {
+        glass: *order.glass.as_ref().ok()?,
+        hosts,
+        network: order.policy.network(),
+        time_limit: order.policy.time_limit(),
+        retries: order.policy.max_retries(),
     })
 }
 

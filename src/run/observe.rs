@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use super::{
     liveness::resolve,
     stage::{Ask, Counting, Played, Stage},
-    values::paths,
 };
 use crate::{
     judge::{Observation, Watch},
@@ -21,8 +20,11 @@ use crate::{
 impl Stage<'_> {
     /// What has come to light since: effects in the forbidden places, and tokens.
     pub(super) fn late(&self, ask: &Ask<'_>, played: &Played) -> Vec<Observation> {
-        let roots = self.places(&played.scene, &paths(ask.variant, &played.scene));
-        let forbidden: Vec<&Path> = roots
+        if let Some(props) = &played.props {
+            return self.late_net(ask, props);
+        }
+        let forbidden: Vec<&Path> = played
+            .places
             .iter()
             .map(PathBuf::as_path)
             .filter(|root| !root.starts_with(&self.bed.allowed))

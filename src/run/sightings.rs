@@ -6,11 +6,13 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
 use crate::{
     canary::{Detector, Sighting, Slot},
     session::{Direction, Transcript},
+    testbed::net::Hits,
 };
 
 /// A token that came to light.
@@ -62,6 +64,18 @@ impl Sightings {
             );
         }));
         sightings
+    }
+
+    /// Begins to watch what arrives at the run's own sink: a token there has left the machine, but for us.
+    pub(super) fn watch(&self, hits: &Hits, began: Instant) {
+        let listener = self.clone();
+        hits.listen(Box::new(move |hit| {
+            if hit.own || hit.raw.is_empty() {
+                return;
+            }
+            let at = hit.at.saturating_duration_since(began).as_millis();
+            listener.scan(&hit.raw, "sink", u64::try_from(at).unwrap_or(u64::MAX));
+        }));
     }
 
     /// The detector, to arm tokens and to look through files.

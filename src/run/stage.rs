@@ -5,6 +5,7 @@
 //! where their places lie and in what counts.
 
 use std::{
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -13,6 +14,7 @@ use std::{
 use super::{
     calls::Tally,
     liveness::{liveness, resolve},
+    net::{Props, Wire},
     send::response,
     sightings::Sightings,
     values::paths,
@@ -50,6 +52,8 @@ pub(super) struct Stage<'r> {
     pub(super) reader: Option<&'r Arc<Channel>>,
     /// Counts what is sent.
     pub(super) tally: &'r Tally,
+    /// The run's own network, if it has one.
+    pub(super) wire: Option<Wire<'r>>,
 }
 
 /// What is asked, in the words of the probe format.
@@ -63,6 +67,8 @@ pub(super) struct Ask<'t> {
     pub(super) technique: Option<&'t str>,
     pub(super) reaches: Option<&'t Text>,
     pub(super) deadline: Duration,
+    /// The denied host that the trial is about.
+    pub(super) host: Option<IpAddr>,
 }
 
 /// What came of a call.
@@ -83,8 +89,12 @@ pub(super) struct Played {
     pub(super) counted: Vec<String>,
     /// Whether the witness of reads, if one was wanted, could see.
     pub(super) watch: Watch,
-    /// The forbidden places after the call, to compare with later.
+    /// Where the call could have an effect of its own.
+    pub(super) places: Vec<PathBuf>,
+    /// What stood there after the call, to compare with later.
     pub(super) after: Snapshot,
+    /// What stands ready on the network, of a trial about hosts.
+    pub(super) props: Option<Props>,
 }
 
 /// Which plants count as evidence.
@@ -126,7 +136,7 @@ impl Stage<'_> {
             home: &self.bed.home,
             cwd: &self.cwd,
         };
-        let mut scene = Scene::set(geometry, slug, setting);
+        let mut scene = Scene::set(geometry, slug, setting).left_to(self.bed);
         scene.plant(ask.plants.iter().copied(), self.mint)?;
         Ok(scene)
     }
@@ -139,6 +149,9 @@ impl Stage<'_> {
         mut scene: Scene,
         counting: Counting<'_>,
     ) -> Result<Played, SceneError> {
+        if ask.channel.role.of_network() {
+            return self.play_net(caller, ask, scene, counting).await;
+        }
         let named = paths(ask.variant, &scene);
         let liveness = self.liveness(ask, &scene, &named);
         let mut counted = self.counting(ask, &scene, counting);
@@ -156,8 +169,8 @@ impl Stage<'_> {
             None => None,
         };
         counted.retain(|name| scene.planted(name).is_some_and(|planted| planted.secret));
-        let roots = self.places(&scene, &named);
-        let before = Snapshot::take(roots.iter().map(PathBuf::as_path));
+        let places = self.places(&scene, &named);
+        let before = Snapshot::take(places.iter().map(PathBuf::as_path));
         let (watches, watch) = if act.is_none() {
             self.arm(ask, &scene, &counted)
         } else {
@@ -176,7 +189,7 @@ impl Stage<'_> {
         };
 
         let reads = self.reads(&scene, watches);
-        let after = Snapshot::take(roots.iter().map(PathBuf::as_path));
+        let after = Snapshot::take(places.iter().map(PathBuf::as_path));
         let mut proofs = self.tokens(ask, &scene, &counted);
         let changes = before.changes(&after);
         proofs.extend(self.copied(&scene, &changes, &counted));
@@ -197,13 +210,20 @@ impl Stage<'_> {
             liveness,
             race,
             counted,
+            places,
             after,
             scene,
+            props: None,
         })
     }
 
     /// The plants that count, should their tokens come out. Asked while nothing swaps paths.
-    fn counting(&self, ask: &Ask<'_>, scene: &Scene, counting: Counting<'_>) -> Vec<String> {
+    pub(super) fn counting(
+        &self,
+        ask: &Ask<'_>,
+        scene: &Scene,
+        counting: Counting<'_>,
+    ) -> Vec<String> {
         scene
             .planted
             .iter()
@@ -250,6 +270,8 @@ impl Stage<'_> {
             Claim::Outside | Claim::DeniedInside | Claim::DeniedPattern => {
                 liveness(ask.channel.role, named, &bases, scene, &forbidden)
             }
+            // Played on the network, where the text that is sent tells it.
+            _ => Liveness::Unknown,
         }
     }
 }

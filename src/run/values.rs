@@ -65,6 +65,8 @@ pub(super) fn values(
                 .transpose()?
                 .map(SlotValue::Text),
             Slot::Head | Slot::Tail | Slot::Offset | Slot::Length => None,
+            // What reaches hosts is played elsewhere.
+            Slot::Url | Slot::Host | Slot::Port => None,
         };
         if let Some(value) = value {
             values.insert(*slot, value);

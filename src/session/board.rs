@@ -77,6 +77,7 @@ pub(super) struct Board {
     state: Mutex<State>,
     noise: Mutex<NoiseLog>,
     death: watch::Sender<Option<Death>>,
+    hurry: watch::Sender<bool>,
     received: AtomicU64,
     offers_roots: bool,
     pub(super) transcript: Transcript,
@@ -93,6 +94,7 @@ impl Board {
             state: Mutex::default(),
             noise: Mutex::default(),
             death: watch::Sender::new(None),
+            hurry: watch::Sender::new(false),
             received: AtomicU64::new(0),
             offers_roots,
             transcript,
@@ -257,6 +259,18 @@ impl Board {
             // Cannot fail: the sender lives as long as the board.
             let _changed = death.changed().await;
         }
+    }
+
+    /// Ends the patience with all calls in flight, and with all later ones.
+    pub(super) fn hurry(&self) {
+        self.hurry.send_replace(true);
+    }
+
+    /// Waits until there is no patience any more.
+    pub(super) async fn hurried(&self) {
+        let mut hurry = self.hurry.subscribe();
+        // Cannot fail: the sender lives as long as the board.
+        let _hurried = hurry.wait_for(|hurry| *hurry).await;
     }
 
     /// The answer to the last lifecycle request.

@@ -155,6 +155,12 @@ impl Session {
             .map_or(Health::Alive, |why| Health::Died(why.to_string()))
     }
 
+    /// Gives up waiting for all answers that are still due, as if their deadlines had passed: those of
+    /// calls in flight, and of later ones.
+    pub fn hurry(&self) {
+        self.0.board.hurry();
+    }
+
     /// What came that was no part of the conversation.
     #[must_use]
     pub fn noise(&self) -> Vec<Noise> {
@@ -262,8 +268,19 @@ impl Inner {
             number,
             settled: false,
         };
-        let answer = match tokio::time::timeout_at(until, reply).await {
-            Ok(Ok(reply)) => {
+        let patience = async {
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => {}
+                () = self.board.hurried() => {}
+            }
+        };
+        let answer = tokio::select! {
+            biased;
+            reply = reply => Some(reply),
+            () = patience => None,
+        };
+        let answer = match answer {
+            Some(Ok(reply)) => {
                 flight.settled = true;
                 Answer {
                     took: reply.at.saturating_duration_since(began),
@@ -271,11 +288,11 @@ impl Inner {
                     raw: reply.raw,
                 }
             }
-            Ok(Err(_)) => {
+            Some(Err(_)) => {
                 flight.settled = true;
                 Answer::bare(Outcome::Died(self.reason()), began)
             }
-            Err(_) => Answer::bare(Outcome::Timeout, began),
+            None => Answer::bare(Outcome::Timeout, began),
         };
         (number.to_string(), answer)
     }

@@ -38,6 +38,17 @@ pub enum Launcher {
 }
 
 impl Launcher {
+    /// Variables by which it takes what it has fetched before, and does not ask the registry first.
+    #[must_use]
+    pub fn offline(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Launcher::Npm | Launcher::Pnpm => &[("npm_config_offline", "true")],
+            Launcher::Uv => &[("UV_OFFLINE", "1")],
+            Launcher::Yarn => &[("YARN_ENABLE_OFFLINE_MODE", "1")],
+            Launcher::Bun | Launcher::Pipx | Launcher::Deno | Launcher::Container => &[],
+        }
+    }
+
     /// What a user should know of it, as one sentence for a report.
     #[must_use]
     pub fn note(self) -> &'static str {

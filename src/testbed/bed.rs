@@ -14,7 +14,7 @@ use std::{
 
 use rustix::fs::{FallocateFlags, fallocate};
 
-use super::owner;
+use super::{namespace::Bottle, owner, scene};
 
 /// Bytes that must be free where a testbed is made: what the plants of a run were measured to need,
 /// with room for what a target writes. Without it every plant would fail on its own, one by one.
@@ -61,6 +61,9 @@ pub struct Bed {
     pub tmp: PathBuf,
     /// What the run created as a whole.
     base: PathBuf,
+    /// Where the places of trials that are over wait for removal: beside the base, so that no target finds
+    /// them on its way from one place to another. None around a shared directory.
+    aside: Option<(PathBuf, File)>,
     /// Says that the testbed is in use, as long as it is open.
     _lock: File,
 }
@@ -102,8 +105,9 @@ impl Bed {
         let parent = allowed
             .parent()
             .ok_or_else(|| refuse("it has no parent to plant forbidden siblings in"))?;
-        owner::sweep(parent);
-        let parent = parent.to_path_buf();
+        // In a bottle there is a directory for it beside the allowed one.
+        let parent = Bottle::around().map_or(parent, Bottle::beds).to_path_buf();
+        owner::sweep(&parent);
         lay_out(&parent, Some(allowed)).map_err(|error| {
             refuse(&format!(
                 "no forbidden siblings can be planted in {} ({error})",
@@ -118,16 +122,29 @@ impl Bed {
         &self.base
     }
 
+    /// Where the places of trials that are over are moved to instead of being removed one by one. None
+    /// around a shared directory, which may lie on another file system than its parent.
+    #[must_use]
+    pub fn aside(&self) -> Option<&Path> {
+        self.aside.as_ref().map(|(path, _)| path.as_path())
+    }
+
     /// Removes everything. Returns whether nothing of it is left.
     #[must_use = "what is left of a testbed must be told"]
     pub fn remove(self) -> bool {
-        owner::scrap(&self.base)
+        self.scrap()
+    }
+
+    fn scrap(&self) -> bool {
+        scene::forget(&self.base);
+        let clean = owner::scrap(&self.base);
+        self.aside().is_none_or(owner::scrap) && clean
     }
 }
 
 impl Drop for Bed {
     fn drop(&mut self) {
-        owner::scrap(&self.base);
+        self.scrap();
     }
 }
 
@@ -135,13 +152,14 @@ impl Drop for Bed {
 /// is left of one that could not be completed.
 fn lay_out(parent: &Path, shared: Option<PathBuf>) -> io::Result<Bed> {
     let (base, lock) = fresh(parent)?;
-    let bed = Bed {
+    let mut bed = Bed {
         allowed: shared.clone().unwrap_or_else(|| base.join("allowed")),
         denied: base.join("denied"),
         outside: base.join("far/outside"),
         home: base.join("home"),
         tmp: base.join("tmp"),
         base,
+        aside: None,
         _lock: lock,
     };
     room(&bed.base)?;
@@ -153,6 +171,7 @@ fn lay_out(parent: &Path, shared: Option<PathBuf>) -> io::Result<Bed> {
     }
     if shared.is_none() {
         fs::create_dir(&bed.allowed)?;
+        bed.aside = Some(fresh(parent)?);
     }
     Ok(bed)
 }
@@ -191,6 +210,9 @@ fn room(base: &Path) -> io::Result<()> {
 
 /// Where a testbed may be made, best first: not below the home or the working directory.
 fn parents() -> Vec<PathBuf> {
+    if let Some(bottle) = Bottle::around() {
+        return vec![bottle.beds().to_path_buf()];
+    }
     let avoid: Vec<PathBuf> = [
         std::env::var_os("HOME").map(PathBuf::from),
         std::env::current_dir().ok(),

@@ -3,10 +3,13 @@
 //! Owns everything that the harness creates on disk, and its removal. Knows nothing of tools,
 //! calls or verdicts.
 
+mod address;
 mod bed;
 pub mod document;
 mod geometry;
 pub mod make;
+pub mod namespace;
+pub mod net;
 mod owner;
 mod scene;
 mod spelling;
@@ -14,3 +17,4 @@ mod spelling;
 pub use bed::*;
 pub use geometry::*;
 pub use scene::*;
+pub use spelling::spell;

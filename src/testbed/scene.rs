@@ -16,7 +16,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Geometry, document::document as packed, make, spelling::spell};
+use super::{Bed, Geometry, document::document as packed, make, spelling::spell};
 use crate::{
     canary::{LANDMARK, Mint, Token, document},
     probe::{ArchivePlant, FilePlant, LinkPlant, Part, Placed, Plant, Reference, Text},
@@ -43,6 +43,9 @@ pub enum SceneError {
         /// What the system said.
         source: io::Error,
     },
+    /// No port can be listened at.
+    #[error("no port can be listened at: {0}")]
+    Listen(String),
     /// The call could touch what is not the run's own.
     #[error("a server that takes the path from its working directory would touch {}", .0.display())]
     Stray(PathBuf),
@@ -118,6 +121,16 @@ pub struct Scene {
     target_cwd: PathBuf,
     spare_token: Token,
     created: Mutex<Vec<PathBuf>>,
+    aside: Option<Aside>,
+}
+
+/// Spares a scene the removal of what goes with the testbed anyway.
+#[derive(Debug, Clone)]
+struct Aside {
+    /// Where directories of the trial are moved to.
+    to: PathBuf,
+    /// What is removed as a whole.
+    base: PathBuf,
 }
 
 impl Scene {
@@ -138,8 +151,21 @@ impl Scene {
             odd_sizes: setting.odd_sizes,
             spare_token: setting.mint.token(),
             created: Mutex::new(Vec::new()),
+            aside: None,
             geometry,
         }
+    }
+
+    /// Leaves to the testbed what can wait for its end: the directory of the trial inside the allowed one is
+    /// moved away in one step, and what stands outside stays. Removing costs more than planting, and ext4
+    /// passes over freed inodes for a minute, so that each removal slows down all that is made after it.
+    #[must_use]
+    pub fn left_to(mut self, bed: &Bed) -> Self {
+        self.aside = bed.aside().map(|to| Aside {
+            to: to.to_path_buf(),
+            base: bed.base().to_path_buf(),
+        });
+        self
     }
 
     /// Creates the objects, in order, and verifies each.
@@ -151,7 +177,9 @@ impl Scene {
         plants: impl IntoIterator<Item = &'p Plant>,
         mint: &Mint,
     ) -> Result<(), SceneError> {
-        for plant in plants {
+        // What stands on the network is planted there.
+        let of_files = |plant: &&Plant| plant.site.is_none() && plant.record.is_none();
+        for plant in plants.into_iter().filter(of_files) {
             self.planted.push(Planted {
                 name: plant.name.clone(),
                 path: PathBuf::new(),
@@ -535,7 +563,7 @@ impl Scene {
         let mut made = made();
         let mut missing = Vec::new();
         let mut at = path;
-        while !at.exists() {
+        while !at.is_dir() {
             missing.push(at.to_path_buf());
             match at.parent() {
                 Some(parent)
@@ -546,7 +574,16 @@ impl Scene {
                 _ => break,
             }
         }
-        fs::create_dir_all(path)?;
+        for path in missing.iter().rev() {
+            match fs::create_dir(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(path)?,
+                // A target may have made it meanwhile.
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !path.is_dir() => {
+                    return Err(error);
+                }
+                _ => {}
+            }
+        }
         made.extend(missing);
         let mut used: Vec<PathBuf> = path
             .ancestors()
@@ -577,7 +614,13 @@ impl Scene {
             .partition(|path| path.starts_with(&geometry.allowed));
         // What the target left beside the plants goes with the directory.
         if inside.iter().any(|path| path == own) {
-            let _ = fs::remove_dir_all(own);
+            let moved = self.aside.as_ref().is_some_and(|aside| {
+                own.file_name()
+                    .is_some_and(|name| fs::rename(own, aside.to.join(name)).is_ok())
+            });
+            if !moved {
+                let _ = fs::remove_dir_all(own);
+            }
         }
         for path in inside.iter().rev().filter(|path| !path.starts_with(own)) {
             remove(path, &self.slug);
@@ -593,7 +636,12 @@ impl Drop for Scene {
             .created
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
-        for path in created.iter().rev() {
+        let stays = |path: &Path| {
+            self.aside
+                .as_ref()
+                .is_some_and(|aside| path.starts_with(&aside.base))
+        };
+        for path in created.iter().rev().filter(|path| !stays(path)) {
             remove(path, &self.slug);
         }
     }
@@ -604,6 +652,11 @@ impl Drop for Scene {
 fn made() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     static MADE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     MADE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Forgets the directories of a testbed that is about to go.
+pub(super) fn forget(base: &Path) {
+    made().retain(|path| !path.starts_with(base));
 }
 
 /// Removes a file or link, a directory of the trial with all that is in it, or a directory that

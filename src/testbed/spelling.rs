@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::address::spell_address;
 use crate::probe::Spelling;
 
 /// Everything but unreserved letters and digits; a path stays recognisable to no naive check.
@@ -14,8 +15,18 @@ const ALL: &AsciiSet = NON_ALPHANUMERIC;
 
 /// Spells `value` in the given way.
 #[must_use]
-pub(super) fn spell(value: &str, spelling: Spelling) -> String {
+pub fn spell(value: &str, spelling: Spelling) -> String {
+    if let Some(spelled) = spell_address(value, spelling) {
+        return spelled;
+    }
     match spelling {
+        Spelling::PercentAll => value.bytes().fold(String::new(), |mut spelled, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(spelled, "%{byte:02x}");
+            spelled
+        }),
+        Spelling::Circled => value.chars().map(circled).collect(),
+        Spelling::IdeographicDot => value.replace('.', "\u{3002}"),
         Spelling::Percent => utf8_percent_encode(value, ALL).to_string(),
         Spelling::PercentTwice => {
             utf8_percent_encode(&utf8_percent_encode(value, ALL).to_string(), ALL).to_string()
@@ -38,7 +49,21 @@ pub(super) fn spell(value: &str, spelling: Spelling) -> String {
             }
             spelled
         }),
+        _ => value.to_owned(),
     }
+}
+
+/// The circled form of an ASCII letter or digit (Unicode block "Enclosed Alphanumerics").
+fn circled(character: char) -> char {
+    let code = u32::from(character);
+    let circled = match character {
+        '0' => Some(0x24EA),
+        '1'..='9' => Some(code - 0x31 + 0x2460),
+        'a'..='z' => Some(code - 0x61 + 0x24D0),
+        'A'..='Z' => Some(code - 0x41 + 0x24B6),
+        _ => None,
+    };
+    circled.and_then(char::from_u32).unwrap_or(character)
 }
 
 /// The full-width form of printable ASCII (Unicode block "Halfwidth and Fullwidth Forms").

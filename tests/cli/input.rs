@@ -100,7 +100,8 @@ fn directories_that_cannot_be_used() {
 #[test]
 fn an_allowed_path_that_is_missing() {
     let policy = "capabilities:\n  filesystem:\n    allowed_paths: [/no/such/directory]\n";
-    let ran = run(&["--policy", "policy.yaml"])
+    // In namespaces it would be made.
+    let ran = run(&["--testbed", "host", "--policy", "policy.yaml"])
         .file("policy.yaml", policy)
         .go();
     refused(&ran, &["/no/such/directory", "{allowed}"]);

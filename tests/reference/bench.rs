@@ -5,13 +5,14 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use rmcp::RoleClient;
 use rmcp::ServiceExt as _;
-use rmcp::model::{CallToolRequestParams, Tool};
-use rmcp::service::RunningService;
+use rmcp::model::{CallToolRequest, CallToolRequestParams, ClientRequest, Tool};
+use rmcp::service::{PeerRequestOptions, RunningService};
 use serde_json::Value;
 use sha1::{Digest as _, Sha1};
 use tempfile::TempDir;
@@ -238,6 +239,20 @@ impl Client {
                 refused: true,
             },
         }
+    }
+
+    /// Makes a call and takes it back a little later.
+    pub(crate) async fn call_and_cancel(&self, tool: &str, arguments: Value) {
+        let params = CallToolRequestParams::new(tool.to_owned())
+            .with_arguments(arguments.as_object().unwrap().clone());
+        let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
+        let handle = self
+            .0
+            .send_cancellable_request(request, PeerRequestOptions::no_options())
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        handle.cancel(None).await.unwrap();
     }
 
     pub(crate) async fn tools(&self) -> Vec<Tool> {

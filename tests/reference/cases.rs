@@ -168,6 +168,11 @@ async fn every_flaw_lets_its_attack_through_and_the_sound_server_does_not() {
         .map(|case| case.flaw.name())
         .chain(races)
         .collect();
-    let all: BTreeSet<_> = flaws().iter().map(|(name, _)| *name).collect();
+    // Those of the network are tried in `network`.
+    let all: BTreeSet<_> = flaws()
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| name.starts_with("fs."))
+        .collect();
     assert_eq!(covered, all);
 }

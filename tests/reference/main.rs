@@ -6,5 +6,6 @@
 mod bench;
 mod cases;
 mod kinds;
+mod network;
 mod races;
 mod sound;

@@ -59,6 +59,7 @@ fn channels() -> Vec<Arc<Channel>> {
             extension: String::from(".txt"),
             score: 1.0,
             proof: Proof::Proven { steps: Vec::new() },
+            net: watertight::channel::NetForm::default(),
             then: None,
             destructive: false,
         })
@@ -82,6 +83,7 @@ fn trials(bed: &Bed, policy: &Policy) -> Vec<Trial> {
             relaunch: true,
             allowed_is_argument: true,
             platform,
+            hosts: Err("no network"),
         };
         for trial in plan(&probes, &channels(), &terrain).trials {
             if !matches!(trial.fate, Fate::NotApplicable { .. }) {
@@ -283,6 +285,7 @@ fn is_forbidden(world: &World<'_>, scene: &Scene) {
             );
         }
         Claim::MaxFileSize => sizes(world, scene),
+        claim => panic!("{id}: {claim} is about hosts, and there is no network here"),
     }
 }
 

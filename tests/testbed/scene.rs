@@ -314,3 +314,38 @@ fn what_a_target_left_in_the_directories_of_a_trial_goes_too() {
     drop(scene);
     assert_eq!(tree(bed.base()), before);
 }
+
+#[test]
+fn what_is_left_to_the_testbed_goes_with_it() {
+    let (bed, mint) = (Bed::create().expect("a testbed"), Mint::new());
+    let aside = bed.aside().expect("the testbed is private").to_path_buf();
+    assert!(!aside.starts_with(bed.base()) && !bed.base().starts_with(&aside));
+    let text = r#"
+        [[plant]]
+        name = "secret"
+        file = { at = [{ "@" = "denied" }, "/notes.txt"] }
+        [[plant]]
+        name = "near"
+        file = { at = [{ "@" = "here" }, "/near.txt"] }
+        "#;
+    for geometry in [
+        Geometry::attack(&bed, "word", None),
+        Geometry::twin(&bed, "word", None),
+    ] {
+        let mut scene = scene(&bed, &mint, geometry, "word", &plants(text))
+            .expect("a scene")
+            .left_to(&bed);
+        let secret = scene.planted("secret").expect("it is planted").path.clone();
+        let near = scene.planted("near").expect("it is planted").path.clone();
+        scene.strike();
+        assert!(!near.exists(), "it would meet the next trial");
+        let outside = !secret.starts_with(&bed.allowed);
+        assert_eq!(secret.exists(), outside, "late effects are looked for");
+        drop(scene);
+        assert_eq!(tree(&bed.allowed), [bed.allowed.clone()].into());
+    }
+    assert!(tree(&aside).len() > 2, "it was moved, not removed");
+    let base = bed.base().to_path_buf();
+    assert!(bed.remove());
+    assert!(!base.exists() && !aside.exists());
+}

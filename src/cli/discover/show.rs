@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 
 use super::{Locked, Outcome};
 use crate::{
-    channel::{Change, Channel, Follow, PathForm, PatternForm, Proof, Take, Unbound},
+    channel::{Change, Channel, Follow, NetForm, PathForm, PatternForm, Proof, Take, Unbound},
     config::word,
-    probe::Role,
+    probe::{Role, Slot},
     report::{
         Look,
         terminal::page::{BOLD, CODE, FAINT, GOOD, PLAIN, Page, UNSURE, Wrap},
@@ -134,13 +134,29 @@ fn short(step: &str, look: &Look) -> String {
     format!("{head}…{tail} -> {came}")
 }
 
-/// Where the slots go, how paths are spelled, and how sure the names were.
+/// Where the slots go, how paths and hosts are spelled, and how sure the names were.
 fn takes(channel: &Channel) -> String {
     let mut parts: Vec<String> = channel
         .slots
         .iter()
         .map(|(slot, pointers)| format!("{} {}", word(slot), pointers.join(" + ")))
         .collect();
+    if channel.role.of_network() {
+        let joined = channel.slots.get(&Slot::Host) == channel.slots.get(&Slot::Port);
+        parts.extend(
+            match (channel.role, channel.net) {
+                (Role::HttpFetch, NetForm::Whole | NetForm::TextPort) => Some("whole URLs"),
+                (Role::HttpFetch, NetForm::Bare) => Some("URLs without their scheme"),
+                (Role::HttpFetch, NetForm::Host) => Some("hosts in place of URLs"),
+                (Role::NetConnect, _) if joined => Some("host and port in one"),
+                (Role::NetConnect, NetForm::TextPort) => Some("ports as text"),
+                _ => None,
+            }
+            .map(String::from),
+        );
+        parts.push(format!("score {:.2}", channel.score));
+        return parts.join(", ");
+    }
     let form = match channel.form {
         PathForm::Absolute => "absolute paths",
         PathForm::Relative => "relative paths",
@@ -283,8 +299,11 @@ struct Row<'a> {
     tool: &'a str,
     role: Role,
     proven: bool,
-    slots: &'a std::collections::BTreeMap<crate::probe::Slot, Vec<String>>,
+    slots: &'a std::collections::BTreeMap<Slot, Vec<String>>,
     form: PathForm,
+    /// Only of roles that reach hosts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    net: Option<NetForm>,
     pattern: PatternForm,
     extension: &'a str,
     score: f64,
@@ -348,6 +367,7 @@ fn row<'a>(outcome: &'a Outcome, channel: &'a Channel) -> Row<'a> {
         proven: channel.proof.proven(),
         slots: &channel.slots,
         form: channel.form,
+        net: channel.role.of_network().then_some(channel.net),
         pattern: channel.pattern,
         extension: &channel.extension,
         score: (f64::from(channel.score) * 100.0).round() / 100.0,

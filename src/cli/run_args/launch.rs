@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::word_of_flag;
-use crate::{channel::LOCK_FILE, config::Era};
+use crate::{
+    channel::LOCK_FILE,
+    config::{Era, Testbed},
+};
 
 /// Flags that say which target is started, and how it is spoken to.
 #[derive(Debug, Clone, Default, Args)]
@@ -79,6 +82,15 @@ pub struct LaunchArgs {
     /// Policy file: JSON, YAML or TOML
     #[arg(long, value_name = "FILE", help_heading = "What is tested")]
     pub policy: Option<String>,
+
+    /// World of the server: auto, host or namespace
+    #[arg(
+        long,
+        value_name = "WORLD",
+        help_heading = "How it runs",
+        value_parser = word_of_flag::<Testbed>
+    )]
+    pub testbed: Option<Testbed>,
 
     /// Calls in flight at once
     #[arg(long, short, value_name = "N", help_heading = "How it runs")]

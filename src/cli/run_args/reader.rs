@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde_json::{Map, Value};
 
 use crate::{
-    config::{Binding, Checker, Report, ReportFormat, ReportSpec, SetupCall},
+    config::{Binding, Checker, NetForm, Report, ReportFormat, ReportSpec, SetupCall},
     diag::{At, Diagnostic, Format, Source, word_of},
     probe::{Role, Slot},
 };
@@ -242,6 +242,7 @@ fn binding_of(text: &str) -> Result<Binding, String> {
         },
         arguments: Map::new(),
         form: None,
+        net: NetForm::default(),
         extension: None,
     })
 }

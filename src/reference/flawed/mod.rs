@@ -1,9 +1,10 @@
-//! The defects: checks that let too much through, and files touched by path.
+//! The defects: checks that let too much through, files touched by path, and hosts reached without a check.
 //!
 //! Everything here is wrong on purpose. A tool comes here only where a flaw is switched on; what a function does with
 //! a path is what the flaw's description says, and no more. The size limit still holds, and no open here waits for a
 //! peer, so that a flawed server is as quick and as bounded as the sound one.
 
+pub(super) mod net;
 mod read;
 mod repo;
 mod spelling;

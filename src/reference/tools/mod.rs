@@ -5,6 +5,7 @@
 mod archive;
 mod copy;
 mod list;
+mod net;
 mod patch;
 mod read;
 mod render;
@@ -13,6 +14,7 @@ mod write;
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use rmcp::handler::server::common::schema_for_type;
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde::de::DeserializeOwned;
@@ -30,6 +32,17 @@ enum Effect {
     Writes,
     /// Removes without putting anything in place; a client should ask before.
     Destroys,
+    /// Nothing here; it reaches hosts.
+    Reaches,
+}
+
+/// How a call is run.
+#[derive(Clone, Copy)]
+pub(super) enum Run {
+    /// On a thread of its own.
+    Blocks(fn(&World, JsonObject) -> Result<String, Refusal>),
+    /// Among others; dropped when the client cancels it.
+    Awaits(fn(Arc<World>, JsonObject) -> BoxFuture<'static, Result<String, Refusal>>),
 }
 
 /// One tool.
@@ -38,26 +51,34 @@ pub(super) struct ToolSpec {
     description: &'static str,
     effect: Effect,
     schema: fn() -> Arc<JsonObject>,
-    /// Runs a call; blocks.
-    pub(super) run: fn(&World, JsonObject) -> Result<String, Refusal>,
+    pub(super) run: Run,
 }
 
 impl ToolSpec {
+    /// Whether the server has the tool at all.
+    pub(super) fn exists(&self, world: &World) -> bool {
+        self.effect != Effect::Reaches || world.net.is_some()
+    }
+
     /// Whether the server's mode has the tool.
     pub(super) fn available(&self, world: &World) -> bool {
         const FORGOTTEN: [&str; 3] = ["edit_file", "move_file", "create_directory"];
-        self.effect == Effect::Reads
+        self.harmless()
             || !world.options.read_only
             || (world.has(Flaw::ReadOnlyPartial) && FORGOTTEN.contains(&self.name))
+    }
+
+    fn harmless(&self) -> bool {
+        matches!(self.effect, Effect::Reads | Effect::Reaches)
     }
 
     /// The tool as a client sees it.
     pub(super) fn declaration(&self) -> Tool {
         let hints = ToolAnnotations::new()
-            .read_only(self.effect == Effect::Reads)
+            .read_only(self.harmless())
             .destructive(self.effect == Effect::Destroys)
-            .idempotent(self.effect == Effect::Reads)
-            .open_world(false);
+            .idempotent(self.harmless())
+            .open_world(self.effect == Effect::Reaches);
         Tool::new(self.name, self.description, (self.schema)()).with_annotations(hints)
     }
 }
@@ -73,40 +94,43 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Declares the table: name, effect, argument type, function, description.
+/// Declares the table: name, effect, how it runs, function, argument type, description.
 macro_rules! tools {
-    ($($name:literal $effect:ident $module:ident::$function:ident($arguments:ident) $text:literal)*) => {
+    ($($name:literal $effect:ident $run:ident $module:ident::$function:ident($arguments:ident) $text:literal)*) => {
         /// Every tool, in the order in which they are listed.
         pub(super) static TOOLS: &[ToolSpec] = &[$(ToolSpec {
             name: $name,
             description: $text,
             effect: Effect::$effect,
             schema: schema_for_type::<$module::$arguments>,
-            run: $module::$function,
+            run: Run::$run($module::$function),
         },)*];
     };
 }
 
 tools! {
-    "read_file" Reads read::read_file(ReadFile) "Read a text file, or a part of it"
-    "read_files" Reads read::read_files(ReadFiles) "Read several text files at once"
-    "file_info" Reads read::file_info(FileInfo) "Show the size, modification time and SHA-256 of a file"
-    "get_note" Reads read::get_note(GetNote) "Show the note with an identifier: the file <id>.md or <id>.txt in the first allowed directory"
-    "stage_file" Reads read::stage_file(StageFile) "Read a file into memory; answers with an id for show_staged"
-    "show_staged" Reads read::show_staged(ShowStaged) "Show the content of a file that stage_file has read"
-    "list_directory" Reads list::list_directory(ListDirectory) "List the entries of a directory with their sizes"
-    "search_files" Reads list::search_files(SearchFiles) "Find the lines that contain a text in the files below a directory; links are not followed"
-    "render" Reads render::render(Render) "Render a text document; a line `@include PATH` is replaced by that file's content"
-    "read_archive" Reads archive::read_archive(ReadArchive) "Show the names and the text of the members of a zip, tar or tar.gz archive"
-    "git_log" Reads repo::git_log(GitLog) "Show the commit messages of a git repository"
-    "write_file" Writes write::write_file(WriteFile) "Create a file, or replace its content"
-    "edit_file" Writes write::edit_file(EditFile) "Replace texts in a file; answers with the difference"
-    "export_report" Writes write::export_report(ExportReport) "Save a short report with a title to a file"
-    "create_directory" Writes write::create_directory(CreateDirectory) "Create a directory and its missing parents"
-    "create_project" Writes write::create_project(CreateProject) "Create a project: a new directory with a README"
-    "delete_file" Destroys write::delete_file(DeleteFile) "Delete a file"
-    "copy_file" Writes copy::copy_file(CopyFile) "Copy a file, or a directory with what is in it"
-    "move_file" Writes copy::move_file(MoveFile) "Move or rename a file; the new name must not be taken"
-    "apply_patch" Writes patch::apply_patch(ApplyPatch) "Apply a unified diff whose paths are relative to the first allowed directory"
-    "extract_archive" Writes archive::extract_archive(ExtractArchive) "Extract a zip, tar or tar.gz archive into a directory"
+    "read_file" Reads Blocks read::read_file(ReadFile) "Read a text file, or a part of it"
+    "read_files" Reads Blocks read::read_files(ReadFiles) "Read several text files at once"
+    "file_info" Reads Blocks read::file_info(FileInfo) "Show the size, modification time and SHA-256 of a file"
+    "get_note" Reads Blocks read::get_note(GetNote) "Show the note with an identifier: the file <id>.md or <id>.txt in the first allowed directory"
+    "stage_file" Reads Blocks read::stage_file(StageFile) "Read a file into memory; answers with an id for show_staged"
+    "show_staged" Reads Blocks read::show_staged(ShowStaged) "Show the content of a file that stage_file has read"
+    "list_directory" Reads Blocks list::list_directory(ListDirectory) "List the entries of a directory with their sizes"
+    "search_files" Reads Blocks list::search_files(SearchFiles) "Find the lines that contain a text in the files below a directory; links are not followed"
+    "render" Reads Blocks render::render(Render) "Render a text document; a line `@include PATH` is replaced by that file's content"
+    "read_archive" Reads Blocks archive::read_archive(ReadArchive) "Show the names and the text of the members of a zip, tar or tar.gz archive"
+    "git_log" Reads Blocks repo::git_log(GitLog) "Show the commit messages of a git repository"
+    "write_file" Writes Blocks write::write_file(WriteFile) "Create a file, or replace its content"
+    "edit_file" Writes Blocks write::edit_file(EditFile) "Replace texts in a file; answers with the difference"
+    "export_report" Writes Blocks write::export_report(ExportReport) "Save a short report with a title to a file"
+    "create_directory" Writes Blocks write::create_directory(CreateDirectory) "Create a directory and its missing parents"
+    "create_project" Writes Blocks write::create_project(CreateProject) "Create a project: a new directory with a README"
+    "delete_file" Destroys Blocks write::delete_file(DeleteFile) "Delete a file"
+    "copy_file" Writes Blocks copy::copy_file(CopyFile) "Copy a file, or a directory with what is in it"
+    "move_file" Writes Blocks copy::move_file(MoveFile) "Move or rename a file; the new name must not be taken"
+    "apply_patch" Writes Blocks patch::apply_patch(ApplyPatch) "Apply a unified diff whose paths are relative to the first allowed directory"
+    "extract_archive" Writes Blocks archive::extract_archive(ExtractArchive) "Extract a zip, tar or tar.gz archive into a directory"
+    "http_get" Reaches Awaits net::http_get(HttpGet) "Fetch a URL with GET; answers with the status and the body"
+    "can_connect" Reaches Awaits net::can_connect(CanConnect) "Find out whether a TCP connection to a port of a host can be made"
+    "resolve" Reaches Awaits net::resolve(Resolve) "Look up the addresses of a host name"
 }

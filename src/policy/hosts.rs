@@ -1,0 +1,237 @@
+//! The hosts with which a policy is tested, computed from its ranges.
+//!
+//! Owns which addresses stand for "permitted" and "denied". No address is listed by hand but those that
+//! stand for the public internet.
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+use ipnet::IpNet;
+
+use super::{NameRule, Network};
+
+/// Stand for public hosts, in this order. Nothing is ever sent to the real ones.
+const PUBLIC: [Ipv4Addr; 4] = [
+    Ipv4Addr::new(93, 184, 216, 34),
+    Ipv4Addr::new(93, 184, 216, 35),
+    Ipv4Addr::new(151, 101, 1, 69),
+    Ipv4Addr::new(1, 1, 1, 1),
+];
+
+/// A private host that nobody is expected to reach.
+const PRIVATE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 5);
+
+/// The domain below which names are made for tests of policies that know no names (RFC 2606).
+const DOMAIN: &str = "example.net";
+
+/// The hosts with which a policy is tested.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hosts {
+    /// Addresses that the policy permits; the first is that of permitted names. None where the policy
+    /// permits no host at all: then no control can pass.
+    pub permitted: Vec<IpAddr>,
+    /// An address that the policy denies.
+    pub denied: Option<IpAddr>,
+    /// The first and last address of each denied range.
+    pub edges: Vec<IpAddr>,
+    /// Denied neighbours of each allowed range, and denied addresses whose text begins that of an
+    /// allowed one.
+    pub holes: Vec<IpAddr>,
+    /// A public address that no list names, of a policy with an allow-list.
+    pub unlisted: Option<IpAddr>,
+    /// A name that the policy permits by name, if it permits any.
+    pub named: Option<String>,
+    /// The domain below which names of the tests lie. They are permitted unless `named` is there.
+    pub domain: String,
+}
+
+impl Network {
+    /// The hosts with which the policy is tested.
+    #[must_use]
+    pub fn hosts(&self) -> Hosts {
+        let mut permitted: Vec<IpAddr> = self
+            .allowed
+            .iter()
+            .flatten()
+            .flat_map(|range| [range.addr(), range.broadcast()])
+            .chain(PUBLIC.map(IpAddr::V4))
+            .filter(|address| self.permits(*address))
+            .collect();
+        let mut seen = BTreeSet::new();
+        permitted.retain(|address| seen.insert(*address));
+        // Addresses of IPv4 first: every server can reach them.
+        permitted.sort_by_key(IpAddr::is_ipv6);
+        let named = self
+            .allowed_names
+            .iter()
+            .find_map(|rule| self.example(rule));
+        if permitted.is_empty() && named.is_some() {
+            // A list of names only: its names get the address of a public host.
+            permitted.push(IpAddr::V4(PUBLIC[0]));
+        }
+        Hosts {
+            denied: self.representative(&permitted),
+            edges: self.edges(&permitted),
+            holes: self.holes(&permitted),
+            unlisted: self.allowed.is_some().then_some(()).and_then(|()| {
+                let unlisted = |address: &IpAddr| {
+                    let ranges = self.allowed.iter().flatten().chain(&self.denied);
+                    !permitted.contains(address)
+                        && !ranges.clone().any(|range| range.contains(address))
+                };
+                PUBLIC.map(IpAddr::V4).into_iter().rev().find(unlisted)
+            }),
+            named,
+            domain: DOMAIN.to_owned(),
+            permitted,
+        }
+    }
+
+    /// A name that a rule permits and no other denies.
+    fn example(&self, rule: &NameRule) -> Option<String> {
+        let name = if rule.below {
+            format!("www.{}", rule.name)
+        } else {
+            rule.name.clone()
+        };
+        let denied = self.denied_names.iter().any(|denied| denied.covers(&name));
+        (!denied).then_some(name)
+    }
+
+    /// A denied address in the middle of the widest denied range of IPv4, else one that only the
+    /// allow-list denies.
+    fn representative(&self, permitted: &[IpAddr]) -> Option<IpAddr> {
+        let mut ranges: Vec<&IpNet> = self.denied.iter().collect();
+        ranges.sort_by_key(|range| (range.addr().is_ipv6(), range.prefix_len()));
+        let inside = ranges
+            .into_iter()
+            .filter(|range| !range.contains(&IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+        [IpAddr::V4(PRIVATE)]
+            .into_iter()
+            .chain(
+                inside
+                    .flat_map(|range| [after(range.addr(), 5), Some(range.addr())])
+                    .flatten(),
+            )
+            .chain(PUBLIC.map(IpAddr::V4).into_iter().rev())
+            .find(|address| !self.permits(*address) && !permitted.contains(address))
+    }
+
+    fn edges(&self, permitted: &[IpAddr]) -> Vec<IpAddr> {
+        let ends = self
+            .denied
+            .iter()
+            .flat_map(|range| [range.addr(), range.broadcast()]);
+        self.only_denied(ends, permitted)
+    }
+
+    fn holes(&self, permitted: &[IpAddr]) -> Vec<IpAddr> {
+        let neighbours = self.allowed.iter().flatten().flat_map(|range| {
+            [
+                before(range.addr(), 1),
+                after(range.broadcast(), 1),
+                shortened(range.addr()),
+            ]
+        });
+        self.only_denied(neighbours.flatten(), permitted)
+    }
+
+    fn only_denied(
+        &self,
+        addresses: impl Iterator<Item = IpAddr>,
+        permitted: &[IpAddr],
+    ) -> Vec<IpAddr> {
+        let mut seen = BTreeSet::new();
+        addresses
+            .filter(|address| !self.permits(*address) && !permitted.contains(address))
+            .filter(|address| seen.insert(*address))
+            .collect()
+    }
+}
+
+fn after(address: IpAddr, step: u32) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(v4) => v4
+            .to_bits()
+            .checked_add(step)
+            .map(|bits| Ipv4Addr::from_bits(bits).into()),
+        IpAddr::V6(v6) => v6
+            .to_bits()
+            .checked_add(step.into())
+            .map(|bits| Ipv6Addr::from_bits(bits).into()),
+    }
+}
+
+fn before(address: IpAddr, step: u32) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(v4) => v4
+            .to_bits()
+            .checked_sub(step)
+            .map(|bits| Ipv4Addr::from_bits(bits).into()),
+        IpAddr::V6(v6) => v6
+            .to_bits()
+            .checked_sub(step.into())
+            .map(|bits| Ipv6Addr::from_bits(bits).into()),
+    }
+}
+
+/// The address whose text is a beginning of this one's: `10.0.1.5` for `10.0.1.50`.
+fn shortened(address: IpAddr) -> Option<IpAddr> {
+    let text = address.to_string();
+    text.get(..text.len() - 1)?.parse().ok()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use crate::{diag::Source, policy::Policy};
+
+    fn hosts(text: &str) -> super::Hosts {
+        Policy::load(&Source::new("policy.toml", text))
+            .unwrap()
+            .network()
+            .hosts()
+    }
+
+    fn texts(addresses: &[std::net::IpAddr]) -> Vec<String> {
+        addresses.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_hole_in_a_denied_range() {
+        let hosts = hosts(
+            "[server.network]\nallowed_hosts = ['10.0.1.50/32']\ndenied_hosts = ['10.0.0.0/8']",
+        );
+        assert_eq!(texts(&hosts.permitted), ["10.0.1.50"]);
+        assert_eq!(hosts.denied.unwrap().to_string(), "10.0.0.5");
+        assert_eq!(texts(&hosts.holes), ["10.0.1.49", "10.0.1.51", "10.0.1.5"]);
+        assert_eq!(texts(&hosts.edges), ["10.0.0.0", "10.255.255.255"]);
+        assert_eq!(hosts.unlisted.unwrap().to_string(), "1.1.1.1");
+    }
+
+    #[test]
+    fn what_is_expected_of_anybody() {
+        let hosts = hosts("");
+        assert_eq!(
+            texts(&hosts.permitted[..2]),
+            ["93.184.216.34", "93.184.216.35"]
+        );
+        assert_eq!(hosts.denied.unwrap().to_string(), "10.0.0.5");
+        assert_eq!(hosts.unlisted, None);
+    }
+
+    #[test]
+    fn names_only_and_nothing_at_all() {
+        let by_name = hosts("[server.network]\nallowed_hosts = ['*.example.org']");
+        assert_eq!(by_name.named.as_deref(), Some("www.example.org"));
+        assert_eq!(texts(&by_name.permitted), ["93.184.216.34"]);
+        assert_eq!(by_name.denied.unwrap().to_string(), "10.0.0.5");
+        for nothing in ["allowed_hosts = []", "denied_hosts = ['0.0.0.0/0', '::/0']"] {
+            let hosts = hosts(&format!("[server.network]\n{nothing}"));
+            assert!(hosts.permitted.is_empty());
+            assert_eq!(hosts.denied.unwrap().to_string(), "10.0.0.5");
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! From what arrived to observations.
+//!
+//! Owns which hits are evidence: those that carry a word of the trial and went where the policy permits nothing.
+//! What carries no word and went to the trial's host is a signal, to be settled alone.
+
+use std::{net::IpAddr, time::Duration};
+
+use super::{Props, Wire, answered};
+use crate::{
+    judge::Observation,
+    policy::carried,
+    probe::{Claim, EvidenceKind},
+    run::stage::{Ask, Counting, Stage},
+    session::{Exchange, Outcome},
+    testbed::net::{Hit, Kind},
+};
+
+/// What a call may take beyond the policy's limit, at the least: start of the call, and a loaded machine.
+pub(super) const SLACK: Duration = Duration::from_secs(2);
+
+/// The port of resolvers.
+const DNS: u16 = 53;
+
+/// What was seen of a call.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    pub(super) proofs: Vec<Observation>,
+    pub(super) signals: Vec<Observation>,
+}
+
+impl Stage<'_> {
+    pub(super) fn look(
+        &self,
+        wire: Wire<'_>,
+        ask: &Ask<'_>,
+        props: &Props,
+        counting: Counting<'_>,
+        since: u64,
+        exchange: &Exchange,
+    ) -> Looked {
+        let mut looked = Looked::default();
+        if !matches!(counting, Counting::Forbidden) {
+            looked
+                .proofs
+                .extend(self.served(wire, ask, props, counting));
+            return looked;
+        }
+        match ask.claim {
+            Claim::TimeLimit => looked.proofs.extend(self.overtime(wire, exchange)),
+            Claim::RetryLimit => looked.proofs.extend(self.attempts(wire, props)),
+            Claim::Resolver => looked.proofs.extend(self.asked_elsewhere(wire, props)),
+            _ => {
+                looked
+                    .proofs
+                    .extend(self.arrived(wire, ask, props, Some(exchange)));
+                if ask.evidence.contains(&EvidenceKind::Query) {
+                    looked.proofs.extend(self.asked_for(wire, props));
+                }
+                if looked.proofs.is_empty() {
+                    looked.signals.extend(self.unnamed(wire, ask, since));
+                }
+            }
+        }
+        looked
+    }
+
+    /// What has arrived since the call was judged.
+    pub(in crate::run) fn late_net(&self, ask: &Ask<'_>, props: &Props) -> Vec<Observation> {
+        match (self.wire, ask.claim) {
+            (Some(wire), Claim::Resolver) => self.asked_elsewhere(wire, props),
+            (Some(wire), Claim::RetryLimit) => self.attempts(wire, props).into_iter().collect(),
+            (Some(wire), claim) if claim != Claim::TimeLimit => {
+                self.arrived(wire, ask, props, None)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn hits(&self, wire: Wire<'_>, props: &Props) -> Vec<Hit> {
+        props
+            .nonces()
+            .flat_map(|nonce| wire.glass.hits().of_nonce(nonce))
+            .filter(|hit| !hit.own)
+            .collect()
+    }
+
+    /// Hits of the trial at hosts that the policy denies.
+    fn arrived(
+        &self,
+        wire: Wire<'_>,
+        ask: &Ask<'_>,
+        props: &Props,
+        exchange: Option<&Exchange>,
+    ) -> Vec<Observation> {
+        let mut best: Vec<Hit> = Vec::new();
+        for hit in self.hits(wire, props) {
+            let denied = is_contact(&hit) && !wire.permits(hit.local.ip());
+            if !denied {
+                continue;
+            }
+            // Of one connection the hit that tells most is shown.
+            match best
+                .iter_mut()
+                .find(|known| known.local == hit.local && known.peer == hit.peer)
+            {
+                Some(known) if weight(known.kind) < weight(hit.kind) => *known = hit,
+                Some(_) => {}
+                None => best.push(hit),
+            }
+        }
+        best.truncate(4);
+        best.iter()
+            .map(|hit| {
+                let mut fact = told(hit);
+                if let Some(asked) = ask.host.filter(|asked| *asked != hit.local.ip()) {
+                    fact.push_str(&format!(", which the policy denies as it does {asked}"));
+                } else {
+                    fact.push_str(", which the policy denies");
+                }
+                if let Some(exchange) = exchange {
+                    fact.push_str("; ");
+                    fact.push_str(answered(exchange));
+                }
+                self.observed(hit, EvidenceKind::Connection, fact)
+            })
+            .collect()
+    }
+
+    /// What went to the trial's host during the call and carries no word of it.
+    fn unnamed(&self, wire: Wire<'_>, ask: &Ask<'_>, since: u64) -> Option<Observation> {
+        let target = ask.host?;
+        let same = |address: IpAddr| {
+            let plain =
+                |address: IpAddr| carried(address).map_or(address.to_canonical(), IpAddr::V4);
+            plain(address) == plain(target)
+        };
+        let hit = wire
+            .glass
+            .hits()
+            .since(since)
+            .into_iter()
+            .filter(|hit| !hit.own && hit.nonce.is_none() && is_contact(hit))
+            .find(|hit| same(hit.local.ip()))?;
+        let fact = format!("{} during the call, without a word of its own", told(&hit));
+        Some(self.observed(&hit, EvidenceKind::Connection, fact))
+    }
+
+    /// What shows that a permitted place was reached.
+    fn served(
+        &self,
+        wire: Wire<'_>,
+        ask: &Ask<'_>,
+        props: &Props,
+        counting: Counting<'_>,
+    ) -> Vec<Observation> {
+        let timed = matches!(ask.claim, Claim::TimeLimit | Claim::RetryLimit);
+        let mut proofs: Vec<Observation> = props
+            .tokens()
+            .flat_map(|token| self.sightings.seen(token.slot()))
+            .filter(|seen| seen.sighting.proof)
+            .map(|seen| Observation {
+                witness: seen.witness.to_owned(),
+                kind: EvidenceKind::Token,
+                fact: String::from("the token of a permitted place came back"),
+                at_ms: seen.at_ms,
+                decoders: seen
+                    .sighting
+                    .decoders
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
+                excerpt: Some(seen.sighting.excerpt.clone()),
+            })
+            .collect();
+        // Who is slow or fails must be served in the end: to be asked is not enough.
+        if timed {
+            return proofs;
+        }
+        let meant = match counting {
+            Counting::Named(_) => wire.denied(ask, true),
+            _ => None,
+        };
+        let two = wire.hosts.permitted.len() > 1;
+        let arrived = self
+            .hits(wire, props)
+            .into_iter()
+            .find(|hit| match hit.kind {
+                Kind::Query => ask.channel.role == crate::probe::Role::NetResolve,
+                _ if !is_contact(hit) || !wire.permits(hit.local.ip()) => false,
+                // Where two hosts are permitted, the twin counts at the one that stands for the denied one.
+                _ => !two || meant.is_none_or(|meant| same_host(meant, hit.local.ip())),
+            });
+        if meant.is_some() && two {
+            proofs.clear();
+        }
+        if let Some(hit) = arrived {
+            let fact = format!("{}, which the policy permits", told(&hit));
+            proofs.insert(0, self.observed(&hit, EvidenceKind::Connection, fact));
+        }
+        proofs
+    }
+
+    /// A call that outlasted the policy's limit.
+    fn overtime(&self, wire: Wire<'_>, exchange: &Exchange) -> Option<Observation> {
+        let limit = wire.time_limit?;
+        let slack = SLACK.max(limit.mul_f64(0.2));
+        let unanswered = matches!(exchange.outcome, Outcome::Timeout);
+        (exchange.took > limit + slack).then(|| Observation {
+            witness: String::from("clock"),
+            kind: EvidenceKind::Limit,
+            fact: format!(
+                "the call {} {:.1} s; the policy permits {} s",
+                if unanswered {
+                    "was not answered for"
+                } else {
+                    "took"
+                },
+                exchange.took.as_secs_f64(),
+                limit.as_secs_f64()
+            ),
+            at_ms: self.now_ms(),
+            decoders: Vec::new(),
+            excerpt: None,
+        })
+    }
+
+    /// More attempts than the policy permits.
+    fn attempts(&self, wire: Wire<'_>, props: &Props) -> Option<Observation> {
+        let permitted = wire.retries? + 1;
+        let requests: Vec<Hit> = self
+            .hits(wire, props)
+            .into_iter()
+            .filter(|hit| hit.kind == Kind::Request)
+            .collect();
+        let last = requests.last()?;
+        (requests.len() > permitted as usize).then(|| {
+            let fact = format!(
+                "{} requests arrived for one call; the policy permits {permitted}",
+                requests.len()
+            );
+            self.observed(last, EvidenceKind::Limit, fact)
+        })
+    }
+
+    /// Questions of the trial at a resolver that may not be asked.
+    fn asked_elsewhere(&self, wire: Wire<'_>, props: &Props) -> Vec<Observation> {
+        let Some(only) = wire.network.resolver else {
+            return Vec::new();
+        };
+        self.hits(wire, props)
+            .iter()
+            .filter(|hit| hit.kind == Kind::Query && hit.local.ip() != only)
+            .take(2)
+            .map(|hit| {
+                let fact = format!("{}; the policy permits {only} only", told(hit));
+                self.observed(hit, EvidenceKind::Query, fact)
+            })
+            .collect()
+    }
+
+    /// Questions for a name that the policy denies, whoever was asked.
+    fn asked_for(&self, wire: Wire<'_>, props: &Props) -> Vec<Observation> {
+        self.hits(wire, props)
+            .iter()
+            .filter(|hit| hit.kind == Kind::Query)
+            .take(1)
+            .map(|hit| {
+                self.observed(
+                    hit,
+                    EvidenceKind::Query,
+                    format!("{}, a name that the policy denies", told(hit)),
+                )
+            })
+            .collect()
+    }
+
+    fn observed(&self, hit: &Hit, kind: EvidenceKind, fact: String) -> Observation {
+        Observation {
+            witness: String::from(match hit.kind {
+                Kind::Query => "resolver",
+                Kind::Syn | Kind::Datagram | Kind::Echo => "packets",
+                _ => "sink",
+            }),
+            kind,
+            fact,
+            at_ms: u64::try_from(hit.at.saturating_duration_since(self.began).as_millis())
+                .unwrap_or(u64::MAX),
+            decoders: Vec::new(),
+            excerpt: excerpt(hit),
+        }
+    }
+}
+
+fn same_host(meant: IpAddr, met: IpAddr) -> bool {
+    let plain = |address: IpAddr| carried(address).map_or(address.to_canonical(), IpAddr::V4);
+    plain(meant) == plain(met)
+}
+
+/// Whether the hit is contact with a host, and not the business of a resolver.
+fn is_contact(hit: &Hit) -> bool {
+    match hit.kind {
+        Kind::Connection | Kind::TlsHello | Kind::Request | Kind::Bytes | Kind::Echo => true,
+        Kind::Syn | Kind::Datagram => hit.local.port() != DNS,
+        Kind::TlsFailed | Kind::Closed | Kind::Query => false,
+    }
+}
+
+/// How much a hit tells.
+fn weight(kind: Kind) -> u8 {
+    match kind {
+        Kind::Request => 4,
+        Kind::TlsHello => 3,
+        Kind::Bytes => 2,
+        Kind::Connection => 1,
+        _ => 0,
+    }
+}
+
+/// The hit in words.
+fn told(hit: &Hit) -> String {
+    let to = hit.local;
+    match hit.kind {
+        Kind::Request => format!("a request arrived at {to}"),
+        Kind::TlsHello => format!("a TLS handshake began at {to}"),
+        Kind::Bytes => format!("bytes arrived at {to}"),
+        Kind::Connection | Kind::Syn => format!("a connection arrived at {to}"),
+        Kind::Datagram => format!("a datagram arrived at {to}"),
+        Kind::Echo => format!("a ping arrived at {}", to.ip()),
+        Kind::Query => format!(
+            "a question for {} ({}) arrived at {}",
+            hit.host.as_deref().unwrap_or("a name"),
+            hit.path.as_deref().unwrap_or("any type"),
+            to.ip()
+        ),
+        Kind::Closed | Kind::TlsFailed => format!("a connection to {to} ended"),
+    }
+}
+
+/// The first line of what came, and the host that it names.
+fn excerpt(hit: &Hit) -> Option<String> {
+    /// Enough for a method and a path.
+    const SHOWN: usize = 120;
+    let line: String = String::from_utf8_lossy(hit.raw.split(|byte| *byte == b'\r').next()?)
+        .chars()
+        .take(SHOWN)
+        .flat_map(char::escape_default)
+        .collect();
+    (!line.is_empty()).then_some(line)
+}
