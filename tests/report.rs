@@ -1,5 +1,7 @@
 //! Reports: they add up, their looks, their files, and what hostile text can do to them.
 
+#[path = "report/formats.rs"]
+mod formats;
 #[path = "report/sample.rs"]
 mod sample;
 #[path = "report/tally.rs"]
@@ -275,7 +277,7 @@ fn formats_are_named() {
     let error = "xml"
         .parse::<Format>()
         .expect_err("there is no such format");
-    assert_snapshot!(error, @"unknown report format `xml`; known formats: text, json, html");
+    assert_snapshot!(error, @"unknown report format `xml`; known formats: text, json, html, junit, sarif, markdown, jsonl, in-toto, oscal");
     assert_eq!(
         parse_destination("json=a=b.json"),
         Ok((Format::Json, "a=b.json".into()))

@@ -5,25 +5,28 @@
 use std::path::PathBuf;
 
 use super::{
+    event_log::EventLog,
     interrupt::Interrupts,
     print::{complain, deliver},
     style,
 };
 use crate::{
-    config::{Settings, Verbosity},
+    config::{ReportFormat, Settings, Verbosity},
     exit::Exit,
-    report::{Format, Report, render_terminal, write_reports},
+    report::{Format, Report, conclusion_line, render_terminal, write_reports},
 };
 
 /// Delivers the report. An interrupt ends the wait for a pipe that nobody reads.
 pub(super) async fn conclude(
     settings: &Settings,
     report: Report,
+    log: EventLog,
     interrupts: &mut Interrupts,
 ) -> Exit {
     let deliveries = Deliveries::of(settings);
     let code = report.summary.exit_code;
-    let lost = tokio::select! {
+    log.write(&conclusion_line(&report));
+    let mut lost = tokio::select! {
         lost = tokio::task::spawn_blocking(move || deliveries.make(&report)) => {
             // What it panicked with has been told already.
             lost.unwrap_or_default()
@@ -33,6 +36,7 @@ pub(super) async fn conclude(
              fix: look whether somebody reads the pipe that a report goes to",
         )],
     };
+    lost.extend(log.lost());
     for why in &lost {
         complain(why);
     }
@@ -51,6 +55,8 @@ pub(super) async fn conclude(
 struct Deliveries {
     files: Vec<(Format, PathBuf)>,
     printed: Vec<Format>,
+    /// Whether standard output has the events.
+    followed: bool,
     verbosity: Verbosity,
 }
 
@@ -59,9 +65,15 @@ impl Deliveries {
         let mut made = Self {
             files: Vec::new(),
             printed: Vec::new(),
+            followed: false,
             verbosity: settings.verbosity,
         };
         for wanted in &settings.reports {
+            // Written by now.
+            if wanted.format == ReportFormat::Jsonl {
+                made.followed |= wanted.path.is_none();
+                continue;
+            }
             let format = Format::from(wanted.format);
             match &wanted.path {
                 Some(path) => made.files.push((format, PathBuf::from(path))),
@@ -78,7 +90,7 @@ impl Deliveries {
             .iter()
             .map(ToString::to_string)
             .collect();
-        let texts: Vec<String> = if self.printed.is_empty() {
+        let texts: Vec<String> = if self.printed.is_empty() && !self.followed {
             vec![self.page(report)]
         } else {
             self.printed

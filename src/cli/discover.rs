@@ -18,7 +18,8 @@ use super::{
     lock,
     print::{problem, put},
     progress::{Detail, Progress},
-    run::{Failure, JOBS, bed, endpoint, exists, given, options, placeholders, pour, setup, trust},
+    promise::exists,
+    run::{Failure, JOBS, bed, endpoint, given, options, placeholders, pour, setup, trust},
     style,
 };
 use crate::{

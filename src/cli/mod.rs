@@ -9,6 +9,7 @@ pub mod demo;
 pub mod discover;
 pub mod doctor;
 mod drive;
+mod event_log;
 pub mod explain;
 mod failure;
 mod interrupt;
@@ -16,6 +17,7 @@ pub mod list;
 mod lock;
 mod print;
 pub mod progress;
+mod promise;
 pub mod render;
 pub mod run;
 mod run_args;
@@ -57,7 +59,7 @@ enum Command {
     /// Find out which tools do what, with proof, and lock it in a file
     Discover(Box<discover::DiscoverArgs>),
     /// Make any format from a JSON report
-    Render(render::RenderArgs),
+    Render(Box<render::RenderArgs>),
     /// Say which testbed this machine can have, and what would enable it
     Doctor(doctor::DoctorArgs),
     /// List the probes
@@ -129,8 +131,8 @@ fn perform() -> Exit {
 /// A subcommand, as far as it can be prepared by a process with one thread.
 enum Task {
     /// One that starts targets, in the world that they are to have.
-    Contained(Command, Box<Settings>),
-    Other(Command),
+    Contained(Box<Command>, Box<Settings>),
+    Other(Box<Command>),
 }
 
 impl Command {
@@ -142,21 +144,21 @@ impl Command {
             Self::Discover(args) => discover::settle(args)?,
             Self::SelfTest(_) => self_test::settle(),
             Self::Doctor(args) => return Err(doctor::examine(stage, args)),
-            _ => return Ok(Task::Other(self)),
+            _ => return Ok(Task::Other(Box::new(self))),
         };
         let settings = Box::new(bottle::enter(stage, settings)?);
-        Ok(Task::Contained(self, settings))
+        Ok(Task::Contained(Box::new(self), settings))
     }
 }
 
 impl Task {
     async fn perform(self) -> Exit {
         match self {
-            Self::Contained(Command::Discover(args), settings) => {
-                discover::settled(&args, &settings).await
-            }
-            Self::Contained(Command::SelfTest(args), _) => self_test::run(&args).await,
-            Self::Contained(_, settings) => run::settled(&settings).await,
+            Self::Contained(command, settings) => match *command {
+                Command::Discover(args) => discover::settled(&args, &settings).await,
+                Command::SelfTest(args) => self_test::run(&args).await,
+                _ => run::settled(&settings).await,
+            },
             Self::Other(command) => command.run().await,
         }
     }

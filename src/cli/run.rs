@@ -16,10 +16,12 @@ use super::{
     calibration::recall,
     conclude::conclude,
     drive::drive,
+    event_log::EventLog,
     interrupt::Interrupts,
     lock,
     print::{problem, shout},
     progress::{Detail, Progress},
+    promise::{exists, policy_path},
     select::{Selection, select},
     shield::REPORT_IT,
 };
@@ -28,7 +30,7 @@ use crate::{
     config::{self, Reach, Settings, TargetSpec, Verbosity},
     diag::{Diagnostic, Look},
     exit::Exit,
-    policy::{Placeholders, Policy},
+    policy::Placeholders,
     report::{Calibration, Harness, Report, Surroundings, Thresholds, assemble},
     run::{self, Event, Order, Setup},
     session::{Endpoint, Era, HttpEndpoint, Launch, Limits, Options, Transcript, claim_orphans},
@@ -81,18 +83,26 @@ pub async fn settled(settings: &Settings) -> Exit {
         Verbosity::Normal => Detail::Normal,
         Verbosity::Verbose => Detail::Verbose,
     });
+    let log = EventLog::open(settings);
     let made = report(
         settings,
         &pour().await,
-        &|event| progress.show(&event),
+        &|event| {
+            log.tell(&event);
+            progress.show(&event);
+        },
         recall(),
         &mut interrupts,
     )
     .await;
     drop(progress);
     match made {
-        Ok(report) => conclude(settings, report, &mut interrupts).await,
-        Err(failure) => failure.tell(),
+        Ok(report) => conclude(settings, report, log, &mut interrupts).await,
+        Err(failure) => {
+            // What was lost is of no account beside that there is no report.
+            let _ = log.lost();
+            failure.tell()
+        }
     }
 }
 
@@ -166,6 +176,7 @@ pub(super) async fn report(
         cwd: target.cwd,
         policy: serde_json::to_value(policy.document()).unwrap_or(Value::Null),
         policy_path: policy_path(settings),
+        lines: &policy,
         testbed: match (Bottle::around(), &settings.target.allowed) {
             (Some(_), _) => "namespace",
             (None, Some(_)) => "remote",
@@ -252,25 +263,6 @@ pub(super) fn placeholders(bed: &Bed) -> Placeholders {
         .with("outside", text(&bed.outside))
         .with("home", text(&bed.home))
         .with("tmp", text(&bed.tmp))
-}
-
-/// Allowed paths must exist: a server that starts without its directory shows nothing.
-pub(super) fn exists(policy: &Policy) -> Result<(), Failure> {
-    let missing: Vec<&str> = policy
-        .allowed_paths()
-        .into_iter()
-        .flatten()
-        .map(|entry| entry.text.as_str())
-        .filter(|path| !Path::new(path).exists())
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::Input(format!(
-        "the policy allows {}, which does not exist here\n\
-         write `{{allowed}}` in the policy and in the command line for a directory that the run makes itself",
-        missing.join(" and ")
-    )))
 }
 
 /// How the target is reached in this run.
@@ -444,9 +436,4 @@ pub(super) fn given(settings: &Settings, places: &Placeholders) -> Result<Vec<Ch
         Ok(Channel::given(binding, fixed))
     };
     settings.bindings.iter().map(channel).collect()
-}
-
-fn policy_path(settings: &Settings) -> Option<&Path> {
-    let path = Path::new(settings.policy.source().name());
-    path.is_file().then_some(path)
 }

@@ -59,7 +59,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", help_heading = "How it runs")]
     pub seed: Option<u64>,
 
-    /// Write a report, text or json; repeatable
+    /// Write a report (formats: see render); repeatable
     #[arg(long, value_name = "FORMAT=PATH", help_heading = "Output")]
     pub report: Vec<String>,
 

@@ -3,11 +3,15 @@
 //! Owns the cells: every probe against the sound reference target and against each flaw that it
 //! names, and the dummies on none of which anything may be held. The verdicts come from real runs.
 
+mod terms;
+
 use std::path::Path;
 
 use clap::{Args, Parser};
 use futures::{StreamExt as _, future::join, stream};
 use serde::{Deserialize, Serialize};
+
+use terms::{FILES, LISTED, NAMED, PUBLIC, RANGES, READ_ONLY, Terms, terms};
 
 use super::{
     RunArgs,
@@ -22,7 +26,7 @@ use crate::{
     exit::Exit,
     judge::Verdict,
     policy::Policy,
-    probe::{Catalog, Claim, Platform, Probe, Sound},
+    probe::{Catalog, Platform, Probe, Sound},
     report::{Calibration, Report, verdict_word},
     testbed::net::Glass,
 };
@@ -75,123 +79,6 @@ impl Cell {
             (Expected::Undecided, Err(_)) => true,
             (Expected::Exactly(_), Err(_)) => false,
         }
-    }
-}
-
-/// What is claimed, and the same as flags of the reference target.
-#[derive(Debug)]
-struct Terms {
-    policy: &'static str,
-    flags: &'static [&'static str],
-}
-
-/// Every claim on files that a target which may write can keep.
-static FILES: Terms = Terms {
-    policy: r#"
-[capabilities.filesystem]
-allowed_paths = ["{allowed}"]
-denied_paths = ["{allowed}/private", "{allowed}/.env", "**/*.pem"]
-max_file_size_mb = 1
-protected_names = [".mcp.json", ".git/config"]
-"#,
-    flags: &[
-        "--deny",
-        "{allowed}/private",
-        "--deny",
-        "{allowed}/.env",
-        "--deny",
-        "**/*.pem",
-        "--max-file-size",
-        "1048576",
-        "--protect",
-        ".mcp.json",
-        "--protect",
-        ".git/config",
-    ],
-};
-
-/// All writing is forbidden.
-static READ_ONLY: Terms = Terms {
-    policy: r#"
-[capabilities.filesystem]
-allowed_paths = ["{allowed}"]
-read_only = true
-"#,
-    flags: &["--read-only"],
-};
-
-/// Public hosts only, as anybody would expect.
-static PUBLIC: Terms = Terms {
-    policy: r#"
-[capabilities.filesystem]
-allowed_paths = ["{allowed}"]
-"#,
-    flags: &["--network"],
-};
-
-/// Ranges are denied, and nothing else.
-static RANGES: Terms = Terms {
-    policy: r#"
-[server.network]
-denied_hosts = ["10.0.0.0/8", "172.16.0.0/12"]
-"#,
-    flags: &["--deny-host", "10.0.0.0/8", "--deny-host", "172.16.0.0/12"],
-};
-
-/// Few hosts are allowed, one resolver, little time and one retry.
-static LISTED: Terms = Terms {
-    policy: r#"
-[server]
-timeout_seconds = 1
-max_retries = 1
-
-[server.network]
-allowed_hosts = ["10.0.1.5", "93.184.216.34"]
-denied_hosts = ["10.0.0.0/8"]
-dns_override = "10.0.1.10"
-"#,
-    flags: &[
-        "--allow-host",
-        "10.0.1.5",
-        "--allow-host",
-        "93.184.216.34",
-        "--deny-host",
-        "10.0.0.0/8",
-        "--dns",
-        "10.0.1.10",
-        "--timeout",
-        "1",
-        "--retries",
-        "1",
-    ],
-};
-
-/// Hosts are allowed by name.
-static NAMED: Terms = Terms {
-    policy: r#"
-[server.network]
-allowed_hosts = ["*.example.org"]
-"#,
-    flags: &["--allow-host", "*.example.org"],
-};
-
-/// The terms on which a claim is tested.
-fn terms(claim: Claim) -> &'static Terms {
-    match claim {
-        Claim::ReadOnly => &READ_ONLY,
-        Claim::Host => &PUBLIC,
-        Claim::HostRange => &RANGES,
-        Claim::HostHole
-        | Claim::UnlistedHost
-        | Claim::Resolver
-        | Claim::TimeLimit
-        | Claim::RetryLimit => &LISTED,
-        Claim::HostName | Claim::OnlyNames => &NAMED,
-        Claim::Outside
-        | Claim::DeniedInside
-        | Claim::DeniedPattern
-        | Claim::MaxFileSize
-        | Claim::ProtectedNames => &FILES,
     }
 }
 

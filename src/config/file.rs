@@ -156,6 +156,18 @@ pub enum ReportFormat {
     Json,
     /// One page for a browser.
     Html,
+    /// JUnit XML, for the test views of CI systems.
+    Junit,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// For the summary page of a CI job.
+    Markdown,
+    /// JSON Lines: the events of the run, written while it goes on.
+    Jsonl,
+    /// An unsigned in-toto statement with a test result.
+    InToto,
+    /// OSCAL assessment results.
+    Oscal,
 }
 
 /// A tool whose use is told instead of found out. It is still proven before it is relied on.

@@ -190,6 +190,58 @@ impl Policy {
         }
     }
 
+    /// The line of its source, from 1, where the policy makes a claim; `None` when it makes none
+    /// or its source is no text of the user's.
+    #[must_use]
+    pub fn line_of(&self, claim: Claim) -> Option<usize> {
+        if claim.of_network() {
+            return self.line_of_network(claim);
+        }
+        let files = self.filesystem.as_ref()?;
+        let written = self.document.capabilities.as_ref();
+        let written = written.and_then(|all| all.filesystem.as_ref())?;
+        let denied = |pattern| {
+            let denied = files.denied_inside();
+            let first = denied.iter().find(|denied| denied.pattern == pattern)?;
+            Some(first.entry.location.as_ref()?.line)
+        };
+        match claim {
+            Claim::Outside => Some(files.allowed_at.as_ref()?.line),
+            Claim::DeniedInside => denied(false),
+            Claim::DeniedPattern => denied(true),
+            Claim::MaxFileSize => self.line_at(&written.max_file_size_mb.as_ref()?.span),
+            Claim::ReadOnly => Some(files.read_only_at.as_ref()?.line),
+            Claim::ProtectedNames => {
+                let (entry, _) = files.protected.first()?;
+                Some(entry.location.as_ref()?.line)
+            }
+            _ => None,
+        }
+    }
+
+    fn line_of_network(&self, claim: Claim) -> Option<usize> {
+        let server = self.document.server.as_ref()?;
+        let hosts = || {
+            let network = server.network.as_ref()?;
+            let listed = network.denied_hosts.first();
+            listed.or_else(|| network.allowed_hosts.as_ref()?.first())
+        };
+        let allowed = || server.network.as_ref()?.allowed_hosts.as_ref()?.first();
+        let span = match claim {
+            Claim::Host | Claim::HostRange => &hosts()?.span,
+            Claim::HostHole | Claim::UnlistedHost | Claim::HostName => &allowed()?.span,
+            Claim::Resolver => &server.network.as_ref()?.dns_override.as_ref()?.span,
+            Claim::TimeLimit => &server.timeout_seconds.as_ref()?.span,
+            Claim::RetryLimit => &server.max_retries.as_ref()?.span,
+            _ => return None,
+        };
+        self.line_at(span)
+    }
+
+    fn line_at(&self, span: &std::ops::Range<usize>) -> Option<usize> {
+        (!span.is_empty()).then(|| self.source.position(span.start).0)
+    }
+
     /// Denied places and patterns that lie below an allowed path, in the order of the file; all
     /// of them when there is no allow-list.
     #[must_use]

@@ -9,11 +9,12 @@ use crate::{
     channel::Channel,
     judge::{Basis, Control, Facts, Observation, Ruling, Twin, Verdict},
     plan::Fate,
+    policy::Policy,
     probe::{Probe, Role},
     report::{
-        AccountError, Calibration, Calls, EvidenceReport, Findings, Harness, NotTested, Report,
-        TargetReport, TestbedReport, Thresholds, ToolReport, TrialReport, WitnessReport,
-        probe_report, repro,
+        AccountError, Calibration, Calls, EvidenceReport, Findings, Harness, NotTested, Place,
+        ProbeReport, Report, TargetReport, TestbedReport, Thresholds, ToolReport, TrialReport,
+        WitnessReport, probe_report, repro,
     },
     run::{Outcome, Ran},
 };
@@ -37,6 +38,8 @@ pub struct Surroundings<'a> {
     pub policy: serde_json::Value,
     /// The policy file, for the lines that repeat a trial.
     pub policy_path: Option<&'a Path>,
+    /// The policy itself, for the lines of its claims.
+    pub lines: &'a Policy,
     /// `host` or `remote`.
     pub testbed: &'static str,
     /// The allowed directory.
@@ -106,7 +109,14 @@ pub fn assemble(ran: &Ran, around: Surroundings<'_>) -> Result<Report, AccountEr
             let reason = whole
                 .then(|| trials.first().map(|trial| trial.reason.clone()))
                 .flatten();
-            probe_report(probe, trials, reason)
+            ProbeReport {
+                claimed: around.policy_path.and_then(|path| {
+                    let line = around.lines.line_of(probe.claim)?;
+                    let file = path.display().to_string();
+                    Some(Place { file, line })
+                }),
+                ..probe_report(probe, trials, reason)
+            }
         })
         .collect();
     let (bound, offered) = roles(&ran.discovery.channels);

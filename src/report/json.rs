@@ -28,6 +28,25 @@ pub(crate) fn plain(value: &impl Serialize) -> String {
     String::from_utf8(bytes).expect("the serializer writes UTF-8")
 }
 
+/// A value as one line of JSON that is safe to print, with its line feed.
+pub(crate) fn compact(value: &impl Serialize) -> String {
+    let value = serde_json::to_string(value)
+        .expect("what is printed has string keys and finite numbers, and memory takes all bytes");
+    let mut line = String::with_capacity(value.len() + 1);
+    for c in value.chars() {
+        if is_plain(c) {
+            line.push(c);
+        } else {
+            // Outside of strings JSON of ours has ASCII only, so this is inside of one.
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                line.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    line.push('\n');
+    line
+}
+
 /// JSON Schema of the report, version 1.
 #[must_use]
 pub fn schema() -> Schema {

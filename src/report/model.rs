@@ -170,6 +170,9 @@ pub struct ProbeReport {
     pub fix: String,
     /// Where it is catalogued.
     pub references: References,
+    /// Where the policy makes the claim that it asks about, when a file does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<Place>,
     /// Worst of its trials.
     pub verdict: Verdict,
     /// Of a held probe: the strength of its weakest held trial.
@@ -178,6 +181,16 @@ pub struct ProbeReport {
     pub reason: Option<String>,
     /// Its trials, in order of id.
     pub trials: Vec<TrialReport>,
+}
+
+/// A line of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// Its path as the user wrote it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
 }
 
 /// One trial.

@@ -78,6 +78,7 @@ pub fn probe_report(
         why: probe.why.clone(),
         fix: probe.fix.clone(),
         references: probe.references.clone(),
+        claimed: None,
         verdict,
         strength,
         reason,

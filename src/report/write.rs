@@ -15,7 +15,10 @@ use thiserror::Error;
 
 use crate::{
     config::ReportFormat,
-    report::{Look, Report, render_html, render_json, render_terminal},
+    report::{
+        Look, Report, render_html, render_in_toto, render_json, render_jsonl, render_junit,
+        render_markdown, render_oscal, render_sarif, render_terminal,
+    },
     testbed::namespace::Bottle,
 };
 
@@ -28,11 +31,33 @@ pub enum Format {
     Json,
     /// One page for a browser.
     Html,
+    /// JUnit XML, for the test views of CI systems.
+    Junit,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// For the summary page of a CI job.
+    Markdown,
+    /// JSON Lines: the events of the run, written while it goes on.
+    Jsonl,
+    /// An unsigned in-toto statement with a test result.
+    InToto,
+    /// OSCAL assessment results.
+    Oscal,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: &'static [Format] = &[Format::Terminal, Format::Json, Format::Html];
+    pub const ALL: &'static [Format] = &[
+        Format::Terminal,
+        Format::Json,
+        Format::Html,
+        Format::Junit,
+        Format::Sarif,
+        Format::Markdown,
+        Format::Jsonl,
+        Format::InToto,
+        Format::Oscal,
+    ];
 
     /// The word by which a user names it.
     #[must_use]
@@ -41,6 +66,12 @@ impl Format {
             Format::Terminal => "text",
             Format::Json => "json",
             Format::Html => "html",
+            Format::Junit => "junit",
+            Format::Sarif => "sarif",
+            Format::Markdown => "markdown",
+            Format::Jsonl => "jsonl",
+            Format::InToto => "in-toto",
+            Format::Oscal => "oscal",
         }
     }
 
@@ -58,6 +89,12 @@ impl Format {
             ),
             Format::Json => render_json(report),
             Format::Html => render_html(report),
+            Format::Junit => render_junit(report),
+            Format::Sarif => render_sarif(report),
+            Format::Markdown => render_markdown(report),
+            Format::Jsonl => render_jsonl(report),
+            Format::InToto => render_in_toto(report),
+            Format::Oscal => render_oscal(report),
         }
     }
 }
@@ -68,6 +105,12 @@ impl From<ReportFormat> for Format {
             ReportFormat::Text => Format::Terminal,
             ReportFormat::Json => Format::Json,
             ReportFormat::Html => Format::Html,
+            ReportFormat::Junit => Format::Junit,
+            ReportFormat::Sarif => Format::Sarif,
+            ReportFormat::Markdown => Format::Markdown,
+            ReportFormat::Jsonl => Format::Jsonl,
+            ReportFormat::InToto => Format::InToto,
+            ReportFormat::Oscal => Format::Oscal,
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod codes;
 mod input;
+mod render;
 mod reports;
 mod run;
 mod signals;

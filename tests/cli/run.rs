@@ -260,6 +260,11 @@ impl Ran {
         self
     }
 
+    /// The text of a file that the run wrote.
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.cwd.path().join(name)).expect("the run wrote it")
+    }
+
     /// A file of the working directory, as JSON.
     pub(crate) fn json(&self, name: &str) -> serde_json::Value {
         let text = fs::read_to_string(self.cwd.path().join(name))

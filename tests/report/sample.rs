@@ -65,6 +65,7 @@ pub(crate) fn probe(id: &str, priority: Priority, trials: Vec<TrialReport>) -> P
         why: String::from("Whoever can call the tool gets what lies behind the boundary."),
         fix: String::from("Resolve the path first, then compare it, then open what was compared."),
         references: References::default(),
+        claimed: None,
         verdict,
         strength,
         reason: None,
@@ -141,6 +142,55 @@ pub(crate) fn findings() -> Findings {
 /// The report of [`findings`].
 pub(crate) fn report() -> Report {
     Report::new(findings()).expect("the sample adds up")
+}
+
+/// Breaks out of whatever it is put into: terminal, XML, HTML, Markdown, JSON, a template.
+pub(crate) const HOSTILE: &str = "\u{1b}[31m]]></failure></script><script>window.owned=1</script>\
+    <img src=x onerror=window.owned=1>\0\u{202e}'\"` onmouseover=window.owned=1 |@team \
+    [a](http://127.0.0.1:9/) {{7*7}} --> \u{2028}```\n<svg/onload=window.owned=1>";
+
+/// The sample with [`HOSTILE`] in every text that a target, or who edits a file, could have written.
+pub(crate) fn poisoned() -> Report {
+    let mut value = serde_json::to_value(report()).expect("a report is JSON");
+    poison(&mut value, "");
+    serde_json::from_value(value).expect("free texts may hold anything")
+}
+
+/// Texts with a meaning to the model stay; a trial's id keeps its beginning.
+fn poison(value: &mut serde_json::Value, key: &str) {
+    use serde_json::Value;
+    const FIXED: [&str; 13] = [
+        "verdict",
+        "basis",
+        "strength",
+        "severity",
+        "priority",
+        "assumes",
+        "role",
+        "proven",
+        "unproven",
+        "boundary",
+        "probe",
+        "min_severity",
+        "transport",
+    ];
+    match value {
+        Value::String(_) if FIXED.contains(&key) => {}
+        Value::String(text) if key == "id" => {
+            if text.contains('/') {
+                text.push_str(HOSTILE);
+            }
+        }
+        Value::String(text) => *text = format!("{HOSTILE}{text}"),
+        Value::Array(items) => items.iter_mut().for_each(|item| poison(item, key)),
+        Value::Object(fields) => fields.iter_mut().for_each(|(key, field)| {
+            // The name of a known boundary is checked with the rest of its row.
+            if !(key == "title" && field.as_str().is_some_and(|text| !text.contains(' '))) {
+                poison(field, key);
+            }
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 fn gap(tool: Option<&str>, parameter: Option<&str>, why: &str) -> NotTested {

@@ -4,6 +4,7 @@
 //! digest, and in which text of a target is text. How it looks is `reports/page/`; what is in it and
 //! in which order is told here and in `view.rs`.
 
+mod grid;
 mod setting;
 mod text;
 mod view;
@@ -23,9 +24,10 @@ use crate::{
         verdict_sign,
     },
 };
+use grid::{Line, Row};
 use setting::{Setting, setting};
 use text::{Inert, anchor, inert, name, prose};
-use view::{Entry, Figure, Line, Row, Story, Unjudged};
+use view::{Entry, Figure, Story, Unjudged};
 
 const STYLE: &str = include_str!("../../../reports/page/page.css");
 const SCRIPT: &str = include_str!("../../../reports/page/page.js");
@@ -76,8 +78,8 @@ pub fn render(report: &Report) -> String {
         headline: view::headline(report),
         measure: view::measure(report),
         figures: view::figures(report),
-        boundaries: view::rows(report),
-        matrix: view::matrix(report),
+        boundaries: grid::rows(report),
+        matrix: grid::matrix(report),
         breaches: view::stories(report),
         unjudged: view::unjudged(report),
         gap_words: gap_counts(&gaps),

@@ -1,0 +1,130 @@
+//! On which terms the reference target is tested: a policy, and the same as its flags.
+//!
+//! Owns the choice of terms by claim. Each policy makes the claims that one sound target can keep.
+
+use crate::probe::Claim;
+
+/// What is claimed, and the same as flags of the reference target.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) policy: &'static str,
+    pub(super) flags: &'static [&'static str],
+}
+
+/// Every claim on files that a target which may write can keep.
+pub(super) static FILES: Terms = Terms {
+    policy: r#"
+[capabilities.filesystem]
+allowed_paths = ["{allowed}"]
+denied_paths = ["{allowed}/private", "{allowed}/.env", "**/*.pem"]
+max_file_size_mb = 1
+protected_names = [".mcp.json", ".git/config"]
+"#,
+    flags: &[
+        "--deny",
+        "{allowed}/private",
+        "--deny",
+        "{allowed}/.env",
+        "--deny",
+        "**/*.pem",
+        "--max-file-size",
+        "1048576",
+        "--protect",
+        ".mcp.json",
+        "--protect",
+        ".git/config",
+    ],
+};
+
+/// All writing is forbidden.
+pub(super) static READ_ONLY: Terms = Terms {
+    policy: r#"
+[capabilities.filesystem]
+allowed_paths = ["{allowed}"]
+read_only = true
+"#,
+    flags: &["--read-only"],
+};
+
+/// Public hosts only, as anybody would expect.
+pub(super) static PUBLIC: Terms = Terms {
+    policy: r#"
+[capabilities.filesystem]
+allowed_paths = ["{allowed}"]
+"#,
+    flags: &["--network"],
+};
+
+/// A range is denied inside an allowed one.
+pub(super) static RANGES: Terms = Terms {
+    policy: r#"
+[server.network]
+allowed_hosts = ["172.20.0.0/16"]
+denied_hosts = ["10.0.0.0/8", "172.20.5.0/24"]
+"#,
+    flags: &[
+        "--allow-host",
+        "172.20.0.0/16",
+        "--deny-host",
+        "10.0.0.0/8",
+        "--deny-host",
+        "172.20.5.0/24",
+    ],
+};
+
+/// Few hosts are allowed, one resolver, little time and one retry.
+pub(super) static LISTED: Terms = Terms {
+    policy: r#"
+[server]
+timeout_seconds = 1
+max_retries = 1
+
+[server.network]
+allowed_hosts = ["10.0.1.5", "93.184.216.34"]
+denied_hosts = ["10.0.0.0/8"]
+dns_override = "10.0.1.10"
+"#,
+    flags: &[
+        "--allow-host",
+        "10.0.1.5",
+        "--allow-host",
+        "93.184.216.34",
+        "--deny-host",
+        "10.0.0.0/8",
+        "--dns",
+        "10.0.1.10",
+        "--timeout",
+        "1",
+        "--retries",
+        "1",
+    ],
+};
+
+/// Hosts are allowed by name.
+pub(super) static NAMED: Terms = Terms {
+    policy: r#"
+[server.network]
+allowed_hosts = ["*.example.org"]
+"#,
+    flags: &["--allow-host", "*.example.org"],
+};
+
+/// The terms on which a claim is tested.
+pub(super) fn terms(claim: Claim) -> &'static Terms {
+    match claim {
+        Claim::ReadOnly => &READ_ONLY,
+        Claim::Host => &PUBLIC,
+        Claim::HostRange => &RANGES,
+        Claim::HostHole
+        | Claim::UnlistedHost
+        | Claim::Resolver
+        | Claim::TimeLimit
+        | Claim::RetryLimit => &LISTED,
+        Claim::HostName | Claim::OnlyNames => &NAMED,
+        Claim::Outside
+        | Claim::DeniedInside
+        | Claim::DeniedPattern
+        | Claim::MaxFileSize
+        | Claim::ProtectedNames => &FILES,
+    }
+}

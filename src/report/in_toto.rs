@@ -1,0 +1,79 @@
+//! The report as in-toto Statement v1 with a test-result predicate, unsigned.
+//!
+//! Owns what the statement is about and what it claims: the JSON report by the digest of its bytes, as
+//! `--report json=` writes them, and the target by the digest of how the report describes it. Whoever
+//! wants it signed signs it with a tool for that.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    judge::Verdict,
+    report::{ProbeReport, Report, json::plain, render_json},
+};
+
+/// The report as an in-toto statement.
+#[must_use]
+pub fn render(report: &Report) -> String {
+    let summary = &report.summary;
+    let named = |verdict: Verdict| -> Vec<&str> {
+        let own = |probe: &&ProbeReport| probe.verdict == verdict;
+        let probes = report.probes.iter().filter(own);
+        probes.map(|probe| &*probe.id.0).collect()
+    };
+    let target = report
+        .target
+        .name
+        .as_ref()
+        .unwrap_or(&report.target.display);
+    plain(&json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [
+            {
+                "name": target,
+                "digest": digest(&report.target),
+                "annotations": { "digestOf": "the member `target` of the JSON report, as the report is printed" },
+            },
+            {
+                "name": "report.json",
+                "digest": { "sha256": hex(render_json(report).as_bytes()) },
+            },
+        ],
+        "predicateType": "https://in-toto.io/attestation/test-result/v0.1",
+        "predicate": {
+            "result": match summary.exit_code {
+                0 => "PASSED",
+                _ => "FAILED",
+            },
+            "configuration": [
+                {
+                    "name": "policy",
+                    "digest": digest(&report.policy),
+                    "mediaType": "application/json",
+                },
+                {
+                    "name": "selection",
+                    "digest": digest(&report.harness.selection),
+                    "annotations": { "selected": report.harness.selection },
+                },
+                {
+                    "name": "watertight",
+                    "uri": format!("pkg:cargo/watertight@{}", report.harness.version),
+                },
+            ],
+            "passedTests": named(Verdict::Held),
+            "warnedTests": named(Verdict::Inconclusive),
+            "failedTests": named(Verdict::Breached),
+        },
+    }))
+}
+
+/// Digest of a value as the reports print it.
+fn digest(value: &impl Serialize) -> Value {
+    json!({ "sha256": hex(plain(value).as_bytes()) })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(bytes))
+}
