@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn what_is_expected_of_anybody() {
-        let hosts = hosts("");
+        let hosts = hosts("[server]\nname = 'any'");
         assert_eq!(
             texts(&hosts.permitted[..2]),
             ["93.184.216.34", "93.184.216.35"]
