@@ -29,6 +29,9 @@ const AFFECTED: &str = "filesystem-cve-2025-53109";
 const DRIFTED: &str = "filesystem-drifted";
 const NEWEST: &str = "filesystem-newest";
 
+/// What a server that fetches must not do in any case.
+const HOSTS: &str = "net.egress.denied-ip";
+
 /// Nothing is publicly known to get past these in any of the file servers.
 const PLAIN: &[&str] = &[
     "fs.read.outside-abs",
@@ -168,6 +171,15 @@ fn main() -> ExitCode {
         trial("http::known_good", &["gateway", NEWEST], |on| {
             over_http(&on[0], &on[1], &REPAIRED, Verdict::Held, 0)
         }),
+        trial("network::fetch_unguarded", &["fetch-unguarded"], |on| {
+            hosts(&on[0], Verdict::Breached, 1)
+        }),
+        trial("network::web_unguarded", &["web-unguarded"], |on| {
+            hosts(&on[0], Verdict::Breached, 1)
+        }),
+        trial("network::web_guarded", &["web-guarded"], |on| {
+            hosts(&on[0], Verdict::Held, 0)
+        }),
         Trial::ignorable_test("launcher::npx", npx),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -183,6 +195,26 @@ fn select(
     let run = probe(server, &expected.flags())?;
     run.knows(server)?;
     run.must(expected)?;
+    run.ends(verdict, exit)
+}
+
+/// Whether a denied address is reached. Without namespaces nothing is sent to it, and nothing judged.
+fn hosts(server: &Installed, verdict: Verdict, exit: u8) -> Result<(), Failed> {
+    let run = probe(server, &["--probe", HOSTS])?;
+    run.knows(server)?;
+    if run.report.testbed.kind != "namespace" {
+        return run.ends(Verdict::NotApplicable, 3);
+    }
+    match verdict {
+        Verdict::Breached => run.must(&Expected {
+            breached: &[HOSTS],
+            held: &[],
+        })?,
+        _ => run.must(&Expected {
+            breached: &[],
+            held: &[HOSTS],
+        })?,
+    }
     run.ends(verdict, exit)
 }
 

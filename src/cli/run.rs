@@ -34,7 +34,7 @@ use crate::{
     report::{Calibration, Harness, Report, Surroundings, Thresholds, assemble},
     run::{self, Event, Order, Setup},
     session::{Endpoint, Era, HttpEndpoint, Launch, Limits, Options, Transcript, claim_orphans},
-    target::{Base, environment, resolve},
+    target::{Base, OFFLINE, environment, resolve},
     testbed::{
         Bed,
         namespace::Bottle,
@@ -343,8 +343,8 @@ pub(super) fn endpoint(
                 tmp: &bed.tmp,
             };
             let mut made = environment(&own, base, resolved.launcher, &spec.pass_env, &set);
-            if let (Some(launcher), Some(_)) = (resolved.launcher, Bottle::around()) {
-                for (name, value) in launcher.offline() {
+            if Bottle::around().is_some() {
+                for (name, value) in OFFLINE {
                     let variable = made.variables.entry((*name).to_owned());
                     variable.or_insert_with(|| (*value).to_owned());
                 }

@@ -115,7 +115,11 @@ impl<'r> Engine<'r> {
             if !self.goes_on().await {
                 break;
             }
-            running.extend(self.wave(plan, wave).await);
+            let waved = self.wave(plan, wave).await;
+            for one in &waved {
+                self.announce(&plan.trials[one.index], &one.facts);
+            }
+            running.extend(waved);
         }
         self.settle(plan, &mut running).await;
         for index in of(&|fate| *fate == Fate::Alone) {
@@ -126,6 +130,7 @@ impl<'r> Engine<'r> {
                 .alone(&plan.trials[index], index, self.orders.deadline)
                 .await;
             self.repeat(&plan.trials[index], &mut one).await;
+            self.announce(&plan.trials[index], &one.facts);
             running.push(one);
         }
         for index in of(&|fate| *fate == Fate::Fresh) {
@@ -134,6 +139,7 @@ impl<'r> Engine<'r> {
             }
             let mut one = self.fresh(&plan.trials[index], index).await;
             self.repeat(&plan.trials[index], &mut one).await;
+            self.announce(&plan.trials[index], &one.facts);
             running.push(one);
         }
         running
@@ -235,7 +241,10 @@ impl<'r> Engine<'r> {
                 return;
             }
             let trial = &plan.trials[one.index];
-            self.repeat(trial, one).await;
+            if again(&one.facts).is_some() {
+                self.repeat(trial, one).await;
+                self.announce(trial, &one.facts);
+            }
         }
     }
 
@@ -326,18 +335,17 @@ impl<'r> Engine<'r> {
             decisive: decisive(trial),
             race: execution.race,
         };
-        let running = Running {
+        Running {
             index,
             facts,
             kept: execution.attack.into_iter().collect(),
             asked: execution.asked,
             answered: execution.answered,
             object,
-        };
-        self.announce(trial, &running.facts);
-        running
+        }
     }
 
+    /// Tells the verdict of a trial, once there is one that nothing more will change.
     fn announce(&self, trial: &Trial, facts: &Facts) {
         if again(facts).is_none() {
             (self.emit)(done(trial, &judge(facts)));

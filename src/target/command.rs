@@ -37,18 +37,16 @@ pub enum Launcher {
     Container,
 }
 
-impl Launcher {
-    /// Variables by which it takes what it has fetched before, and does not ask the registry first.
-    #[must_use]
-    pub fn offline(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Launcher::Npm | Launcher::Pnpm => &[("npm_config_offline", "true")],
-            Launcher::Uv => &[("UV_OFFLINE", "1")],
-            Launcher::Yarn => &[("YARN_ENABLE_OFFLINE_MODE", "1")],
-            Launcher::Bun | Launcher::Pipx | Launcher::Deno | Launcher::Container => &[],
-        }
-    }
+/// Variables by which package managers take what they have fetched before and do not ask a registry, for
+/// where none can be reached. Servers were measured to run one at their first call, and to hang in it.
+pub const OFFLINE: &[(&str, &str)] = &[
+    ("npm_config_offline", "true"),
+    ("UV_OFFLINE", "1"),
+    ("YARN_ENABLE_OFFLINE_MODE", "1"),
+    ("PIP_RETRIES", "0"),
+];
 
+impl Launcher {
     /// What a user should know of it, as one sentence for a report.
     #[must_use]
     pub fn note(self) -> &'static str {

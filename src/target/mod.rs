@@ -6,5 +6,5 @@
 mod command;
 mod environment;
 
-pub use command::{Launcher, Resolved, launcher, resolve};
+pub use command::{Launcher, OFFLINE, Resolved, launcher, resolve};
 pub use environment::{Base, Environment, environment};

@@ -234,11 +234,14 @@ impl Run {
     }
 }
 
-/// Whether a token came out or a forbidden place changed, with the observation that says so.
+/// Whether a token came out, a forbidden place changed or a forbidden host was reached, with the observation that says so.
 fn proven(probe: &ProbeReport) -> bool {
     probe.trials.iter().any(|trial| {
         trial.verdict == Verdict::Breached
-            && matches!(trial.basis, Basis::Token | Basis::Effect)
+            && matches!(
+                trial.basis,
+                Basis::Token | Basis::Effect | Basis::Connection
+            )
             && !trial.evidence.is_empty()
             && trial.asked.is_some()
     })
