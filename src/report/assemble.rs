@@ -17,6 +17,7 @@ use crate::{
         WitnessReport, probe_report, repro,
     },
     run::{Outcome, Ran},
+    testbed::net::Sight,
 };
 
 /// What a report says of the surroundings of a run.
@@ -322,7 +323,17 @@ fn not_tested(ran: &Ran) -> Vec<NotTested> {
 }
 
 fn witnesses(ran: &Ran) -> Vec<WitnessReport> {
-    vec![
+    let network = ran.network.as_ref().map(|sight| WitnessReport {
+        name: String::from("network-witness"),
+        awake: *sight == Sight::Sees,
+        note: Some(match sight {
+            Sight::Sees => String::from(
+                "sees every connection, datagram and question of the run's own network",
+            ),
+            Sight::Blind(why) => why.clone(),
+        }),
+    });
+    [
         WitnessReport {
             name: String::from("file-witness"),
             awake: ran.blind.is_none(),
@@ -338,6 +349,9 @@ fn witnesses(ran: &Ran) -> Vec<WitnessReport> {
             )),
         },
     ]
+    .into_iter()
+    .chain(network)
+    .collect()
 }
 
 fn notes(ran: &Ran) -> Vec<String> {

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     channel::Channel,
-    judge::{Again, Control, Facts, Response, Ruling, again, judge},
+    judge::{Again, Control, Facts, Response, Ruling, Watch, again, judge},
     plan::{Fate, Plan, Trial},
     probe::{Claim, EvidenceKind, Role},
 };
@@ -392,6 +392,16 @@ impl<'r> Engine<'r> {
     /// A short word that is part of the names of a trial's objects.
     fn word(&mut self) -> String {
         (0..8).map(|_| self.words.lowercase()).collect()
+    }
+}
+
+/// Takes back what rests on the witness of the network, which was found blind.
+pub(super) fn distrust(plan: &Plan, running: &mut [Running], why: &str) {
+    let of_network = |one: &&mut Running| plan.trials[one.index].probe.claim.of_network();
+    for one in running.iter_mut().filter(of_network) {
+        for attempt in &mut one.facts.attempts {
+            attempt.watch = Watch::Blind(why.to_owned());
+        }
     }
 }
 

@@ -36,7 +36,10 @@ use crate::{
     session::{
         Ending, Endpoint, ListError, Noise, OpenError, Options, ServerInfo, Tool, Transcript,
     },
-    testbed::{Bed, BedError, net::Glass},
+    testbed::{
+        Bed, BedError,
+        net::{Glass, Sight},
+    },
     witness::FileWitness,
 };
 use calls::Tally;
@@ -106,6 +109,8 @@ pub struct Ran {
     pub counted: Counted,
     /// Why the file witness was blind, if it was.
     pub blind: Option<String>,
+    /// Whether the witness of the network saw, before and after; nothing when there is no network.
+    pub network: Option<Sight>,
     /// Wall time.
     pub took: Duration,
     /// Whether trials were left out because the run was to end.
@@ -275,10 +280,18 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         stop: order.stop,
     };
     let engine = Engine::new(&stage, &conversation, orders, order.emit, order.seed);
-    let running = tokio::select! {
+    let before = sight(&order).await;
+    let mut running = tokio::select! {
         running = engine.run(&plan) => running,
         never = conversation.hurry_after(order.stop) => never,
     };
+    let network = match before {
+        Some(Sight::Sees) => sight(&order).await,
+        other => other,
+    };
+    if let Some(Sight::Blind(why)) = &network {
+        engine::distrust(&plan, &mut running, why);
+    }
     let session = conversation.session();
     let (info, noise, restarts) = (
         session.info().clone(),
@@ -307,6 +320,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         restarts,
         counted: tally.counted(),
         blind: files.blind(),
+        network,
         took,
         interrupted,
     })
@@ -321,6 +335,14 @@ fn wire<'r>(order: &Order<'r>, hosts: &'r Hosts) -> Option<Wire<'r>> {
         time_limit: order.policy.time_limit(),
         retries: order.policy.max_retries(),
     })
+}
+
+/// Whether the witness of the network sees; nothing when there is no network.
+async fn sight(order: &Order<'_>) -> Option<Sight> {
+    match &order.glass {
+        Ok(glass) => Some(glass.check().await.together()),
+        Err(_) => None,
+    }
 }
 
 /// How a target is shown to people.

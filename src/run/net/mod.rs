@@ -87,11 +87,11 @@ impl Stage<'_> {
         let values = values(ask, &scene, &props)?;
         let (method, params) = ask.channel.request(&values, &self.bed.allowed);
         let since = wire.glass.hits().next();
+        // What ends only by the target's own limit is waited for.
+        let limit = wire.time_limit.unwrap_or_default();
         let deadline = match ask.claim {
-            Claim::TimeLimit | Claim::RetryLimit => {
-                let limit = wire.time_limit.unwrap_or_default();
-                ask.deadline.max(limit * 3 + look::SLACK)
-            }
+            Claim::TimeLimit | Claim::RetryLimit => ask.deadline.max(limit * 3 + look::SLACK),
+            Claim::Resolver => ask.deadline.max(limit + look::SLACK),
             _ => ask.deadline,
         };
         let exchange = caller.request(method, params, deadline).await;

@@ -37,6 +37,17 @@ pub struct Witnesses {
     pub packets: Sight,
 }
 
+impl Witnesses {
+    /// Of all three: blind, for the first reason, when one is.
+    #[must_use]
+    pub fn together(self) -> Sight {
+        [self.sink, self.resolver, self.packets]
+            .into_iter()
+            .find(|sight| matches!(sight, Sight::Blind(_)))
+            .unwrap_or(Sight::Sees)
+    }
+}
+
 impl Glass {
     /// Shows each witness something, before and after what it is to witness. Hits of it are marked as our own.
     pub async fn check(&self) -> Witnesses {
