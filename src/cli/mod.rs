@@ -9,6 +9,7 @@ pub mod discover;
 mod drive;
 pub mod explain;
 mod interrupt;
+pub mod lint;
 pub mod list;
 mod lock;
 mod print;
@@ -50,6 +51,8 @@ enum Command {
     Demo(Box<RunArgs>),
     /// Find out which tools do what, with proof, and lock it in a file
     Discover(Box<discover::DiscoverArgs>),
+    /// Find secrets and wide-open doors in configs, policies and Dockerfiles
+    Lint(lint::LintArgs),
     /// List the probes
     List(list::ListArgs),
     /// Explain a probe: what it asks, how, what a breach means, how to fix it
@@ -113,6 +116,7 @@ impl Command {
             Self::Run(args) => run::run(&args).await,
             Self::Demo(args) => demo::run(&args).await,
             Self::Discover(args) => discover::run(&args).await,
+            Self::Lint(args) => lint::run(&args),
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),
             Self::SelfTest(args) => self_test::run(&args).await,
