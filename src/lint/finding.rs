@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use super::{
+    keys,
     rule::{Rule, rule_of},
     secret::{Hit, secrets, told},
     url::{addresses, in_clear},
@@ -49,12 +50,27 @@ impl Finding {
     }
 }
 
-/// A name, an address or a package in a message: long ones are cut.
+/// A name, an address or a package in a message: without what may be a secret in it, and cut when
+/// it is long. A secret that was cut would not be known for one later.
 pub(super) fn short(text: &str) -> String {
     const MOST: usize = 60;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
+    let keys = keys::scan(text).into_iter().map(|hit| hit.span);
+    let logins = addresses(text).into_iter().filter_map(|one| one.userinfo);
+    let mut spans: Vec<Range<usize>> = keys.chain(logins).collect();
+    spans.sort_by_key(|span| span.start);
+    let mut told = String::new();
+    let mut after = 0;
+    for span in spans {
+        if span.start >= after {
+            told.push_str(&text[after..span.start]);
+            told.push_str("...");
+        }
+        after = after.max(span.end);
+    }
+    told.push_str(&text[after..]);
+    match told.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}...", &told[..end]),
+        None => told,
     }
 }
 

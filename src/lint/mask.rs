@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::{
     finding::Finding,
@@ -42,13 +42,18 @@ pub(super) fn mask(source: &Source, findings: &mut [Finding]) -> Source {
     source.masked(&tails(source.text(), spans))
 }
 
+/// The longest secret that is looked for in other places than its own, in bytes.
+const MOST: usize = 4096;
+
 /// Texts that are found together, however many they are.
 struct Secrets(Option<AhoCorasick>);
 
 impl Secrets {
     fn new(secrets: impl Iterator<Item = String>) -> Self {
-        let all: BTreeSet<String> = secrets.collect();
+        // Longer ones are blocks such as private keys, and are masked where they were found.
+        let all: BTreeSet<String> = secrets.filter(|secret| secret.len() <= MOST).collect();
         let automaton = AhoCorasick::builder()
+            .kind(Some(AhoCorasickKind::NoncontiguousNFA))
             .match_kind(MatchKind::LeftmostLongest)
             .build(&all);
         // More than fit into one do not come from a file of 4 MiB.

@@ -332,3 +332,64 @@ impl<'de> Deserialize<'de> for Scalar {
         deserializer.deserialize_any(ScalarVisitor)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> ClientConfig {
+        ClientConfig::recognise(&Source::new("x.json", text))
+            .expect("it is a client config")
+            .unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    #[test]
+    fn every_form_of_the_file_is_known_by_its_content() {
+        for text in [
+            r#"{ "mcpServers": { "a": { "command": "x" } } }"#,
+            r#"{ "servers": { "a": { "type": "http", "url": "https://x.dev" } }, "inputs": [] }"#,
+            r#"{ "mcp": { "servers": { "a": { "command": "x" } } } }"#,
+            r#"{ "mcp.servers": { "a": { "command": "x" } }, "editor.tabSize": 2 }"#,
+            r#"{ "projects": { "/p": { "mcpServers": { "a": { "command": "x" } } } } }"#,
+            "{ // a comment\n \"servers\": { \"a\": { \"command\": \"x\", }, }, }",
+        ] {
+            assert_eq!(read(text).servers.len(), 1, "{text}");
+        }
+        let toml = Source::new("config.toml", "[mcp_servers.a]\ncommand = 'x'\n");
+        assert!(ClientConfig::recognise(&toml).is_some_and(|config| config.is_ok()));
+        for text in [
+            r#"{ "servers": [ { "url": "https://x.dev" } ] }"#,
+            r#"{ "servers": { "a": { "image": "x" } } }"#,
+            r#"{ "name": "x" }"#,
+            "[]",
+            "",
+        ] {
+            assert!(
+                ClientConfig::recognise(&Source::new("x.json", text)).is_none(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn one_server_is_picked_and_several_are_asked_about() {
+        let one = read(
+            r#"{ "mcpServers": { "a": { "command": "x", "args": ["-p", 8080],
+                "env": { "T": "${T}", "N": "n" } } } }"#,
+        );
+        let (name, server) = one.pick(None).expect("there is one");
+        assert_eq!(name, "a");
+        let line = server.value.command_line().expect("it has a command");
+        let words: Vec<&str> = line.iter().map(|at| at.value.as_str()).collect();
+        assert_eq!(words, ["x", "-p", "8080"]);
+        let left: Vec<String> = server.value.references().map(|at| at.value).collect();
+        assert_eq!(left, ["${T}"]);
+        let two = read(r#"{ "mcpServers": { "one": { "command": "x" }, "two": { "url": "y" } } }"#);
+        assert_eq!(two.pick(Some("two")).expect("it is there").0, "two");
+        for (name, told) in [(None, "--server one"), (Some("tow"), "did you mean `two`?")] {
+            let error = two.pick(name).expect_err("it is not told which");
+            assert!(error.to_string().contains(told), "{error}");
+        }
+        assert!(read(r#"{ "mcpServers": {} }"#).pick(None).is_err());
+    }
+}

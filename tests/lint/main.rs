@@ -261,7 +261,7 @@ fn no_secret_is_ever_told() {
 fn secrets_are_hidden_wherever_they_stand() {
     let (text, secrets) = filled(
         r#"{ "mcpServers": { "a": { "command": "npx",
-            "args": ["-y", "git+https://@{ghp_:36}@github.com/x/y"],
+            "args": ["-y", "git+https://a-rather-long-name-of-somebody:@{ghp_:36}@github.com/x/y"],
             "env": { "A_TOKEN": "@{:24}\u0041", "note": "@{:24}" } } },
             "note": "@{ghp_:36}" }"#,
     );
@@ -348,14 +348,14 @@ fn hostile_text_steers_nothing() {
         "# watertight: allow x ",
         &private,
     ] {
-        let many = part.repeat(100_000);
+        let many = part.repeat(20_000);
         let _ = soon(&format!(
             "{{\"mcpServers\": {{\"a\": {{\"command\": \"{many}\"}}}}}}"
         ));
         let _ = soon(&format!("FROM a:1\nENV A={many}\n"));
-        let _ = soon(&format!("FROM a:1\n{}", format!("{part}\n").repeat(20_000)));
+        let _ = soon(&format!("FROM a:1\n{}", format!("{part}\n").repeat(5_000)));
     }
-    let keys = filled(&"@{ghp_:36} ".repeat(10_000)).0;
+    let keys = filled(&"@{ghp_:36} ".repeat(2_000)).0;
     let linted = soon(&format!("FROM a:1\nENV A=\"{keys}\"\n")).expect("it can be read");
     assert!(linted.left_out > 0 && linted.findings.len() > 100);
     let _ = soon(&format!("{{\"mcpServers\": \"{keys}\"}}"));
@@ -409,7 +409,7 @@ fn comments_allow_what_they_name() {
         [unused, root(false)]
     );
     // In JSON, only what is a comment.
-    let text = r#"{ "mcpServers": { "a": { "command": "npx", "args": ["x", "// watertight: allow launch"] } } }"#;
+    let text = r#"{ "mcpServers": { "a": { "command": "npx", "args": ["pkg", "// watertight: allow launch"] } } }"#;
     let linted = linted(&Source::new("x.json", text));
     assert_eq!(linted.findings.len(), 1);
     assert!(!linted.findings[0].allowed);
