@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::{
+    container,
     finding::{Finder, Place},
-    launch,
     secret::secret_name,
 };
 use crate::{diag::At, probe::Severity};
@@ -194,7 +194,7 @@ fn stage(finder: &mut Finder<'_>, from: &Instruction, earlier: &[Stage]) -> Opti
         .iter()
         .any(|stage| stage.name.as_ref() == Some(&base))
     {
-        launch::image(finder, image);
+        container::image(finder, image);
     }
     Some(Stage {
         name,

@@ -5,6 +5,7 @@
 
 mod allow;
 mod client;
+mod container;
 mod dockerfile;
 mod finding;
 mod keys;
