@@ -19,6 +19,8 @@ pub mod session;
 pub mod target;
 pub mod testbed;
 
+pub mod lint;
+
 pub mod technique;
 pub mod witness;
 

@@ -13,6 +13,7 @@ mod event_log;
 pub mod explain;
 mod failure;
 mod interrupt;
+pub mod lint;
 pub mod list;
 mod lock;
 mod print;
@@ -62,6 +63,8 @@ enum Command {
     Render(Box<render::RenderArgs>),
     /// Say which testbed this machine can have, and what would enable it
     Doctor(doctor::DoctorArgs),
+    /// Find secrets and wide-open doors in configs, policies and Dockerfiles
+    Lint(lint::LintArgs),
     /// List the probes
     List(list::ListArgs),
     /// Explain a probe: what it asks, how, what a breach means, how to fix it
@@ -174,6 +177,7 @@ impl Command {
             | Self::SelfTest(_)
             | Self::Doctor(_) => Exit::HarnessFault,
             Self::Render(args) => render::run(&args),
+            Self::Lint(args) => lint::run(&args),
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),
             Self::Schema(args) => told(Ok(schema::run(&args))),

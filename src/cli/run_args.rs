@@ -82,7 +82,7 @@ pub struct RunArgs {
 }
 
 /// A flag that is one of a few words.
-fn word_of_flag<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+pub(super) fn word_of_flag<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     word_of(text)
 }
 

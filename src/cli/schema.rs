@@ -5,7 +5,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::{
-    config, policy, probe,
+    config, lint, policy, probe,
     report::{self, json::plain},
     suite,
 };
@@ -31,6 +31,8 @@ pub enum SchemaOf {
     Suite,
     /// JSON reports
     Report,
+    /// What `lint --json` prints
+    Lint,
 }
 
 /// The schema as text, the same bytes as the file under `reports/`.
@@ -42,6 +44,7 @@ pub fn run(args: &SchemaArgs) -> String {
         SchemaOf::Probe => probe::probe_schema(),
         SchemaOf::Suite => suite::suite_schema(),
         SchemaOf::Report => report::schema(),
+        SchemaOf::Lint => lint::schema(),
     };
     plain(&schema)
 }

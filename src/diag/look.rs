@@ -47,6 +47,17 @@ impl Look {
         }
     }
 
+    /// The same for standard output.
+    #[must_use]
+    pub fn of_stdout() -> Self {
+        let stdout = io::stdout();
+        Self {
+            colour: AutoStream::choice(&stdout) != ColorChoice::Never,
+            unicode: stdout.is_terminal(),
+            ..Self::PLAIN
+        }
+    }
+
     pub(super) fn draw(self, diagnostic: &Diagnostic) -> String {
         let mut theme = if self.unicode {
             GraphicalTheme::unicode()

@@ -80,6 +80,21 @@ impl Diagnostic {
         self
     }
 
+    /// The same with every text passed through `hide`, drawn from `source`: for files in which
+    /// secrets stand.
+    #[must_use]
+    pub fn redacted(mut self, source: &Source, hide: impl Fn(&str) -> String) -> Self {
+        self.message = hide(&self.message);
+        self.help = self.help.as_deref().map(&hide);
+        for (_, text) in &mut self.labels {
+            *text = hide(text);
+        }
+        if self.source.is_some() {
+            self.source = Some(source.clone());
+        }
+        self
+    }
+
     /// Stable code of the mistake.
     #[must_use]
     pub fn code(&self) -> &'static str {

@@ -77,6 +77,43 @@ impl Source {
         Ok(Self::new(path.display().to_string(), text))
     }
 
+    /// The same file with its JSON comments and trailing commas read as blanks, for formats that
+    /// take them; places stay, and what is drawn is still what was written.
+    #[must_use]
+    pub fn without_comments(&self) -> Self {
+        let mut text = self.text.to_string();
+        // An open comment at the end is a mistake that the parser then finds.
+        let _ = json_strip_comments::strip(&mut text);
+        Self {
+            text: text.into(),
+            drawn: Arc::clone(&self.drawn),
+        }
+    }
+
+    /// The same file, drawn with `*` for these bytes.
+    #[must_use]
+    pub fn masked(&self, spans: &[Range<usize>]) -> Self {
+        let mut spans = spans.to_vec();
+        spans.sort_by_key(|span| span.start);
+        let mut spans = spans.into_iter().peekable();
+        let mut until = 0;
+        let mut drawn = String::with_capacity(self.text.len());
+        for (byte, c) in self.drawn.inner().char_indices() {
+            while let Some(span) = spans.next_if(|span| span.start <= byte) {
+                until = until.max(span.end);
+            }
+            if c != '\n' && byte < until {
+                drawn.extend(std::iter::repeat_n('*', c.len_utf8()));
+            } else {
+                drawn.push(c);
+            }
+        }
+        Self {
+            text: Arc::clone(&self.text),
+            drawn: Arc::new(NamedSource::new(self.name(), drawn)),
+        }
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -1,10 +1,12 @@
 //! What is launched, and in which environment.
 //!
-//! Owns how a command line becomes a program to launch, and what of our own environment a target
-//! may see. Knows nothing of MCP.
+//! Owns how a command line becomes a program to launch, what of our own environment a target may
+//! see, and the files of MCP clients that name servers. Knows nothing of the protocol.
 
+mod client;
 mod command;
 mod environment;
 
+pub use client::{ClientConfig, ClientServer, Scalar};
 pub use command::{Launcher, OFFLINE, Resolved, launcher, resolve};
 pub use environment::{Base, Environment, environment};
