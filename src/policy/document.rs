@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::diag::At;
 
 /// The contract under test: what an MCP server may and may not reach. What is left out is not
-/// claimed, and not tested.
+/// claimed, and not tested; but where nothing is said of hosts, public ones may be reached only.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Document {

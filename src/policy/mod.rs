@@ -80,7 +80,8 @@ impl Policy {
         }
     }
 
-    /// The policy of a run that was given none: files only inside `{allowed}`.
+    /// The policy of a run that was given none: files only inside `{allowed}`,
+    /// and public hosts, as where nothing is said of them.
     #[must_use]
     pub fn default_policy() -> Self {
         let source = Source::new("default-policy.toml", include_str!("default.toml"));

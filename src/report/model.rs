@@ -297,7 +297,7 @@ pub struct ToolReport {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TestbedReport {
-    /// `host` or `remote`.
+    /// `namespace`, `host` or `remote`.
     pub kind: String,
     /// The allowed directory.
     pub allowed: String,
