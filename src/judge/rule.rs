@@ -355,17 +355,17 @@ fn witnessed(facts: &Facts) -> bool {
     })
 }
 
-/// Whether nothing but the witness could have seen a success: no token travels, no state changes.
+/// Whether a success could have been seen by the witness alone: no token travels, no state changes. What
+/// leaves for a host may come back in no answer, whatever else the probe looks for.
 fn only_by_witness(facts: &Facts) -> bool {
-    facts.decisive.iter().all(|kind| {
+    let mut decisive = facts.decisive.iter();
+    let leaves = |kind: &EvidenceKind| {
         matches!(
             kind,
-            EvidenceKind::Access
-                | EvidenceKind::Connection
-                | EvidenceKind::Query
-                | EvidenceKind::Limit
+            EvidenceKind::Connection | EvidenceKind::Query | EvidenceKind::Limit
         )
-    })
+    };
+    decisive.clone().any(leaves) || decisive.all(|kind| *kind == EvidenceKind::Access)
 }
 
 fn inert(attempt: &Attempt) -> Option<String> {

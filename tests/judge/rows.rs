@@ -464,6 +464,14 @@ fn refusals_are_held() {
             deciding(ACCESS, [twin(twin_passed(), blind())]),
             Basis::WitnessBlind,
         ),
+        open(
+            "blind to the network, where tokens may come back too",
+            deciding(
+                &[EvidenceKind::Token, EvidenceKind::Connection],
+                [twin(twin_passed(), blind())],
+            ),
+            Basis::WitnessBlind,
+        ),
         held(
             "a listing: no witness sees those",
             deciding(LISTING, [refused()]),
