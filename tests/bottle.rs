@@ -3,6 +3,9 @@
 //! Owns the look at the machine from within a target. Where namespaces are forbidden the tests are ignored and say
 //! so; with `CI=true` they fail.
 
+#[path = "support/program.rs"]
+mod program;
+
 use std::{
     error::Error,
     fs,
@@ -83,7 +86,7 @@ impl Place {
             directory: tempfile::tempdir()?,
             user,
         };
-        fs::copy(PROGRAM, place.path("watertight"))?;
+        program::install(&place.path("watertight"), fs::read(PROGRAM)?);
         for name in ["home", "work"] {
             fs::create_dir(place.path(name))?;
         }

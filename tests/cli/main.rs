@@ -7,6 +7,8 @@
 
 mod codes;
 mod input;
+#[path = "../support/program.rs"]
+mod program;
 mod render;
 mod reports;
 mod run;

@@ -6,7 +6,6 @@ use std::{
     collections::BTreeSet,
     fs,
     io::Read,
-    os::unix::fs::PermissionsExt as _,
     path::{Component, Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
@@ -16,6 +15,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use crate::program;
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_watertight");
@@ -52,9 +53,7 @@ impl Run {
     pub(crate) fn script(flags: &[&str], script: &str) -> Self {
         let run = Self::new(&[&["run"], flags, &["--", "./server", "{allowed}"]].concat());
         let text = format!("#!/bin/sh\nWATERTIGHT='{PROGRAM}'\n{script}\n");
-        let run = run.file("server", &text);
-        fs::set_permissions(run.path("server"), fs::Permissions::from_mode(0o755))
-            .expect("the file is ours");
+        program::install(&run.path("server"), text);
         run
     }
 

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::run::{PROGRAM, Ran, Run, reference};
+use crate::{
+    program,
+    run::{PROGRAM, Ran, Run, reference},
+};
 
 /// Enough for a shell script to start, and not long to wait for one that never answers.
 const SOON: &[&str] = &["--startup-timeout", "3"];
@@ -42,20 +45,17 @@ fn a_command_that_does_not_exist() {
 #[test]
 fn a_file_that_cannot_be_executed() {
     let run = |text: &str| Run::new(&["run", "--", "./server"]).file("server", text);
-    let executable = |run: Run| {
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(run.path("server"), mode).expect("it is ours");
+    let executable = |text: &str| {
+        let run = Run::new(&["run", "--", "./server"]);
+        program::install(&run.path("server"), text);
         run.go()
     };
     refused(&run("text").go(), &["permission denied", "chmod +x"]);
     refused(
-        &executable(run("#!/no/such/interpreter\n")),
+        &executable("#!/no/such/interpreter\n"),
         &["the interpreter in its first line does not exist"],
     );
-    refused(
-        &executable(run("junk")),
-        &["no program, and has no `#!` line"],
-    );
+    refused(&executable("junk"), &["no program, and has no `#!` line"]);
     let directory = Run::new(&["run", "--", "./server"]).file("server/file", "text");
     refused(&directory.go(), &["it is a directory"]);
 }

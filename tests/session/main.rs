@@ -5,6 +5,8 @@
 mod fixture;
 mod http;
 mod processes;
+#[path = "../support/program.rs"]
+mod program;
 
 use std::{
     collections::BTreeMap,
@@ -526,8 +528,7 @@ async fn a_command_that_cannot_start_is_named_with_the_fix() {
     let error = refused(launch(&script.display().to_string(), &[]), &options()).await;
     assert!(matches!(error, OpenError::NotExecutable { .. }), "{error}");
     assert!(error.to_string().contains("chmod +x"));
-    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(&script, executable).expect("it is ours");
+    program::install(&script, "#!/no/such/interpreter\n");
     let error = refused(launch(&script.display().to_string(), &[]), &options()).await;
     assert!(error.to_string().contains("install that interpreter"));
 
