@@ -9,6 +9,7 @@ pub mod demo;
 pub mod discover;
 pub mod doctor;
 mod drive;
+pub(crate) mod errand;
 mod event_log;
 pub mod explain;
 mod failure;
@@ -16,6 +17,7 @@ mod interrupt;
 pub mod lint;
 pub mod list;
 mod lock;
+pub mod manual;
 mod print;
 pub mod progress;
 mod promise;
@@ -73,6 +75,10 @@ enum Command {
     SelfTest(self_test::SelfTestArgs),
     /// Print a JSON Schema of a file format
     Schema(schema::SchemaArgs),
+    /// Print the completions for a shell
+    Completions(manual::CompletionsArgs),
+    /// Print the manual, or that of a subcommand
+    Man(manual::ManArgs),
     /// Run the reference target, an MCP server that is sound or flawed on purpose
     Reference(ReferenceArgs),
 }
@@ -181,6 +187,8 @@ impl Command {
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),
             Self::Schema(args) => told(Ok(schema::run(&args))),
+            Self::Completions(args) => manual::completions(&args),
+            Self::Man(args) => manual::man(&args),
             Self::Reference(args) => serve(args).await,
         }
     }

@@ -125,7 +125,8 @@ pub(super) async fn report(
     let mut target = endpoint(&settings.target, &places, &bed)?;
     trust(&mut target.endpoint, glass);
     let seed = settings.seed.unwrap_or_else(|| fastrand::u64(..));
-    let stop = AtomicBool::new(false);
+    // A run that is to end before its first trial is its plan.
+    let stop = AtomicBool::new(settings.rehearsal);
     let started = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
     let order = Order {
         bed: &bed,

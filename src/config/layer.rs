@@ -343,6 +343,7 @@ impl Layer {
             lock: None,
             warnings,
             notes: Vec::new(),
+            rehearsal: false,
         })
     }
 }
