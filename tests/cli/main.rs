@@ -12,5 +12,6 @@ mod program;
 mod render;
 mod reports;
 mod run;
+mod shards;
 mod signals;
 mod targets;

@@ -148,7 +148,9 @@ fn verdict(page: &mut Page, report: &Report) {
         false => format!("{} % judged", percent(summary.coverage)),
     };
     // The exit code first: a narrow page cuts the end of the line.
-    let mut parts = vec![format!("exit code {}", summary.exit_code), measure];
+    let mut parts = vec![format!("exit code {}", summary.exit_code)];
+    parts.extend(report.harness.part());
+    parts.push(measure);
     if summary.verdict != Verdict::NotApplicable {
         parts.push(judged);
     }
