@@ -207,9 +207,8 @@ const HOST: Meaning = Meaning {
 
 const PORT: Meaning = by_name("port portnumber tcpport serverport targetport remoteport");
 
-const HEADERS: Meaning = by_name(
-    "headers header httpheaders requestheaders customheaders extraheaders additionalheaders",
-);
+const HEADERS: Meaning =
+    by_name("headers header httpheader requestheader customheader extraheader additionalheader");
 
 const DIFF: Meaning = Meaning {
     names: Words("patch diff unifieddiff patchtext patchcontent diffcontent"),
