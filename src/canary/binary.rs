@@ -4,7 +4,7 @@
 
 use std::io::{Cursor, Read};
 
-use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
+use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use memchr::memmem;
 use zip::ZipArchive;
 
@@ -62,7 +62,7 @@ fn zlib_places(bytes: &[u8]) -> impl Iterator<Item = usize> {
 }
 
 /// Nothing marks a bare deflate stream (RFC 1951), so it is only looked for where no text starts,
-/// and where the first block is compressed and, in a short stream, the last one.
+/// and where the first block is compressed, could be read, and is, in a short stream, the last one.
 fn may_be_deflate(bytes: &[u8]) -> bool {
     const SHORT: usize = 1024;
     let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
@@ -72,6 +72,32 @@ fn may_be_deflate(bytes: &[u8]) -> bool {
     matches!(first >> 1 & 3, 1 | 2)
         && (first & 1 == 1 || bytes.len() >= SHORT)
         && !bytes.iter().take(32).all(is_text)
+        && (first >> 1 & 3 == 1 || is_dynamic_block(bytes))
+}
+
+/// Whether a block that brings its own codes (RFC 1951, section 3.2.7) starts with a complete code
+/// for their lengths. Starting a decompressor is dear, and of random bytes one in a hundred passes.
+fn is_dynamic_block(bytes: &[u8]) -> bool {
+    let mut head = [0; 12];
+    let length = bytes.len().min(head.len());
+    head[..length].copy_from_slice(&bytes[..length]);
+    let mut bits = head
+        .iter()
+        .rev()
+        .fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte))
+        >> 3;
+    let mut take = |count: u32| {
+        let taken = (bits & ((1 << count) - 1)) as usize;
+        bits >>= count;
+        taken
+    };
+    let (literals, distances, lengths) = (take(5), take(5), take(4) + 4);
+    let used: usize = (0..lengths)
+        .map(|_| take(3))
+        .filter(|length| *length > 0)
+        .map(|length| 128 >> length)
+        .sum();
+    literals <= 29 && distances <= 29 && used == 128
 }
 
 /// RFC 1950 with the usual window of 32 KiB and no preset dictionary, followed by a block that is

@@ -1,7 +1,7 @@
 //! The texts of one scan: what was emitted, and what decoders made of it, under one bound of work.
 
 use std::borrow::Cow;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::Decoder;
@@ -48,6 +48,8 @@ pub(super) struct Queue<'a> {
     waiting: VecDeque<Layer<'a>>,
     deferred: VecDeque<Layer<'a>>,
     seen: HashSet<u64>,
+    /// Words that were decoded, and how deep they were met.
+    words: HashMap<u64, usize>,
     left: usize,
 }
 
@@ -63,6 +65,7 @@ impl<'a> Queue<'a> {
             waiting: VecDeque::from([first]),
             deferred: VecDeque::new(),
             seen: HashSet::new(),
+            words: HashMap::new(),
             left: bytes.len() * BYTES_PER_BYTE + BYTES_MORE,
         }
     }
@@ -90,6 +93,19 @@ impl<'a> Queue<'a> {
         affordable
     }
 
+    /// Whether a word of `layer` was not met before at this depth or above: what is made of it
+    /// then waits already. Layers made of one text share most of their words.
+    pub(super) fn is_new(&mut self, layer: &Layer<'_>, word: &[u8]) -> bool {
+        let is_joined = layer.is_after(Decoder::Whitespace);
+        let depth = self
+            .words
+            .entry(hash(&(word, is_joined)))
+            .or_insert(usize::MAX);
+        let is_new = layer.depth < *depth;
+        *depth = layer.depth.min(*depth);
+        is_new
+    }
+
     /// Like [`push`](Self::push) for a decoder that makes something of any text in its alphabet:
     /// drops what holds neither text nor anything that could be decoded on.
     pub(super) fn push_plausible(
@@ -97,15 +113,15 @@ impl<'a> Queue<'a> {
         from: &Layer<'_>,
         decoder: Decoder,
         at: usize,
-        bytes: Vec<u8>,
+        bytes: &[u8],
     ) {
         static TEXT: Class = either(span(b' ', b'~'), class(b"\t\r\n"));
-        let is_plausible = regions(&bytes, &TEXT, WEAK).next().is_some()
-            || memchr::memchr_iter(0, &bytes).nth(WEAK - 2).is_some()
-            || binary::is_candidate(&bytes)
-            || str::from_utf8(&bytes).is_ok();
+        let is_plausible = regions(bytes, &TEXT, WEAK).next().is_some()
+            || str::from_utf8(bytes).is_ok()
+            || memchr::memchr_iter(0, bytes).nth(WEAK - 2).is_some()
+            || binary::is_candidate(bytes);
         if is_plausible {
-            self.push(from, decoder, at, bytes);
+            self.push(from, decoder, at, bytes.to_vec());
         }
     }
 
@@ -115,9 +131,7 @@ impl<'a> Queue<'a> {
             return;
         }
         if bytes.len() <= COMPARED_BYTES {
-            let mut hasher = DefaultHasher::new();
-            bytes.hash(&mut hasher);
-            if !self.seen.insert(hasher.finish()) {
+            if !self.seen.insert(hash(&bytes)) {
                 return;
             }
         }
@@ -143,4 +157,10 @@ impl<'a> Queue<'a> {
             self.waiting.push_back(layer);
         }
     }
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }

@@ -18,8 +18,8 @@ pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) {
         for start in 0..2 {
             if nibbles.len() >= start + 2 * WEAK {
                 let pairs = nibbles[start..].as_chunks::<2>().0.iter();
-                let bytes = pairs.map(|[high, low]| high << 4 | low).collect();
-                queue.push_plausible(layer, Decoder::Hex, run.start, bytes);
+                let bytes: Vec<u8> = pairs.map(|[high, low]| high << 4 | low).collect();
+                queue.push_plausible(layer, Decoder::Hex, run.start, &bytes);
             }
         }
     }

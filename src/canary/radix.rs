@@ -114,7 +114,9 @@ fn encoding(chars: &[u8], from: &str, to: &str) -> Encoding {
 pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) {
     // All alphabets at once, since most text holds no run of any.
     for word in regions(&layer.bytes, &WORD, BASE85_MIN) {
-        expand_word(layer, queue, word);
+        if queue.is_new(layer, &layer.bytes[word.clone()]) {
+            expand_word(layer, queue, word);
+        }
     }
 }
 
@@ -141,9 +143,10 @@ fn expand_word(layer: &Layer<'_>, queue: &mut Queue<'_>, word: Range<usize>) {
         let text = &bytes[run.clone()];
         let cost = text.len() * text.len() / 64;
         if text.len() <= BASE58_MAX && is_mixed(text) && queue.pay(cost) {
-            queue.push_plausible(layer, Decoder::Base58, within(&run), base58_decoded(text));
+            queue.push_plausible(layer, Decoder::Base58, within(&run), &base58_decoded(text));
         }
     }
+    let mut decoded = Vec::new();
     for base in &BASE85S {
         for run in regions(bytes, base.run, BASE85_MIN) {
             let text = &bytes[run.clone()];
@@ -154,8 +157,8 @@ fn expand_word(layer: &Layer<'_>, queue: &mut Queue<'_>, word: Range<usize>) {
                 continue;
             }
             for start in 0..5 {
-                let decoded = base85_decoded(&text[start..], &base.values);
-                queue.push_plausible(layer, base.decoder, within(&run) + start, decoded);
+                base85_decode(&text[start..], &base.values, &mut decoded);
+                queue.push_plausible(layer, base.decoder, within(&run) + start, &decoded);
             }
         }
     }
@@ -187,6 +190,7 @@ fn push_aligned(
     };
     let chars = text.iter().copied();
     let unwrapped: Vec<u8> = chars.filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let mut decoded = vec![0; unwrapped.len()];
     for start in 0..alignments {
         let Some(text) = unwrapped.get(start..) else {
             return;
@@ -196,8 +200,11 @@ fn push_aligned(
             Ok(_) => text,
             Err(error) => &text[..error.position],
         };
-        if let Ok(decoded) = encoding.decode(text) {
-            queue.push_plausible(layer, decoder, at + start, decoded);
+        let Ok(length) = encoding.decode_len(text.len()) else {
+            continue;
+        };
+        if let Ok(length) = encoding.decode_mut(text, &mut decoded[..length]) {
+            queue.push_plausible(layer, decoder, at + start, &decoded[..length]);
         }
     }
 }
@@ -222,12 +229,11 @@ fn base58_decoded(word: &[u8]) -> Vec<u8> {
 
 /// Groups of five characters to four bytes; n characters at the end to n - 1 bytes. Groups above
 /// 32 bits are junk before or after the encoded part and come out as any bytes.
-fn base85_decoded(text: &[u8], values: &[u8; 256]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(text.len() / 5 * 4 + 4);
+fn base85_decode(text: &[u8], values: &[u8; 256], decoded: &mut Vec<u8>) {
+    decoded.clear();
     for group in text.chunks(5) {
         let digits = (0..5).map(|i| group.get(i).map_or(84, |byte| values[usize::from(*byte)]));
         let number = digits.fold(0, |number, digit| number * 85 + u64::from(digit));
         decoded.extend_from_slice(&(number as u32).to_be_bytes()[..group.len() - 1]);
     }
-    decoded
 }
