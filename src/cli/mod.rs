@@ -13,6 +13,7 @@ pub(crate) mod errand;
 mod event_log;
 pub mod explain;
 mod failure;
+pub mod init;
 mod interrupt;
 pub mod lint;
 pub mod list;
@@ -61,6 +62,8 @@ enum Command {
     Demo(Box<RunArgs>),
     /// Find out which tools do what, with proof, and lock it in a file
     Discover(Box<discover::DiscoverArgs>),
+    /// Write what a project needs to have its server tested
+    Init(Box<init::InitArgs>),
     /// Make any format from a JSON report
     Render(Box<render::RenderArgs>),
     /// Say which testbed this machine can have, and what would enable it
@@ -151,6 +154,7 @@ impl Command {
             Self::Run(args) => run::settle(args)?,
             Self::Demo(args) => demo::settle(args)?,
             Self::Discover(args) => discover::settle(args)?,
+            Self::Init(args) => init::settle(args)?,
             Self::SelfTest(_) => self_test::settle(),
             Self::Doctor(args) => return Err(doctor::examine(stage, args)),
             _ => return Ok(Task::Other(Box::new(self))),
@@ -165,6 +169,7 @@ impl Task {
         match self {
             Self::Contained(command, settings) => match *command {
                 Command::Discover(args) => discover::settled(&args, &settings).await,
+                Command::Init(args) => init::settled(&args, &settings).await,
                 Command::SelfTest(args) => self_test::run(&args).await,
                 _ => run::settled(&settings).await,
             },
@@ -180,6 +185,7 @@ impl Command {
             Self::Run(_)
             | Self::Demo(_)
             | Self::Discover(_)
+            | Self::Init(_)
             | Self::SelfTest(_)
             | Self::Doctor(_) => Exit::HarnessFault,
             Self::Render(args) => render::run(&args),

@@ -33,7 +33,9 @@ use crate::{
     policy::Placeholders,
     report::{Calibration, Harness, Report, Surroundings, Thresholds, assemble},
     run::{self, Event, Order, Setup},
-    session::{Endpoint, Era, HttpEndpoint, Launch, Limits, Options, Transcript, claim_orphans},
+    session::{
+        Endpoint, Era, HttpEndpoint, Inside, Launch, Limits, Options, Transcript, claim_orphans,
+    },
     target::{Base, OFFLINE, environment, resolve},
     testbed::{
         Bed,
@@ -131,6 +133,7 @@ pub(super) async fn report(
     let order = Order {
         bed: &bed,
         endpoint: target.endpoint.clone(),
+        display: target.display.clone(),
         options: options(settings, &places)?,
         setup: setup(settings, &places)?,
         policy: &policy,
@@ -171,7 +174,7 @@ pub(super) async fn report(
             interrupted: false,
         },
         probes: &probes,
-        display: run::display(&target.endpoint),
+        display: target.display,
         transport: target.transport,
         environment: target.environment,
         cwd: target.cwd,
@@ -269,6 +272,8 @@ pub(super) fn placeholders(bed: &Bed) -> Placeholders {
 /// How the target is reached in this run.
 pub(super) struct Target {
     pub(super) endpoint: Endpoint,
+    /// How it is shown: without what was taken from variables.
+    pub(super) display: String,
     pub(super) transport: &'static str,
     pub(super) environment: Vec<String>,
     pub(super) cwd: Option<String>,
@@ -306,17 +311,36 @@ pub(super) fn endpoint(
                 .map(|(name, value)| Ok((name.clone(), expand(value)?)))
                 .collect::<Result<_, Failure>>()?;
             let url = expand(url)?;
+            let endpoint = Endpoint::Http(HttpEndpoint {
+                url,
+                headers,
+                bearer,
+            });
             Ok(Target {
-                endpoint: Endpoint::Http(HttpEndpoint {
-                    url,
-                    headers,
-                    bearer,
-                }),
+                display: spec.conceal(&run::display(&endpoint)),
+                endpoint,
                 transport: "http",
                 environment: Vec::new(),
                 cwd: None,
                 allowed_is_argument: false,
                 notes: Vec::new(),
+            })
+        }
+        Reach::Inside(server) => {
+            let (server, places) = (server.clone(), places.clone());
+            let inside = Inside::new(move |pipe| server.serve(&places, pipe));
+            let endpoint = Endpoint::Inside(inside);
+            Ok(Target {
+                display: run::display(&endpoint),
+                endpoint,
+                transport: "in-process",
+                environment: Vec::new(),
+                cwd: None,
+                allowed_is_argument: false,
+                notes: vec![String::from(
+                    "the server runs inside of the process that tests it: nothing is asked that needs a \
+                     process of its own",
+                )],
             })
         }
         Reach::Command(command) => {
@@ -375,15 +399,19 @@ pub(super) fn endpoint(
                     .env
                     .iter()
                     .any(|(_, value)| value.contains("{allowed}"));
+            let environment = made.variables.keys().cloned().collect();
+            let shown_cwd = Some(cwd.display().to_string());
+            let endpoint = Endpoint::Stdio(Launch {
+                program: resolved.program.display().to_string(),
+                args,
+                env: made.variables,
+                cwd,
+            });
             Ok(Target {
-                environment: made.variables.keys().cloned().collect(),
-                cwd: Some(cwd.display().to_string()),
-                endpoint: Endpoint::Stdio(Launch {
-                    program: resolved.program.display().to_string(),
-                    args,
-                    env: made.variables,
-                    cwd,
-                }),
+                display: spec.conceal(&run::display(&endpoint)),
+                environment,
+                cwd: shown_cwd,
+                endpoint,
                 transport: "stdio",
                 allowed_is_argument,
                 notes,

@@ -1,4 +1,4 @@
-//! A launched target and its three pipes.
+//! A target and its pipes: those of a launched command, or one in memory.
 //!
 //! Owns the child process, its bytes and its end. rmcp's own child transport was measured to
 //! deadlock on chatty servers, to hang on those that stop reading, and to hide the exit status;
@@ -25,9 +25,10 @@ use tokio::{
 };
 
 use super::{
-    Death, Ending, Launch, Outcome,
+    Death, Ending, Inside, Launch, Outcome,
     board::Board,
     error::{OpenError, StderrTail, Unfit},
+    inside::Started,
     printable, processes,
     pumps::{self, LAST_WORDS, Unfinished},
     reaper::Tree,
@@ -36,12 +37,22 @@ use super::{
 /// Bytes that may wait to be written while the target does not read.
 const BACKLOG: usize = 64 << 20;
 
-/// The process and its pipes.
+/// What ends with the link.
+#[derive(Debug)]
+enum Body {
+    /// A command and all that it started.
+    Processes(Arc<Tree>),
+    /// A thread of ours, which ends when this is true.
+    Thread(watch::Sender<bool>),
+}
+
+/// The target and its pipes.
 #[derive(Debug)]
 pub(super) struct Link {
-    pub(super) pid: u32,
+    /// Of a launched command.
+    pub(super) pid: Option<u32>,
     board: Arc<Board>,
-    tree: Arc<Tree>,
+    body: Body,
     outgoing: Mutex<Option<mpsc::UnboundedSender<Arc<[u8]>>>>,
     incoming: Mutex<Option<mpsc::Receiver<ServerJsonRpcMessage>>>,
     exit: watch::Receiver<Option<String>>,
@@ -158,9 +169,9 @@ impl Link {
             )),
         ];
         Ok(Arc::new(Link {
-            pid,
+            pid: Some(pid),
             board,
-            tree,
+            body: Body::Processes(tree),
             outgoing: Mutex::new(Some(outgoing)),
             incoming: Mutex::new(Some(incoming)),
             exit,
@@ -168,6 +179,59 @@ impl Link {
             stderr: tail,
             unfinished,
             complaint,
+            writer,
+            tasks,
+        }))
+    }
+
+    /// Starts a server inside of this process.
+    pub(super) fn inside(inside: &Inside, board: Arc<Board>) -> Result<Arc<Self>, OpenError> {
+        let Started { ours, end, stop } = inside.start().map_err(|error| OpenError::Other {
+            target: String::from("the server in this process"),
+            why: error.to_string(),
+        })?;
+        let (output, input) = tokio::io::split(ours);
+        let (outgoing, queue) = mpsc::unbounded_channel();
+        let (deliver, incoming) = mpsc::channel(256);
+        let (closed, _unheard) = watch::channel(false);
+        let backlog = Arc::new(Mutex::new(0));
+        let unfinished = Unfinished::default();
+        let writer = tokio::spawn(pumps::write(
+            input,
+            queue,
+            Arc::clone(&board),
+            Arc::clone(&backlog),
+        ));
+        let (mut ended, mourner) = (end.clone(), Arc::clone(&board));
+        let tasks = vec![
+            tokio::spawn(pumps::read(
+                output,
+                deliver,
+                Arc::clone(&board),
+                closed,
+                Arc::clone(&unfinished),
+            )),
+            tokio::spawn(async move {
+                let Ok(status) = ended.wait_for(Option::is_some).await.map(|end| end.clone())
+                else {
+                    return;
+                };
+                // Its last words are still in the pipe.
+                tokio::time::sleep(LAST_WORDS).await;
+                mourner.die(Death::Exited(status.unwrap_or_default()));
+            }),
+        ];
+        Ok(Arc::new(Link {
+            pid: None,
+            board,
+            body: Body::Thread(stop),
+            outgoing: Mutex::new(Some(outgoing)),
+            incoming: Mutex::new(Some(incoming)),
+            exit: end,
+            backlog,
+            stderr: Arc::default(),
+            unfinished,
+            complaint: Unfinished::default(),
             writer,
             tasks,
         }))
@@ -199,29 +263,39 @@ impl Link {
         shown(&self.unfinished)
     }
 
-    /// Ends the process and everything below it: by the end of its input, then `SIGTERM`, then
+    /// Ends the target and everything below it: by the end of its input, then `SIGTERM`, then
     /// `SIGKILL`, with `grace` after each of the first two.
     pub(super) async fn end(&self, grace: Duration) -> Ending {
-        self.tree.look();
+        if let Body::Processes(tree) = &self.body {
+            tree.look();
+        }
         locked(&self.outgoing).take();
         // Nobody listens to it any more, and a target must not stand still on a full channel.
         locked(&self.incoming).take();
-        let mut killed = Vec::new();
         // A target that does not even read what was sent will not see the end of its input.
         let reads = *locked(&self.backlog) == 0;
         self.gone(if reads { grace } else { grace.min(LAST_WORDS) })
             .await;
         self.writer.abort();
+        let mut killed = Vec::new();
         let mut survivors = Vec::new();
         if !self.gone(Duration::ZERO).await {
-            killed = self.tree.signal(processes::Ending::Terminate);
-            if !self.gone(grace).await {
-                let tree = Arc::clone(&self.tree);
-                let (more, left) = tokio::task::spawn_blocking(move || tree.end_now())
-                    .await
-                    .unwrap_or_default();
-                killed.extend(more);
-                survivors = left;
+            match &self.body {
+                Body::Processes(tree) => {
+                    killed = tree.signal(processes::Ending::Terminate);
+                    if !self.gone(grace).await {
+                        let tree = Arc::clone(tree);
+                        let (more, left) = tokio::task::spawn_blocking(move || tree.end_now())
+                            .await
+                            .unwrap_or_default();
+                        killed.extend(more);
+                        survivors = left;
+                    }
+                }
+                Body::Thread(stop) => {
+                    stop.send_replace(true);
+                    self.gone(grace).await;
+                }
             }
         }
         killed.sort_unstable();
@@ -232,8 +306,10 @@ impl Link {
             .ok()
             .and_then(|status| status.ok()?.clone());
         self.board.die(Death::Closed);
-        if survivors.is_empty() {
-            self.tree.forget();
+        if let Body::Processes(tree) = &self.body
+            && survivors.is_empty()
+        {
+            tree.forget();
         }
         for task in &self.tasks {
             task.abort();
@@ -247,9 +323,16 @@ impl Link {
 
     /// Ends everything at once, without any grace.
     pub(super) fn kill(&self) {
-        let (_, survivors) = self.tree.end_now();
-        if survivors.is_empty() {
-            self.tree.forget();
+        match &self.body {
+            Body::Processes(tree) => {
+                let (_, survivors) = tree.end_now();
+                if survivors.is_empty() {
+                    tree.forget();
+                }
+            }
+            Body::Thread(stop) => {
+                stop.send_replace(true);
+            }
         }
     }
 
@@ -261,9 +344,12 @@ impl Link {
         if self.exit().is_none() && tokio::time::timeout_at(until.into(), ended).await.is_err() {
             return false;
         }
+        let Body::Processes(tree) = &self.body else {
+            return true;
+        };
         let mut pause = Duration::from_millis(1);
         loop {
-            let living = self.tree.living();
+            let living = tree.living();
             if living.is_empty() {
                 return true;
             }
