@@ -6,6 +6,7 @@ mod bottle;
 mod calibration;
 mod conclude;
 pub mod demo;
+pub mod diff;
 pub mod discover;
 pub mod doctor;
 mod drive;
@@ -19,6 +20,7 @@ pub mod lint;
 pub mod list;
 mod lock;
 pub mod manual;
+pub mod merge;
 mod print;
 pub mod progress;
 mod promise;
@@ -28,6 +30,7 @@ mod run_args;
 pub mod schema;
 mod select;
 pub mod self_test;
+mod shards;
 mod shield;
 pub mod style;
 
@@ -64,8 +67,12 @@ enum Command {
     Discover(Box<discover::DiscoverArgs>),
     /// Write what a project needs to have its server tested
     Init(Box<init::InitArgs>),
+    /// Join the reports of a run that was done in parts
+    Merge(Box<merge::MergeArgs>),
     /// Make any format from a JSON report
     Render(Box<render::RenderArgs>),
+    /// Compare two JSON reports; fail if something got worse
+    Diff(diff::DiffArgs),
     /// Say which testbed this machine can have, and what would enable it
     Doctor(doctor::DoctorArgs),
     /// Find secrets and wide-open doors in configs, policies and Dockerfiles
@@ -188,7 +195,9 @@ impl Command {
             | Self::Init(_)
             | Self::SelfTest(_)
             | Self::Doctor(_) => Exit::HarnessFault,
+            Self::Merge(args) => merge::run(&args),
             Self::Render(args) => render::run(&args),
+            Self::Diff(args) => diff::run(&args),
             Self::Lint(args) => lint::run(&args),
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),

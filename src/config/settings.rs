@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use tokio::io::DuplexStream;
 
 use crate::{
-    config::{Binding, Era, ReportFormat, SetupCall, Testbed},
+    config::{Binding, Era, ReportFormat, SetupCall, Shard, Testbed},
     diag::Diagnostic,
     policy::{Placeholders, Policy},
     probe::Severity,
@@ -41,6 +41,8 @@ pub struct Settings {
     pub startup_timeout: Duration,
     /// Seed; a fresh one when none.
     pub seed: Option<u64>,
+    /// The part of the run to do; all of it when none.
+    pub shard: Option<Shard>,
     /// What makes the run fail.
     pub thresholds: Limits,
     /// The world that a command runs in.
