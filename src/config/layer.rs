@@ -64,7 +64,7 @@ pub struct Layer {
     pub(crate) progress: Progress,
     pub(crate) file: Option<PathBuf>,
     /// What to say when no layer names a target.
-    no_target: Option<Diagnostic>,
+    pub(crate) no_target: Option<Diagnostic>,
     pub(crate) found: Vec<Diagnostic>,
 }
 

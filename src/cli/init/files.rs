@@ -227,17 +227,15 @@ pub(super) fn test() -> String {
 /// The job of a CI.
 pub(super) fn job(ci: Ci, settings: &Settings, package: bool) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    let build = if package {
-        "cargo build"
-    } else {
-        match &settings.target.reach {
-            Reach::Command(words) => match words.first().map(String::as_str) {
-                Some("uvx" | "uv") => "pipx install uv",
-                Some("npx") => "node --version",
-                _ => "true",
-            },
-            Reach::Url { .. } | Reach::Inside(_) => "true",
-        }
+    let launcher = match &settings.target.reach {
+        Reach::Command(words) => words.first().map_or("", String::as_str),
+        Reach::Url { .. } | Reach::Inside(_) => "",
+    };
+    let build = match launcher {
+        _ if package => "cargo build",
+        "uvx" | "uv" => "pipx install uv",
+        "npx" => "node --version",
+        _ => "echo \"Build or install the server here\"",
     };
     match ci {
         Ci::None => String::new(),

@@ -112,8 +112,10 @@ impl Making<'_> {
         if command.iter().any(|word| word.contains("{allowed}")) {
             return command;
         }
+        // What an interpreter is given first is its program.
+        let first = if is_interpreter(&command[0]) { 2 } else { 1 };
         let given =
-            (1..command.len()).find(|index| is_given(&command[index - 1], &command[*index]));
+            (first..command.len()).find(|index| is_given(&command[index - 1], &command[*index]));
         if let Some(index) = given {
             self.found.push(
                 Diagnostic::warning(
@@ -161,6 +163,13 @@ impl Making<'_> {
         resolved.push_str(rest);
         resolved
     }
+}
+
+fn is_interpreter(program: &str) -> bool {
+    let name = Path::new(program).file_stem().unwrap_or_default();
+    let name = name.to_string_lossy();
+    let names = ["bun", "deno", "node", "ruby", "sh", "bash"];
+    names.contains(&&*name) || name.starts_with("python")
 }
 
 /// Whether a word is a directory that the server may use: one that stands alone, or after a flag that
