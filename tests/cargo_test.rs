@@ -100,11 +100,11 @@ impl Notes {
     #[tool(description = "Read a file")]
     fn read_file(&self, Parameters(Note { path }): Parameters<Note>) -> CallToolResult {
         let path = self.root.join(path);
+        // Looked at before it is opened: a file that is read and then withheld was read.
         let real = fs::canonicalize(&path).unwrap_or_default();
-        match fs::read_to_string(&path) {
-            Ok(text) if !self.sound || real.starts_with(&self.root) => {
-                CallToolResult::success(vec![ContentBlock::text(text)])
-            }
+        let may = !self.sound || real.starts_with(&self.root);
+        match may.then(|| fs::read_to_string(&path)) {
+            Some(Ok(text)) => CallToolResult::success(vec![ContentBlock::text(text)]),
             _ => CallToolResult::error(vec![ContentBlock::text("there is no such file")]),
         }
     }
