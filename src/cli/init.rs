@@ -30,7 +30,7 @@ const POLICY: &str = "policy.toml";
 /// Arguments of `watertight init`.
 #[derive(Debug, Clone, Default, Args)]
 #[command(after_help = "Such as:\n  \
-    watertight init -- npx -y @modelcontextprotocol/server-filesystem {allowed}\n  \
+    watertight init -- npx -y PACKAGE {allowed}\n  \
     watertight init --from .mcp.json --server notes --ci gitlab")]
 pub struct InitArgs {
     /// The target.

@@ -24,6 +24,7 @@ pub mod merge;
 mod print;
 pub mod progress;
 mod promise;
+mod reach;
 pub mod render;
 pub mod run;
 mod run_args;
