@@ -33,7 +33,7 @@ use crate::{
     exit::Exit,
     policy::Placeholders,
     report::{Calibration, Harness, Report, Surroundings, Thresholds, assemble},
-    run::{self, Event, Order, Setup},
+    run::{Event, Order, Setup},
     session::{Endpoint, Era, Limits, Options, Transcript, claim_orphans},
     testbed::{
         Bed,
