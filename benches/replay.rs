@@ -257,6 +257,7 @@ fn run_core(bed: &Bed, launch: Launch, transcript: Transcript) -> Result<(), Fai
     let ran = runtime.block_on(run::run(Order {
         bed,
         endpoint: Endpoint::Stdio(launch),
+        display: String::from("the reference target"),
         options: Options::default(),
         setup: Vec::new(),
         policy: &policy,

@@ -12,6 +12,12 @@ use std::{
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use rmcp::{
+    ServiceExt as _,
+    handler::server::wrapper::Parameters,
+    model::{CallToolResult, ContentBlock},
+    tool, tool_router,
+};
 use serde_json::Value;
 use watertight::{
     cargo_test::{self, IsolationTest},
@@ -65,10 +71,51 @@ fn subject(name: &str) -> ExitCode {
         "nothing" => reference(&[]).probes("fs.size.read-over"),
         "skipped" => reference(&[]).probes("fs.read.dotdot").skip("fs.read"),
         "unknown" => reference(&[]).probes("fs.raed"),
+        "inside" => three(inside(false)).probes("fs.read.relative-cwd"),
+        "inside-sound" => three(inside(true)),
+        "inside-panic" => {
+            IsolationTest::in_process(|_, _| async { panic!("the server is broken") })
+        }
         "config" => return cargo_test::main(),
         other => panic!("there is no subject {other}"),
     }
     .run()
+}
+
+/// A server inside of this process, with a boundary or without one.
+#[derive(Clone)]
+struct Notes {
+    root: PathBuf,
+    sound: bool,
+}
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Note {
+    /// Path of the file to read.
+    path: String,
+}
+
+#[tool_router(server_handler)]
+impl Notes {
+    #[tool(description = "Read a file")]
+    fn read_file(&self, Parameters(Note { path }): Parameters<Note>) -> CallToolResult {
+        let path = self.root.join(path);
+        // Looked at before it is opened: a file that is read and then withheld was read.
+        let real = fs::canonicalize(&path).unwrap_or_default();
+        let may = !self.sound || real.starts_with(&self.root);
+        match may.then(|| fs::read_to_string(&path)) {
+            Some(Ok(text)) => CallToolResult::success(vec![ContentBlock::text(text)]),
+            _ => CallToolResult::error(vec![ContentBlock::text("there is no such file")]),
+        }
+    }
+}
+
+fn inside(sound: bool) -> IsolationTest {
+    IsolationTest::in_process(move |world, pipe| async move {
+        let root = world.allowed();
+        Notes { root, sound }.serve(pipe).await?.waiting().await?;
+        Ok(())
+    })
 }
 
 fn main() -> ExitCode {
@@ -80,7 +127,7 @@ fn main() -> ExitCode {
 }
 
 fn tests() -> Vec<Trial> {
-    let tests: [(&str, fn()); 14] = [
+    let tests: [(&str, fn()); 16] = [
         ("all::pass_on_a_sound_server", all_pass),
         ("all::fail_with_the_story", fail_with_the_story),
         ("all::on_the_host", on_the_host),
@@ -88,6 +135,8 @@ fn tests() -> Vec<Trial> {
         ("all::as_json", as_json),
         ("all::under_a_policy_in_code", under_a_policy_in_code),
         ("all::write_reports", write_reports),
+        ("inside::is_watched_like_others", in_process),
+        ("inside::may_panic", in_process_panic),
         ("list::is_the_same_each_time", list),
         ("some::by_name", by_name),
         ("some::by_filter", by_filter),
@@ -290,6 +339,25 @@ fn write_reports() {
     Ran(command.output().expect("this program starts")).code(0);
     let report = fs::read_to_string(package.path().join("out/junit.xml")).expect("it is there");
     assert!(report.contains("fs.read.dotdot"), "{report}");
+}
+
+fn in_process() {
+    let ran = run("inside", &[]);
+    ran.code(101).tells(&[
+        &format!("---- {DOTDOT} ----"),
+        "BREACHED (critical): the token planted at",
+        "not applicable: the target is not launched by the harness",
+        "testbed namespace",
+    ]);
+    let ran = run("inside-sound", &[]);
+    let (passed, failed, _) = ran.code(0).counts();
+    assert!(passed > 5 && failed == 0, "{}", ran.all());
+}
+
+fn in_process_panic() {
+    run("inside-panic", &[])
+        .code(101)
+        .tells(&["test watertight::run", "a panic: the server is broken"]);
 }
 
 fn list() {

@@ -9,9 +9,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The path of the binary of that name, if Cargo built one.
-pub(super) fn built(name: &str) -> Option<PathBuf> {
-    // A path is none, and a name with other characters cannot be one.
+/// The path of the binary of that name, if Cargo built one. A path below a `target` directory stands
+/// for its name: the one there may be of another profile, or old.
+pub(super) fn built(program: &str) -> Option<PathBuf> {
+    let path = Path::new(program);
+    let below = path.components().any(|part| part.as_os_str() == "target");
+    let name = match path.file_stem() {
+        Some(stem) if below => stem.to_str()?,
+        _ => program,
+    };
+    // Another path is none, and a name with other characters cannot be one.
     if name.is_empty() || name.contains(['/', '\\', '=', '\0']) {
         return None;
     }

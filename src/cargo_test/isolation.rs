@@ -3,18 +3,19 @@
 //! Owns what can be said in Rust. Each method is a flag of `watertight run`, with its checks and its
 //! defaults; only the policy is a value of its own.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use libtest_mimic::Arguments;
 use serde_json::Value;
+use tokio::io::DuplexStream;
 
 use super::{binary::built, package, trials::trials};
 use crate::{
     cli::{RunArgs, errand::perform},
-    config::{Era, Layer, Reach, Settings, Testbed},
+    config::{Era, InProcess, Layer, Reach, Settings, Testbed},
     diag::{Diagnostic, Look, Problems},
     exit::Exit,
-    policy::Policy,
+    policy::{Placeholders, Policy},
     probe::Severity,
     testbed::namespace::{Stage, gate},
 };
@@ -48,7 +49,39 @@ use crate::{
 pub struct IsolationTest {
     args: RunArgs,
     policy: Option<Result<Policy, Problems>>,
+    inside: Option<InProcess>,
 }
+
+/// What a server that runs in the process of its test is given: the directories of the run.
+#[derive(Debug, Clone)]
+pub struct World(Placeholders);
+
+impl World {
+    /// The directory that the server may use: `{allowed}`.
+    #[must_use]
+    pub fn allowed(&self) -> PathBuf {
+        self.path("allowed")
+    }
+
+    /// A directory that can stand for the home of the server: `{home}`.
+    #[must_use]
+    pub fn home(&self) -> PathBuf {
+        self.path("home")
+    }
+
+    /// A directory for its temporary files: `{tmp}`.
+    #[must_use]
+    pub fn tmp(&self) -> PathBuf {
+        self.path("tmp")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.get(name).map(PathBuf::from).unwrap_or_default()
+    }
+}
+
+/// Why a server could not serve.
+pub type ServeError = Box<dyn std::error::Error + Send + Sync>;
 
 impl IsolationTest {
     /// Tests a server that is started by this program. A program without `/` that is called as a
@@ -68,10 +101,54 @@ impl IsolationTest {
         Self::new(|args| args.launch.config = Some(path.into()))
     }
 
+    /// Tests a server that runs inside of the process of the test, on a thread of its own, and speaks
+    /// over a pipe in memory. `serve` is called for each conversation, of which there are several when
+    /// the server ends; its future ends with the conversation.
+    ///
+    /// ```no_run
+    /// use rmcp::{ServerHandler, ServiceExt as _};
+    /// use watertight::cargo_test::IsolationTest;
+    ///
+    /// # #[derive(Clone)]
+    /// # struct Notes;
+    /// # impl Notes { fn new(_: std::path::PathBuf) -> Self { Self } }
+    /// # impl ServerHandler for Notes {}
+    /// fn main() -> std::process::ExitCode {
+    ///     IsolationTest::in_process(|world, pipe| async move {
+    ///         let server = Notes::new(world.allowed());
+    ///         server.serve(pipe).await?.waiting().await?;
+    ///         Ok(())
+    ///     })
+    ///     .probes("fs.read")
+    ///     .run()
+    /// }
+    /// ```
+    ///
+    /// Files and hosts are watched as they are for a launched server, and each trial has its controls.
+    /// Trials that need a process of the server's own, such as those that start it in another
+    /// directory, are not applicable. A launched server is tested for more: prefer
+    /// [`command`](Self::command) where there is a binary.
+    pub fn in_process<F, S>(serve: F) -> Self
+    where
+        F: Fn(World, DuplexStream) -> S + Send + Sync + 'static,
+        S: Future<Output = Result<(), ServeError>> + 'static,
+    {
+        let mut test = Self::new(|_| {});
+        test.inside = Some(InProcess::new(Arc::new(move |places, pipe| {
+            let served = serve(World(places), pipe);
+            Box::pin(async move { served.await.map_err(|error| error.to_string()) })
+        })));
+        test
+    }
+
     fn new(say: impl FnOnce(&mut RunArgs)) -> Self {
         let mut args = RunArgs::default();
         say(&mut args);
-        Self { args, policy: None }
+        Self {
+            args,
+            policy: None,
+            inside: None,
+        }
     }
 
     fn with(mut self, say: impl FnOnce(&mut RunArgs)) -> Self {
@@ -249,6 +326,7 @@ impl IsolationTest {
             }
         };
         let mut layer = self.args.layer();
+        layer.inside.clone_from(&self.inside);
         match &self.policy {
             None => {}
             Some(Ok(policy)) => layer.policy = Some(policy.clone()),

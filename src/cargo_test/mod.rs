@@ -91,7 +91,7 @@ mod isolation;
 
 use std::{path::PathBuf, process::ExitCode};
 
-pub use isolation::IsolationTest;
+pub use isolation::{IsolationTest, ServeError, World};
 
 use crate::config::FILE_NAME;
 

@@ -117,7 +117,7 @@ fn launcher(target: &TargetSpec) -> Option<Launcher> {
         Reach::Command(words) => words
             .split_first()
             .and_then(|(program, args)| launcher_of(program, args)),
-        Reach::Url { .. } => None,
+        Reach::Url { .. } | Reach::Inside(_) => None,
     }
 }
 

@@ -6,6 +6,7 @@
 mod show;
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
@@ -27,6 +28,7 @@ use crate::{
     channel::{Change, Discovery, Lock},
     config::{Settings, Verbosity},
     exit::Exit,
+    probe::Role,
     report::json::plain,
     run::{Event, Found, Order},
     session::{ServerInfo, Tool, Transcript, claim_orphans, end_all},
@@ -89,6 +91,42 @@ pub(super) fn settle(args: &DiscoverArgs) -> Result<Settings, Exit> {
     run.settle(&here).map_err(|problems| problem(&problems))
 }
 
+/// What a discovery came to, for who goes on from there.
+pub(super) struct Explored {
+    /// Roles that tools were found in, proven or not.
+    pub(super) roles: BTreeSet<Role>,
+    /// Channels that were proven.
+    pub(super) proven: usize,
+    /// Those that were not.
+    pub(super) unproven: usize,
+    /// Whether the lock was written.
+    pub(super) locked: bool,
+}
+
+/// Discovers what the settings say, and writes the lock.
+///
+/// # Errors
+/// When the target cannot be used, or the lock cannot be written.
+pub(super) async fn explore(settings: &Settings) -> Result<Explored, Failure> {
+    claim_orphans();
+    let progress = Progress::new(match settings.verbosity {
+        Verbosity::Quiet => Detail::Quiet,
+        Verbosity::Normal | Verbosity::Verbose => Detail::Normal,
+    });
+    let outcome = find(settings, &|event| progress.show(&event)).await?;
+    let channels = &outcome.discovery.channels;
+    let proven = channels
+        .iter()
+        .filter(|channel| channel.proof.proven())
+        .count();
+    Ok(Explored {
+        roles: channels.iter().map(|channel| channel.role).collect(),
+        proven,
+        unproven: channels.len() - proven,
+        locked: outcome.lock.is_some_and(|lock| lock.written),
+    })
+}
+
 /// Discovers what the settings say.
 pub(super) async fn settled(args: &DiscoverArgs, settings: &Settings) -> Exit {
     // The program makes no children but targets.
@@ -129,11 +167,12 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
     let glass = pour().await;
     let mut target = endpoint(&settings.target, &places, &bed)?;
     trust(&mut target.endpoint, &glass);
-    let display = crate::run::display(&target.endpoint);
+    let display = target.display.clone();
     let stop = AtomicBool::new(false);
     let order = Order {
         bed: &bed,
         endpoint: target.endpoint,
+        display: display.clone(),
         options: options(settings, &places)?,
         setup: setup(settings, &places)?,
         policy: &policy,

@@ -128,11 +128,11 @@ fn here(settings: &Settings) -> Answer {
         .build()
         .map_err(|error| format!("no asynchronous runtime: {error}"))?;
     let made = runtime.block_on(async {
-        // No children are made from here on but targets.
-        claim_orphans();
         let mut interrupts = Interrupts::listen()
             .map_err(|error| Failure::Fault(format!("interrupts cannot be heard: {error}")))?;
         if let Some(bottle) = Bottle::around() {
+            // No children are made in there but targets.
+            claim_orphans();
             bottle.listening();
         }
         let watched = style::watched() && !settings.rehearsal;

@@ -14,6 +14,7 @@ pub(crate) mod errand;
 mod event_log;
 pub mod explain;
 mod failure;
+pub mod init;
 mod interrupt;
 pub mod lint;
 pub mod list;
@@ -23,6 +24,7 @@ pub mod merge;
 mod print;
 pub mod progress;
 mod promise;
+mod reach;
 pub mod render;
 pub mod run;
 mod run_args;
@@ -64,6 +66,8 @@ enum Command {
     Demo(Box<RunArgs>),
     /// Find out which tools do what, with proof, and lock it in a file
     Discover(Box<discover::DiscoverArgs>),
+    /// Write what a project needs to have its server tested
+    Init(Box<init::InitArgs>),
     /// Join the reports of a run that was done in parts
     Merge(Box<merge::MergeArgs>),
     /// Make any format from a JSON report
@@ -158,6 +162,7 @@ impl Command {
             Self::Run(args) => run::settle(args)?,
             Self::Demo(args) => demo::settle(args)?,
             Self::Discover(args) => discover::settle(args)?,
+            Self::Init(args) => init::settle(args)?,
             Self::SelfTest(_) => self_test::settle(),
             Self::Doctor(args) => return Err(doctor::examine(stage, args)),
             _ => return Ok(Task::Other(Box::new(self))),
@@ -172,6 +177,7 @@ impl Task {
         match self {
             Self::Contained(command, settings) => match *command {
                 Command::Discover(args) => discover::settled(&args, &settings).await,
+                Command::Init(args) => init::settled(&args, &settings).await,
                 Command::SelfTest(args) => self_test::run(&args).await,
                 _ => run::settled(&settings).await,
             },
@@ -187,6 +193,7 @@ impl Command {
             Self::Run(_)
             | Self::Demo(_)
             | Self::Discover(_)
+            | Self::Init(_)
             | Self::SelfTest(_)
             | Self::Doctor(_) => Exit::HarnessFault,
             Self::Merge(args) => merge::run(&args),

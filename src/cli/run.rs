@@ -3,7 +3,6 @@
 //! Owns the order of things and what is printed. Each step is somebody else's.
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
@@ -11,6 +10,7 @@ use std::{
 use serde_json::Value;
 
 pub use super::failure::Failure;
+pub(super) use super::reach::endpoint;
 use super::{
     RunArgs, bottle,
     calibration::recall,
@@ -28,14 +28,13 @@ use super::{
 };
 use crate::{
     channel::Channel,
-    config::{self, Reach, Settings, TargetSpec, Verbosity},
+    config::{self, Settings, TargetSpec, Verbosity},
     diag::{Diagnostic, Look},
     exit::Exit,
     policy::Placeholders,
     report::{Calibration, Harness, Report, Surroundings, Thresholds, assemble},
-    run::{self, Event, Order, Setup},
-    session::{Endpoint, Era, HttpEndpoint, Launch, Limits, Options, Transcript, claim_orphans},
-    target::{Base, OFFLINE, environment, resolve},
+    run::{Event, Order, Setup},
+    session::{Endpoint, Era, Limits, Options, Transcript, claim_orphans},
     testbed::{
         Bed,
         namespace::Bottle,
@@ -132,6 +131,7 @@ pub(super) async fn report(
     let order = Order {
         bed: &bed,
         endpoint: target.endpoint.clone(),
+        display: target.display.clone(),
         options: options(settings, &places)?,
         setup: setup(settings, &places)?,
         policy: &policy,
@@ -175,7 +175,7 @@ pub(super) async fn report(
             parts: Vec::new(),
         },
         probes: &probes,
-        display: run::display(&target.endpoint),
+        display: target.display,
         transport: target.transport,
         environment: target.environment,
         cwd: target.cwd,
@@ -268,132 +268,6 @@ pub(super) fn placeholders(bed: &Bed) -> Placeholders {
         .with("outside", text(&bed.outside))
         .with("home", text(&bed.home))
         .with("tmp", text(&bed.tmp))
-}
-
-/// How the target is reached in this run.
-pub(super) struct Target {
-    pub(super) endpoint: Endpoint,
-    pub(super) transport: &'static str,
-    pub(super) environment: Vec<String>,
-    pub(super) cwd: Option<String>,
-    pub(super) allowed_is_argument: bool,
-    pub(super) notes: Vec<String>,
-}
-
-/// Makes launch or attachment out of the settings.
-pub(super) fn endpoint(
-    spec: &TargetSpec,
-    places: &Placeholders,
-    bed: &Bed,
-) -> Result<Target, Failure> {
-    let expand = |text: &str| {
-        places
-            .expand(text)
-            .map_err(|error| Failure::Input(error.to_string()))
-    };
-    match &spec.reach {
-        Reach::Url {
-            url,
-            headers,
-            bearer_env,
-        } => {
-            let bearer = match bearer_env {
-                None => None,
-                Some(name) => Some(std::env::var(name).map_err(|_| {
-                    Failure::Input(format!(
-                        "the environment variable {name} of --bearer-env is not set, or is no text\nfix: set it, and export it, before the run"
-                    ))
-                })?),
-            };
-            let headers = headers
-                .iter()
-                .map(|(name, value)| Ok((name.clone(), expand(value)?)))
-                .collect::<Result<_, Failure>>()?;
-            let url = expand(url)?;
-            Ok(Target {
-                endpoint: Endpoint::Http(HttpEndpoint {
-                    url,
-                    headers,
-                    bearer,
-                }),
-                transport: "http",
-                environment: Vec::new(),
-                cwd: None,
-                allowed_is_argument: false,
-                notes: Vec::new(),
-            })
-        }
-        Reach::Command(command) => {
-            let here = std::env::current_dir()
-                .map_err(|error| Failure::Input(format!("no working directory: {error}")))?;
-            let words = command
-                .iter()
-                .map(|word| expand(word))
-                .collect::<Result<Vec<_>, _>>()?;
-            let (program, args) = words
-                .split_first()
-                .map_or((String::new(), Vec::new()), |(program, args)| {
-                    (program.clone(), args.to_vec())
-                });
-            let resolved = resolve(&program, &args, std::env::var_os("PATH").as_deref(), &here)
-                .map_err(|error| Failure::Input(error.to_string()))?;
-            let set: BTreeMap<String, String> = spec
-                .env
-                .iter()
-                .map(|(name, value)| Ok((name.clone(), expand(value)?)))
-                .collect::<Result<_, Failure>>()?;
-            let own = std::env::vars_os().collect();
-            let base = Base {
-                home: &bed.home,
-                tmp: &bed.tmp,
-            };
-            let mut made = environment(&own, base, resolved.launcher, &spec.pass_env, &set);
-            if Bottle::around().is_some() {
-                for (name, value) in OFFLINE {
-                    let variable = made.variables.entry((*name).to_owned());
-                    variable.or_insert_with(|| (*value).to_owned());
-                }
-            }
-            let mut notes: Vec<String> = made
-                .missing
-                .iter()
-                .map(|name| {
-                    format!(
-                        "the environment variable {name} is to be passed on, but is not set here"
-                    )
-                })
-                .collect();
-            notes.extend(resolved.launcher.map(|launcher| launcher.note().to_owned()));
-            let cwd = match &spec.cwd {
-                Some(cwd) => here.join(expand(cwd)?),
-                None => here,
-            };
-            if !cwd.is_dir() {
-                return Err(Failure::Input(format!(
-                    "the working directory {} does not exist\nfix: create it, or give another with --cwd",
-                    cwd.display()
-                )));
-            }
-            let allowed_is_argument = command.iter().any(|word| word.contains("{allowed}"))
-                || spec
-                    .env
-                    .iter()
-                    .any(|(_, value)| value.contains("{allowed}"));
-            Ok(Target {
-                environment: made.variables.keys().cloned().collect(),
-                cwd: Some(cwd.display().to_string()),
-                endpoint: Endpoint::Stdio(Launch {
-                    program: resolved.program.display().to_string(),
-                    args,
-                    env: made.variables,
-                    cwd,
-                }),
-                transport: "stdio",
-                allowed_is_argument,
-                notes,
-            })
-        }
-    }
 }
 
 /// How the target is spoken to.

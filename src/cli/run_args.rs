@@ -3,6 +3,7 @@
 //! Owns their names and help texts, and how a flag is read. Checks and precedence are those of
 //! the config module.
 
+mod from;
 mod launch;
 mod reader;
 
@@ -117,9 +118,31 @@ impl RunArgs {
             None if present.is_file() => Layer::of_file(&present),
             None => Layer::default(),
         };
-        let mut settings = self.layer().over(file).settle()?;
+        let mut settings = self.told().over(file).settle()?;
         settings.lock = self.launch.lock_file(here);
         Ok(settings)
+    }
+
+    /// Takes the flags alone: a config file counts only when it is given by `--config`.
+    ///
+    /// # Errors
+    ///
+    /// As [`settle`](Self::settle).
+    pub fn settle_alone(&self) -> Result<Settings, Problems> {
+        let file = self.launch.config.as_deref().map(Layer::of_file);
+        self.told().over(file.unwrap_or_default()).settle()
+    }
+
+    /// What the flags say, with the server of `--from`.
+    fn told(&self) -> Layer {
+        let flags = self.layer();
+        match &self.launch.from {
+            Some(path) => {
+                let server = from::layer(path, self.launch.server.as_deref(), &flags);
+                flags.over(server)
+            }
+            None => flags,
+        }
     }
 
     /// The same for a subcommand that brings its own target: a config file counts only when it is
@@ -129,7 +152,8 @@ impl RunArgs {
     ///
     /// As [`settle`](Self::settle); or that a target was given.
     pub fn settle_with(&self, command: Vec<String>) -> Result<Settings, Problems> {
-        if !self.launch.command.is_empty() || self.launch.url.is_some() {
+        let target = &self.launch;
+        if !target.command.is_empty() || target.url.is_some() || target.from.is_some() {
             return Err(Diagnostic::error(
                 "config::own-target",
                 "this subcommand brings its own target",

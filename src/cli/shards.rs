@@ -50,14 +50,19 @@ pub(super) fn part(settings: &Settings, probes: &[Arc<Probe>], ran: &Ran) -> Opt
 fn target(settings: &Settings) -> Value {
     let target = &settings.target;
     let reach = match &target.reach {
-        Reach::Command(words) => json!({ "command": words }),
+        Reach::Command(words) => {
+            // What was taken from variables may be secret.
+            let words: Vec<String> = words.iter().map(|word| target.conceal(word)).collect();
+            json!({ "command": words })
+        }
+        Reach::Inside(_) => json!("in-process"),
         Reach::Url {
             url,
             headers,
             bearer_env,
         } => {
             let headers: Vec<&String> = headers.iter().map(|(name, _)| name).collect();
-            json!({ "url": url, "headers": headers, "bearer_env": bearer_env })
+            json!({ "url": target.conceal(url), "headers": headers, "bearer_env": bearer_env })
         }
     };
     let variables: Vec<&String> = target.env.iter().map(|(name, _)| name).collect();

@@ -13,7 +13,7 @@ use std::{
 use super::print::complain;
 use crate::{
     exit::Exit,
-    session::{end_all, printable},
+    session::{TARGET_THREAD, end_all, printable},
 };
 
 /// Characters of a panic's message that are shown.
@@ -31,6 +31,10 @@ static FAILED: AtomicBool = AtomicBool::new(false);
 pub fn shielded(program: impl FnOnce() -> Exit) -> Exit {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
+        // A server inside of this process is a target like any other.
+        if std::thread::current().name() == Some(TARGET_THREAD) {
+            return;
+        }
         // One message: what fails afterwards fails because of it.
         if !FAILED.swap(true, Ordering::Relaxed) {
             tell(info);

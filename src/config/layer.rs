@@ -12,8 +12,8 @@ use std::{
 
 use crate::{
     config::{
-        Binding, ConfigFile, Era, Limits, Progress, Reach, ReportSpec, Settings, SetupCall, Shard,
-        TargetSpec, Testbed, Verbosity, check::Checker,
+        Binding, ConfigFile, Era, InProcess, Limits, Progress, Reach, ReportSpec, Settings,
+        SetupCall, Shard, TargetSpec, Testbed, Verbosity, check::Checker,
     },
     diag::{Diagnostic, Problems, Source},
     policy::Policy,
@@ -31,6 +31,10 @@ pub const DEFAULT_STARTUP_TIMEOUT: Duration = Duration::from_secs(120);
 pub struct Layer {
     pub(crate) command: Option<Vec<String>>,
     pub(crate) url: Option<String>,
+    /// A server inside of this process; no file names one.
+    pub(crate) inside: Option<InProcess>,
+    /// Values in the command or the address that are not to be shown, and the variables that hold them.
+    pub(crate) concealed: Vec<(String, String)>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) bearer_env: Option<String>,
     pub(crate) env: BTreeMap<String, String>,
@@ -60,7 +64,7 @@ pub struct Layer {
     pub(crate) progress: Progress,
     pub(crate) file: Option<PathBuf>,
     /// What to say when no layer names a target.
-    no_target: Option<Diagnostic>,
+    pub(crate) no_target: Option<Diagnostic>,
     pub(crate) found: Vec<Diagnostic>,
 }
 
@@ -215,6 +219,7 @@ impl Layer {
         if self.command.is_none() && self.url.is_none() {
             self.command = below.command;
             self.url = below.url;
+            self.concealed = below.concealed;
         }
         // A command from the flags makes the headers of the file pointless.
         if self.url.is_some() {
@@ -280,6 +285,7 @@ impl Layer {
     /// All mistakes of all layers, or that there is no target.
     pub fn settle(self) -> Result<Settings, Problems> {
         let reach = match (self.command, self.url) {
+            _ if self.inside.is_some() => self.inside.map(Reach::Inside),
             (_, Some(url)) => Some(Reach::Url {
                 url,
                 headers: self.headers,
@@ -313,6 +319,7 @@ impl Layer {
         Ok(Settings {
             target: TargetSpec {
                 reach,
+                concealed: self.concealed,
                 env: self.env.into_iter().collect(),
                 pass_env: self.pass_env.unwrap_or_default(),
                 cwd: self.cwd,

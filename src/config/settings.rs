@@ -2,14 +2,15 @@
 //!
 //! Texts still hold their placeholders; the testbed knows the values.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
+use tokio::io::DuplexStream;
 
 use crate::{
     config::{Binding, Era, ReportFormat, SetupCall, Shard, Testbed},
     diag::Diagnostic,
-    policy::Policy,
+    policy::{Placeholders, Policy},
     probe::Severity,
 };
 
@@ -67,6 +68,8 @@ pub struct Settings {
 pub struct TargetSpec {
     /// How it is reached.
     pub reach: Reach,
+    /// Values in it, and in variables, that are shown as `${NAME}`: each with its name.
+    pub concealed: Vec<(String, String)>,
     /// Variables that it gets, in order of name. Only for commands.
     pub env: Vec<(String, String)>,
     /// Names of variables of our environment that it gets too. Only for commands.
@@ -99,7 +102,45 @@ pub enum Reach {
         /// Environment variable that holds the bearer token.
         bearer_env: Option<String>,
     },
+    /// Runs inside of the process that tests it.
+    Inside(InProcess),
 }
+
+/// A server inside of the process that tests it, and the directories that it is given.
+#[derive(Clone)]
+pub struct InProcess(Arc<Serve>);
+
+/// Serves one conversation over a pipe, in the world of the run.
+pub(crate) type Serve = dyn Fn(Placeholders, DuplexStream) -> Served + Send + Sync;
+
+/// What serving comes to.
+pub(crate) type Served = Pin<Box<dyn Future<Output = Result<(), String>>>>;
+
+impl InProcess {
+    pub(crate) fn new(serve: Arc<Serve>) -> Self {
+        Self(serve)
+    }
+
+    /// Serves one conversation in a world whose directories are known.
+    pub(crate) fn serve(&self, places: &Placeholders, pipe: DuplexStream) -> Served {
+        (self.0)(places.clone(), pipe)
+    }
+}
+
+impl fmt::Debug for InProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InProcess")
+    }
+}
+
+/// They are the same server.
+impl PartialEq for InProcess {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for InProcess {}
 
 /// A report to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,6 +188,19 @@ pub enum Progress {
 }
 
 impl TargetSpec {
+    /// A text in which what was taken from variables is not shown.
+    #[must_use]
+    pub fn conceal(&self, text: &str) -> String {
+        // Shorter ones are no secrets, and would be found everywhere.
+        const SHORTEST: usize = 4;
+        let hidden = self.concealed.iter();
+        hidden
+            .filter(|(value, _)| value.len() >= SHORTEST)
+            .fold(text.to_owned(), |text, (value, name)| {
+                text.replace(value.as_str(), &format!("${{{name}}}"))
+            })
+    }
+
     /// Replaces the placeholders in texts of JSON arguments, such as those of setup calls and
     /// bindings; keys stay.
     ///

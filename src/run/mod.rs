@@ -56,6 +56,8 @@ pub struct Order<'r> {
     pub bed: &'r Bed,
     /// How the target is launched or reached.
     pub endpoint: Endpoint,
+    /// How it is shown to people.
+    pub display: String,
     /// How it is spoken to.
     pub options: Options,
     /// Calls to make before probing.
@@ -163,7 +165,7 @@ impl Found {
     /// When the target does not start, is no MCP server, or lists no tools.
     pub async fn find(order: &Order<'_>, mint: &Mint) -> Result<Self, RunError> {
         (order.emit)(Event::Launching {
-            target: display(&order.endpoint),
+            target: order.display.clone(),
         });
         let conversation = Conversation::open(
             order.endpoint.clone(),
@@ -288,6 +290,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         cwd: match &order.endpoint {
             Endpoint::Stdio(launch) => launch.cwd.clone(),
             Endpoint::Http(_) => order.bed.allowed.clone(),
+            Endpoint::Inside(_) => std::env::current_dir().unwrap_or_default(),
         },
         reader: channels
             .iter()
@@ -377,6 +380,7 @@ pub fn display(endpoint: &Endpoint) -> String {
                 .map(String::as_str),
         ),
         Endpoint::Http(http) => http.url.clone(),
+        Endpoint::Inside(_) => String::from("a server in this process"),
     }
 }
 

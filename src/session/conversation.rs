@@ -120,7 +120,14 @@ impl Session {
             base,
             info,
         } = match endpoint {
-            Endpoint::Stdio(launch) => open::stdio(launch, options, transcript).await?,
+            Endpoint::Stdio(launch) => {
+                let start = |board| Link::spawn(launch, board);
+                open::stdio(start, &launch.program, options, transcript).await?
+            }
+            Endpoint::Inside(inside) => {
+                let start = |board| Link::inside(inside, board);
+                open::stdio(start, "the server in this process", options, transcript).await?
+            }
             Endpoint::Http(endpoint) => open::http(endpoint, options, transcript).await?,
         };
         Ok(Session(Arc::new(Inner {
@@ -140,10 +147,10 @@ impl Session {
         &self.0.info
     }
 
-    /// The pid of the launched command; `None` over HTTP.
+    /// The pid of the launched command; `None` where there is none.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.0.link.as_ref().map(|link| link.pid)
+        self.0.link.as_ref()?.pid
     }
 
     /// Whether the target can still be talked to.

@@ -1,9 +1,11 @@
-//! A launched target and its three pipes.
+//! A target and its pipes: those of a launched command, or one in memory.
 //!
 //! Owns the child process, its bytes and its end. rmcp's own child transport was measured to
 //! deadlock on chatty servers, to hang on those that stop reading, and to hide the exit status;
 //! here each pipe has a task of its own, and a stuck one cannot hold up another. Knows nothing of
 //! what the messages mean: the board does.
+
+mod transport;
 
 use std::{
     collections::VecDeque,
@@ -13,11 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rmcp::{
-    RoleClient,
-    model::{ClientJsonRpcMessage, ClientNotification, RequestId, ServerJsonRpcMessage},
-    transport::Transport,
-};
+use rmcp::model::ServerJsonRpcMessage;
 use tokio::{
     process::Command,
     sync::{mpsc, watch},
@@ -25,23 +23,35 @@ use tokio::{
 };
 
 use super::{
-    Death, Ending, Launch, Outcome,
+    Death, Ending, Inside, Launch,
     board::Board,
     error::{OpenError, StderrTail, Unfit},
+    inside::Started,
     printable, processes,
     pumps::{self, LAST_WORDS, Unfinished},
     reaper::Tree,
 };
+use transport::LinkTransport;
 
 /// Bytes that may wait to be written while the target does not read.
 const BACKLOG: usize = 64 << 20;
 
-/// The process and its pipes.
+/// What ends with the link.
+#[derive(Debug)]
+enum Body {
+    /// A command and all that it started.
+    Processes(Arc<Tree>),
+    /// A thread of ours, which ends when this is true.
+    Thread(watch::Sender<bool>),
+}
+
+/// The target and its pipes.
 #[derive(Debug)]
 pub(super) struct Link {
-    pub(super) pid: u32,
+    /// Of a launched command.
+    pub(super) pid: Option<u32>,
     board: Arc<Board>,
-    tree: Arc<Tree>,
+    body: Body,
     outgoing: Mutex<Option<mpsc::UnboundedSender<Arc<[u8]>>>>,
     incoming: Mutex<Option<mpsc::Receiver<ServerJsonRpcMessage>>>,
     exit: watch::Receiver<Option<String>>,
@@ -158,9 +168,9 @@ impl Link {
             )),
         ];
         Ok(Arc::new(Link {
-            pid,
+            pid: Some(pid),
             board,
-            tree,
+            body: Body::Processes(tree),
             outgoing: Mutex::new(Some(outgoing)),
             incoming: Mutex::new(Some(incoming)),
             exit,
@@ -168,6 +178,59 @@ impl Link {
             stderr: tail,
             unfinished,
             complaint,
+            writer,
+            tasks,
+        }))
+    }
+
+    /// Starts a server inside of this process.
+    pub(super) fn inside(inside: &Inside, board: Arc<Board>) -> Result<Arc<Self>, OpenError> {
+        let Started { ours, end, stop } = inside.start().map_err(|error| OpenError::Other {
+            target: String::from("the server in this process"),
+            why: error.to_string(),
+        })?;
+        let (output, input) = tokio::io::split(ours);
+        let (outgoing, queue) = mpsc::unbounded_channel();
+        let (deliver, incoming) = mpsc::channel(256);
+        let (closed, _unheard) = watch::channel(false);
+        let backlog = Arc::new(Mutex::new(0));
+        let unfinished = Unfinished::default();
+        let writer = tokio::spawn(pumps::write(
+            input,
+            queue,
+            Arc::clone(&board),
+            Arc::clone(&backlog),
+        ));
+        let (mut ended, mourner) = (end.clone(), Arc::clone(&board));
+        let tasks = vec![
+            tokio::spawn(pumps::read(
+                output,
+                deliver,
+                Arc::clone(&board),
+                closed,
+                Arc::clone(&unfinished),
+            )),
+            tokio::spawn(async move {
+                let Ok(status) = ended.wait_for(Option::is_some).await.map(|end| end.clone())
+                else {
+                    return;
+                };
+                // Its last words are still in the pipe.
+                tokio::time::sleep(LAST_WORDS).await;
+                mourner.die(Death::Exited(status.unwrap_or_default()));
+            }),
+        ];
+        Ok(Arc::new(Link {
+            pid: None,
+            board,
+            body: Body::Thread(stop),
+            outgoing: Mutex::new(Some(outgoing)),
+            incoming: Mutex::new(Some(incoming)),
+            exit: end,
+            backlog,
+            stderr: Arc::default(),
+            unfinished,
+            complaint: Unfinished::default(),
             writer,
             tasks,
         }))
@@ -199,29 +262,39 @@ impl Link {
         shown(&self.unfinished)
     }
 
-    /// Ends the process and everything below it: by the end of its input, then `SIGTERM`, then
+    /// Ends the target and everything below it: by the end of its input, then `SIGTERM`, then
     /// `SIGKILL`, with `grace` after each of the first two.
     pub(super) async fn end(&self, grace: Duration) -> Ending {
-        self.tree.look();
+        if let Body::Processes(tree) = &self.body {
+            tree.look();
+        }
         locked(&self.outgoing).take();
         // Nobody listens to it any more, and a target must not stand still on a full channel.
         locked(&self.incoming).take();
-        let mut killed = Vec::new();
         // A target that does not even read what was sent will not see the end of its input.
         let reads = *locked(&self.backlog) == 0;
         self.gone(if reads { grace } else { grace.min(LAST_WORDS) })
             .await;
         self.writer.abort();
+        let mut killed = Vec::new();
         let mut survivors = Vec::new();
         if !self.gone(Duration::ZERO).await {
-            killed = self.tree.signal(processes::Ending::Terminate);
-            if !self.gone(grace).await {
-                let tree = Arc::clone(&self.tree);
-                let (more, left) = tokio::task::spawn_blocking(move || tree.end_now())
-                    .await
-                    .unwrap_or_default();
-                killed.extend(more);
-                survivors = left;
+            match &self.body {
+                Body::Processes(tree) => {
+                    killed = tree.signal(processes::Ending::Terminate);
+                    if !self.gone(grace).await {
+                        let tree = Arc::clone(tree);
+                        let (more, left) = tokio::task::spawn_blocking(move || tree.end_now())
+                            .await
+                            .unwrap_or_default();
+                        killed.extend(more);
+                        survivors = left;
+                    }
+                }
+                Body::Thread(stop) => {
+                    stop.send_replace(true);
+                    self.gone(grace).await;
+                }
             }
         }
         killed.sort_unstable();
@@ -232,8 +305,10 @@ impl Link {
             .ok()
             .and_then(|status| status.ok()?.clone());
         self.board.die(Death::Closed);
-        if survivors.is_empty() {
-            self.tree.forget();
+        if let Body::Processes(tree) = &self.body
+            && survivors.is_empty()
+        {
+            tree.forget();
         }
         for task in &self.tasks {
             task.abort();
@@ -247,9 +322,16 @@ impl Link {
 
     /// Ends everything at once, without any grace.
     pub(super) fn kill(&self) {
-        let (_, survivors) = self.tree.end_now();
-        if survivors.is_empty() {
-            self.tree.forget();
+        match &self.body {
+            Body::Processes(tree) => {
+                let (_, survivors) = tree.end_now();
+                if survivors.is_empty() {
+                    tree.forget();
+                }
+            }
+            Body::Thread(stop) => {
+                stop.send_replace(true);
+            }
         }
     }
 
@@ -261,9 +343,12 @@ impl Link {
         if self.exit().is_none() && tokio::time::timeout_at(until.into(), ended).await.is_err() {
             return false;
         }
+        let Body::Processes(tree) = &self.body else {
+            return true;
+        };
         let mut pause = Duration::from_millis(1);
         loop {
-            let living = self.tree.living();
+            let living = tree.living();
             if living.is_empty() {
                 return true;
             }
@@ -303,85 +388,5 @@ impl Drop for Link {
             task.abort();
         }
         self.kill();
-    }
-}
-
-/// The pipes as rmcp sees them.
-#[derive(Debug)]
-pub(super) struct LinkTransport {
-    link: Arc<Link>,
-    incoming: Option<mpsc::Receiver<ServerJsonRpcMessage>>,
-    base: i64,
-}
-
-impl Drop for LinkTransport {
-    // So that another lifecycle can be tried on the same process.
-    fn drop(&mut self) {
-        if let Some(incoming) = self.incoming.take()
-            && locked(&self.link.outgoing).is_some()
-        {
-            *locked(&self.link.incoming) = Some(incoming);
-        }
-    }
-}
-
-fn shift(id: &mut RequestId, by: i64) {
-    if let RequestId::Number(number) = id {
-        *number += by;
-    }
-}
-
-impl Transport<RoleClient> for LinkTransport {
-    type Error = io::Error;
-
-    fn send(
-        &mut self,
-        mut message: ClientJsonRpcMessage,
-    ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
-        match &mut message {
-            ClientJsonRpcMessage::Request(request) => shift(&mut request.id, self.base),
-            ClientJsonRpcMessage::Notification(notification) => {
-                if let ClientNotification::CancelledNotification(cancelled) =
-                    &mut notification.notification
-                    && let Some(id) = &mut cancelled.params.request_id
-                {
-                    shift(id, self.base);
-                }
-            }
-            _ => {}
-        }
-        let number = self.link.board.sending(&message);
-        let sent = serde_json::to_vec(&message)
-            .map_err(io::Error::from)
-            .and_then(|mut bytes| {
-                bytes.push(b'\n');
-                self.link.send(bytes)
-            });
-        if let (Err(error), Some(number)) = (&sent, number) {
-            self.link.board.settle(
-                number,
-                Outcome::SendFailed(error.to_string()),
-                Arc::default(),
-            );
-        }
-        std::future::ready(sent)
-    }
-
-    async fn receive(&mut self) -> Option<ServerJsonRpcMessage> {
-        let mut message = self.incoming.as_mut()?.recv().await?;
-        match &mut message {
-            ServerJsonRpcMessage::Response(response) => shift(&mut response.id, -self.base),
-            ServerJsonRpcMessage::Error(error) => {
-                if let Some(id) = &mut error.id {
-                    shift(id, -self.base);
-                }
-            }
-            _ => {}
-        }
-        Some(message)
-    }
-
-    async fn close(&mut self) -> Result<(), io::Error> {
-        Ok(())
     }
 }

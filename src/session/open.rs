@@ -23,8 +23,7 @@ use rmcp::{
 use serde_json::Value;
 
 use super::{
-    Death, Era, HttpEndpoint, Launch, NoiseKind, OpenError, Options, Outcome, ServerInfo,
-    Transcript,
+    Death, Era, HttpEndpoint, NoiseKind, OpenError, Options, Outcome, ServerInfo, Transcript,
     board::{Board, Hello},
     handler::Handler,
     http::{self, Failure, TappedClient},
@@ -209,8 +208,10 @@ fn may_be_stateless(error: &OpenError) -> bool {
     }
 }
 
+/// Opens a target that is reached over pipes: `start` starts it, `program` is its name for people.
 pub(super) async fn stdio(
-    launch: &Launch,
+    start: impl Fn(Arc<Board>) -> Result<Arc<Link>, OpenError>,
+    program: &str,
     options: &Options,
     transcript: Transcript,
 ) -> Result<Opened, OpenError> {
@@ -222,7 +223,7 @@ pub(super) async fn stdio(
             options.limits.clone(),
             options.roots.is_some(),
         ));
-        let link = Link::spawn(launch, Arc::clone(&board))?;
+        let link = start(Arc::clone(&board))?;
         Ok((board, link))
     };
     let (mut board, mut link) = spawn()?;
@@ -239,7 +240,7 @@ pub(super) async fn stdio(
                     base,
                 });
             }
-            Err(unanswered) => stdio_error(&greeting, &unanswered, &board, &link, launch).await,
+            Err(unanswered) => stdio_error(&greeting, &unanswered, &board, &link, program).await,
         };
         if greeting.era != Era::Auto || !may_be_stateless(&error) {
             link.end(options.limits.close).await;
@@ -265,9 +266,9 @@ async fn stdio_error(
     unanswered: &Unanswered,
     board: &Board,
     link: &Link,
-    launch: &Launch,
+    program: &str,
 ) -> OpenError {
-    let program = launch.program.clone();
+    let program = program.to_owned();
     if let Some(refusal) = greeting.refusal(board.hello(), &format!("`{program}`")) {
         return refusal;
     }

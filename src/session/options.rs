@@ -4,6 +4,8 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use super::Inside;
+
 /// Which lifecycle of the Model Context Protocol the conversation uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Era {
@@ -80,6 +82,8 @@ pub enum Endpoint {
     Stdio(Launch),
     /// A running server that speaks streamable HTTP.
     Http(HttpEndpoint),
+    /// A server inside of this process.
+    Inside(Inside),
 }
 
 /// A command to launch. The child gets exactly this environment.

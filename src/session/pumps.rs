@@ -12,8 +12,8 @@ use std::{
 
 use rmcp::model::ServerJsonRpcMessage;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    process::{Child, ChildStderr, ChildStdin, ChildStdout},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    process::{Child, ChildStderr},
     sync::{mpsc, watch},
 };
 
@@ -66,7 +66,7 @@ fn words(status: ExitStatus) -> String {
 }
 
 pub(super) async fn write(
-    mut stdin: ChildStdin,
+    mut stdin: impl AsyncWrite + Unpin,
     mut queue: mpsc::UnboundedReceiver<Arc<[u8]>>,
     board: Arc<Board>,
     backlog: Arc<Mutex<usize>>,
@@ -83,10 +83,12 @@ pub(super) async fn write(
             board.die(Death::ClosedInput(error.to_string()));
         }
     }
+    // The end of the input, also where the pipe is one with the output.
+    let _gone = stdin.shutdown().await;
 }
 
 pub(super) async fn read(
-    mut stdout: ChildStdout,
+    mut stdout: impl AsyncRead + Unpin,
     deliver: mpsc::Sender<ServerJsonRpcMessage>,
     board: Arc<Board>,
     closed: watch::Sender<bool>,

@@ -28,6 +28,19 @@ pub struct LaunchArgs {
     )]
     pub url: Option<String>,
 
+    /// Take the server that an MCP client is configured with
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Target",
+        conflicts_with_all = ["command", "url"]
+    )]
+    pub from: Option<PathBuf>,
+
+    /// Which server of --from, if it has several
+    #[arg(long, value_name = "NAME", help_heading = "Target", requires = "from")]
+    pub server: Option<String>,
+
     /// Send a header with each request; repeatable
     #[arg(long, value_name = "NAME: VALUE", help_heading = "Target")]
     pub header: Vec<String>,
