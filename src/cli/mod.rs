@@ -12,6 +12,7 @@ mod drive;
 mod event_log;
 pub mod explain;
 mod failure;
+pub mod fleet;
 mod interrupt;
 pub mod lint;
 pub mod list;
@@ -63,6 +64,8 @@ enum Command {
     Discover(Box<discover::DiscoverArgs>),
     /// Join the reports of a run that was done in parts
     Merge(Box<merge::MergeArgs>),
+    /// Probe many servers, each in a run of its own, with one overview
+    Fleet(Box<fleet::FleetArgs>),
     /// Make any format from a JSON report
     Render(Box<render::RenderArgs>),
     /// Say which testbed this machine can have, and what would enable it
@@ -180,6 +183,7 @@ impl Command {
             | Self::Discover(_)
             | Self::SelfTest(_)
             | Self::Doctor(_) => Exit::HarnessFault,
+            Self::Fleet(args) => fleet::run(&args).await,
             Self::Merge(args) => merge::run(&args),
             Self::Render(args) => render::run(&args),
             Self::Lint(args) => lint::run(&args),

@@ -39,7 +39,10 @@ fn halves() -> &'static [String; 2] {
     HALVES.get_or_init(|| ["1/2", "2/2"].map(|shard| report(&["--shard", shard], &[0, 1])))
 }
 
-fn merge(files: &[(&str, &str)], flags: &[&str]) -> Ran {
+/// Names and texts.
+type Files<'a> = &'a [(&'a str, &'a str)];
+
+fn merge(files: Files, flags: &[&str]) -> Ran {
     let names = files.iter().map(|(name, _)| *name);
     let args: Vec<&str> = ["merge"].into_iter().chain(names).collect();
     let run = Run::new(&[&args, flags].concat());
@@ -134,7 +137,7 @@ fn what_does_not_belong_together_is_refused() {
         report.to_string()
     };
     let other = |pointer, to: &str| edit(two, pointer, Value::String(to.to_owned()));
-    let alone: [(&[(&str, &str)], &[&str]); 4] = [
+    let alone: [(Files, &[&str]); 4] = [
         (&[("a.json", one)], &["part 2 of 2 missing", "fix:"]),
         (
             &[("a.json", one), ("b.json", two), ("c.json", two)],
