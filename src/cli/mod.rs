@@ -6,6 +6,7 @@ mod bottle;
 mod calibration;
 mod conclude;
 pub mod demo;
+pub mod diff;
 pub mod discover;
 pub mod doctor;
 mod drive;
@@ -68,6 +69,8 @@ enum Command {
     Fleet(Box<fleet::FleetArgs>),
     /// Make any format from a JSON report
     Render(Box<render::RenderArgs>),
+    /// Compare two JSON reports; fail if something got worse
+    Diff(diff::DiffArgs),
     /// Say which testbed this machine can have, and what would enable it
     Doctor(doctor::DoctorArgs),
     /// Find secrets and wide-open doors in configs, policies and Dockerfiles
@@ -186,6 +189,7 @@ impl Command {
             Self::Fleet(args) => fleet::run(&args).await,
             Self::Merge(args) => merge::run(&args),
             Self::Render(args) => render::run(&args),
+            Self::Diff(args) => diff::run(&args),
             Self::Lint(args) => lint::run(&args),
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),

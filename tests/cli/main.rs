@@ -6,6 +6,7 @@
 #![cfg(target_os = "linux")]
 
 mod codes;
+mod diff;
 mod fleet;
 mod input;
 #[path = "../support/program.rs"]
