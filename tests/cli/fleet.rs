@@ -173,7 +173,7 @@ fn mistakes_are_told_with_their_line() {
     let server = |name: &str| format!("[[server]]\nname = \"{name}\"\n{target}");
     for (text, told) in [
         (
-            String::new(),
+            String::from("jobs = 1\n"),
             &["the fleet has no servers", "[[server]]"][..],
         ),
         (
@@ -210,12 +210,12 @@ fn mistakes_are_told_with_their_line() {
             &["tiemout", "fleet.toml:5:1"],
         ),
         (
-            format!("[defaults]\nname = \"x\"\ntimeout = -1\n{}", server("a")),
-            &[
-                "the defaults have no name",
-                "must not be negative",
-                "fleet.toml:3:11",
-            ],
+            format!("[defaults]\nname = \"x\"\n{}", server("a")),
+            &["the defaults have no name", "fleet.toml:2:8"],
+        ),
+        (
+            format!("[defaults]\ntimeout = -1\n{}{}", server("a"), server("b")),
+            &["must not be negative", "fleet.toml:2:11"],
         ),
         (
             format!(
@@ -278,7 +278,10 @@ fn an_interrupt_ends_all_and_leaves_nothing() {
         }
         let run = Run::new(&["fleet"]).file("fleet.toml", &text);
         // Never answers.
-        program::install(&run.path("server"), "#!/bin/sh\nexec cat > /dev/null\n");
+        program::install(
+            &run.path("server"),
+            "#!/bin/sh\nwhile read -r line; do :; done\n",
+        );
         let directory = run.path("");
         let mut going = run.start();
         going.wait_for("probing b");
@@ -298,5 +301,25 @@ fn an_interrupt_ends_all_and_leaves_nothing() {
         assert_eq!(words, ["not-run", "not-run", "not-run"], "{overview}");
         let left = knowing(&directory);
         assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[test]
+fn published_schemas_are_the_generated_ones() {
+    for format in ["fleet", "fleet-report"] {
+        let ran = Run::new(&["schema", format]).go();
+        ran.code(0);
+        let file = format!(
+            "{}/reports/{format}-v1.schema.json",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&file, &ran.out).expect("the directory is ours");
+        }
+        let published = std::fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!(
+            published, ran.out,
+            "{file} is stale: run `UPDATE=1 cargo test`"
+        );
     }
 }

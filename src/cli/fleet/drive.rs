@@ -235,10 +235,17 @@ async fn end_of(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
 }
 
 fn last_lines(said: &str) -> String {
-    let lines: Vec<&str> = said
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
+    let mut lines: Vec<String> = Vec::new();
+    for line in said.lines().filter(|line| !line.trim().is_empty()) {
+        match lines.last_mut() {
+            // Errors are laid out for a terminal, each line under its own beginning.
+            Some(last) if line.starts_with("     ") => {
+                last.push(' ');
+                last.push_str(line.trim());
+            }
+            _ => lines.push(line.to_owned()),
+        }
+    }
     let from = lines.len().saturating_sub(LINES);
     match &lines[from..] {
         [] => String::from("it ended without a report and without a word"),

@@ -140,7 +140,13 @@ fn failures(page: &mut Page, fleet: &FleetReport) {
     }
     page.heading(UNSURE, "WITHOUT A REPORT", "");
     for server in silent {
-        let message = server.message.as_deref().unwrap_or_default();
+        let said = server.message.as_deref().unwrap_or_default();
+        // The log and the page have the rest.
+        let message = said
+            .lines()
+            .find_map(|line| line.strip_prefix("error: "))
+            .or(said.lines().next())
+            .unwrap_or_default();
         let text = format!("{}: {message}", server.name);
         page.paragraph(3, 2, PLAIN, Wrap::Quote, &text);
     }
