@@ -348,6 +348,7 @@ impl Layer {
             lock: None,
             warnings,
             notes: Vec::new(),
+            rehearsal: false,
         })
     }
 }
