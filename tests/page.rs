@@ -18,7 +18,10 @@ use serde_json::{Value, json};
 use watertight::{
     judge::Basis,
     probe::Priority,
-    report::{Report, render_html},
+    report::{
+        FleetFile, FleetReport, Found, Outcome, Report, ServerReport, fleet_outcomes,
+        render_fleet_html, render_html,
+    },
 };
 
 use browser::{Browser, Look};
@@ -26,7 +29,9 @@ use browser::{Browser, Look};
 type Check = fn(&Browser) -> Result<(), Failed>;
 
 fn main() -> ExitCode {
-    let checks: [(&str, Check); 7] = [
+    // The driver's client leaves it to the program. There is none before.
+    let _first = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+    let checks: [(&str, Check); 8] = [
         ("the_filter_narrows_the_list", the_filter_narrows_the_list),
         (
             "an_address_opens_what_it_names",
@@ -43,6 +48,10 @@ fn main() -> ExitCode {
             hostile_text_stays_text,
         ),
         ("large_reports_open_fast", large_reports_open_fast),
+        (
+            "a_fleet_leads_to_its_reports_and_runs_nothing",
+            a_fleet_leads_to_its_reports_and_runs_nothing,
+        ),
     ];
     let looks: [(&str, Look); 3] = [
         (
@@ -297,6 +306,81 @@ fn hostile_text_stays_text(browser: &Browser) -> Result<(), Failed> {
     )
 }
 
+/// A fleet with every outcome, and hostile texts wherever a server could put some.
+fn overview() -> FleetReport {
+    let hostile =
+        "<script>window.owned = 1</script><img src=x onerror=window.owned=1>\u{1b}[31m\u{202e}";
+    let server = |name: &str, outcome, exit_code, found: Option<Found>| ServerReport {
+        name: name.to_owned(),
+        outcome,
+        exit_code,
+        took_ms: 1_234,
+        message: found.is_none().then(|| hostile.to_owned()),
+        reports: vec![FleetFile {
+            format: String::from("html"),
+            path: format!("{name}.html"),
+        }],
+        found,
+    };
+    let mut poisoned = Found::from(&sample::poisoned());
+    poisoned.name = Some(hostile.to_owned());
+    for breach in &mut poisoned.breaches {
+        breach.title = hostile.to_owned();
+    }
+    let plain = || Some(Found::from(&sample::report()));
+    let servers = vec![
+        server("flawed", Outcome::Breached, Some(1), plain()),
+        server("hostile", Outcome::Breached, Some(1), Some(poisoned)),
+        server("sound", Outcome::Held, Some(0), plain()),
+        server("silent", Outcome::Failed, Some(2), None),
+        server("late", Outcome::NotRun, None, None),
+    ];
+    let (outcomes, exit_code) = fleet_outcomes(&servers);
+    FleetReport {
+        schema: 1,
+        version: String::from("0.1.0"),
+        started: String::from("2026-11-23T10:15:00Z"),
+        took_ms: 2_345,
+        jobs: 2,
+        interrupted: true,
+        exit_code,
+        outcomes,
+        servers,
+    }
+}
+
+fn a_fleet_leads_to_its_reports_and_runs_nothing(browser: &Browser) -> Result<(), Failed> {
+    browser.open(&render_fleet_html(&overview()), "")?;
+    let state = browser.run(
+        "return [typeof window.owned, document.scripts.length, document.images.length, \
+         document.querySelectorAll('[onerror], iframe, object, embed, link').length, \
+         performance.getEntriesByType('resource').length]",
+    )?;
+    equal(
+        &state,
+        &json!(["undefined", 0, 0, 0, 0]),
+        "what ran and what was fetched",
+    )?;
+    let told = browser.run("return document.getElementById('headline').textContent")?;
+    equal(
+        &told,
+        &json!("✗ 2 of 5 servers were breached"),
+        "the headline",
+    )?;
+    let links = browser.run(
+        "return [...document.querySelectorAll('#servers table.rows th a')].map(a => a.getAttribute('href'))",
+    )?;
+    let wanted =
+        ["flawed", "hostile", "sound", "silent", "late"].map(|name| format!("{name}.html"));
+    equal(&links, &json!(wanted), "the reports")?;
+    browser.run("const s = document.createElement('script'); s.textContent = 'window.owned = 2'; document.body.append(s); return 0")?;
+    equal(
+        &browser.run("return typeof window.owned")?,
+        &json!("undefined"),
+        "the policy of the page",
+    )
+}
+
 #[expect(clippy::print_stdout, reason = "a measurement for whoever runs it")]
 fn large_reports_open_fast(browser: &Browser) -> Result<(), Failed> {
     let mut findings = sample::findings();
@@ -342,11 +426,12 @@ fn large_reports_open_fast(browser: &Browser) -> Result<(), Failed> {
 fn fits_and_is_accessible(browser: &Browser) -> Result<(), Failed> {
     let installed = servers::install("axe").map_err(|missing| missing.to_string())?;
     let axe = fs::read_to_string(&installed.argv(&[])[1])?;
-    for (name, report) in [
-        ("sample", sample::report()),
-        ("hostile", sample::poisoned()),
+    for (name, page) in [
+        ("sample", render_html(&sample::report())),
+        ("hostile", render_html(&sample::poisoned())),
+        ("fleet", render_fleet_html(&overview())),
     ] {
-        browser.open(&render_html(&report), "fs.read.prefix-sibling")?;
+        browser.open(&page, "fs.read.prefix-sibling")?;
         browser.pause();
         browser.picture(name)?;
         let wide = browser.run(

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use regex::{Captures, Regex};
 use textwrap::{Options, WordSplitter::NoHyphenation};
-use watertight::config::Layer;
+use watertight::config::{Fleet, Layer};
 use watertight::diag::{Look, Source};
 use watertight::exit::Exit;
 use watertight::policy::{PLACEHOLDERS, Policy};
@@ -296,7 +296,7 @@ fn examples(kind: &str) -> Vec<(String, String)> {
             examples.push((language.to_owned(), body.to_owned()));
         }
     }
-    assert!(examples.len() > 1, "examples of {kind} are there");
+    assert!(!examples.is_empty(), "examples of {kind} are there");
     examples
 }
 
@@ -333,5 +333,23 @@ fn configurations_load() {
         if let Err(problems) = settled {
             panic!("{}", problems.render(Look::PLAIN));
         }
+    }
+}
+
+#[test]
+fn the_fleet_loads() {
+    let here = tempfile::tempdir().expect("there is space");
+    let put = |name: &str, text: &str| {
+        let path = here.path().join(name);
+        fs::create_dir_all(path.parent().expect("it lies below")).expect("there is space");
+        fs::write(path, text).expect("there is space");
+    };
+    put("policy.yaml", &examples("policy").swap_remove(1).1);
+    put("mine/policy.yaml", &examples("policy").swap_remove(1).1);
+    put("mine/watertight.toml", &examples("config").swap_remove(0).1);
+    put("fleet.toml", &examples("fleet").swap_remove(0).1);
+    match Fleet::read(&here.path().join("fleet.toml")) {
+        Ok(fleet) => assert_eq!(fleet.servers, ["files", "mine"]),
+        Err(problems) => panic!("{}", problems.render(Look::PLAIN)),
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod errand;
 mod event_log;
 pub mod explain;
 mod failure;
+pub mod fleet;
 pub mod init;
 mod interrupt;
 pub mod lint;
@@ -70,6 +71,8 @@ enum Command {
     Init(Box<init::InitArgs>),
     /// Join the reports of a run that was done in parts
     Merge(Box<merge::MergeArgs>),
+    /// Probe many servers, each in a run of its own, with one overview
+    Fleet(Box<fleet::FleetArgs>),
     /// Make any format from a JSON report
     Render(Box<render::RenderArgs>),
     /// Compare two JSON reports; fail if something got worse
@@ -196,6 +199,7 @@ impl Command {
             | Self::Init(_)
             | Self::SelfTest(_)
             | Self::Doctor(_) => Exit::HarnessFault,
+            Self::Fleet(args) => fleet::run(&args).await,
             Self::Merge(args) => merge::run(&args),
             Self::Render(args) => render::run(&args),
             Self::Diff(args) => diff::run(&args),

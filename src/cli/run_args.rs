@@ -14,6 +14,7 @@ use clap::Args;
 pub use launch::LaunchArgs;
 
 use crate::{
+    channel::LOCK_FILE,
     cli::run_args::reader::Reader,
     config::{FILE_NAME, Layer, PolicyChoice, Progress, Settings, Shard, Verbosity},
     diag::{Diagnostic, Problems, word_of},
@@ -59,6 +60,17 @@ pub struct RunArgs {
     /// Repeat the names of what is planted
     #[arg(long, value_name = "N", help_heading = "How it runs")]
     pub seed: Option<u64>,
+
+    /// Probe this server of a fleet file
+    #[arg(
+        long,
+        value_name = "NAME",
+        help_heading = "Target",
+        requires = "config",
+        conflicts_with_all = ["command", "url"],
+        long_help = "Probe this server of a fleet file, given by --config"
+    )]
+    pub server: Option<String>,
 
     /// Do one part of the run: I/N, auto or auto/N
     #[arg(
@@ -113,13 +125,21 @@ impl RunArgs {
     /// All mistakes in flags and file, or that there is no target.
     pub fn settle(&self, here: &Path) -> Result<Settings, Problems> {
         let present = here.join(FILE_NAME);
-        let file = match &self.launch.config {
-            Some(file) => Layer::of_file(file),
-            None if present.is_file() => Layer::of_file(&present),
-            None => Layer::default(),
+        let (file, lock) = match (&self.launch.config, &self.server) {
+            (Some(fleet), Some(server)) => {
+                let (layer, own) = Layer::of_fleet(fleet, server);
+                let own = own.and_then(|own| Some(own.parent()?.join(LOCK_FILE)));
+                let lock = self.launch.lock.clone().or(own);
+                (layer, lock.filter(|_| !self.launch.no_lock))
+            }
+            (Some(file), None) => (Layer::of_file(file), self.launch.lock_file(here)),
+            (None, _) if present.is_file() => {
+                (Layer::of_file(&present), self.launch.lock_file(here))
+            }
+            (None, _) => (Layer::default(), self.launch.lock_file(here)),
         };
         let mut settings = self.told().over(file).settle()?;
-        settings.lock = self.launch.lock_file(here);
+        settings.lock = lock;
         Ok(settings)
     }
 

@@ -25,6 +25,10 @@ pub enum SchemaOf {
     Policy,
     /// watertight.toml
     Config,
+    /// fleet.toml
+    Fleet,
+    /// fleet.json, which `fleet` writes
+    FleetReport,
     /// Probe files
     Probe,
     /// Suite files
@@ -43,6 +47,8 @@ pub fn run(args: &SchemaArgs) -> String {
     let schema = match args.format {
         SchemaOf::Policy => policy::schema(),
         SchemaOf::Config => config::schema(),
+        SchemaOf::Fleet => config::fleet_schema(),
+        SchemaOf::FleetReport => report::fleet_schema(),
         SchemaOf::Probe => probe::probe_schema(),
         SchemaOf::Suite => suite::suite_schema(),
         SchemaOf::Report => report::schema(),

@@ -88,21 +88,24 @@ impl Layer {
     /// Checks the text of a config file whose relative paths are relative to `base`.
     #[must_use]
     pub fn of_source(source: &Source, base: &Path) -> Self {
-        let mut found = Vec::new();
-        let mut layer = match source.parse::<ConfigFile>(source.format()) {
-            Ok(file) => {
-                let check = Checker {
-                    source,
-                    base,
-                    found: &mut found,
-                };
-                Self::of_config(&file, check)
-            }
+        match source.parse::<ConfigFile>(source.format()) {
+            Ok(file) => Self::of_parsed(&file, source, base),
             Err(problems) => Self {
                 found: problems.into_vec(),
                 ..Self::default()
             },
+        }
+    }
+
+    /// Checks what was read from `source`.
+    pub(super) fn of_parsed(file: &ConfigFile, source: &Source, base: &Path) -> Self {
+        let mut found = Vec::new();
+        let check = Checker {
+            source,
+            base,
+            found: &mut found,
         };
+        let mut layer = Self::of_config(file, check);
         found.sort_by_key(|one| one.span().map_or(0, |span| span.start));
         layer.found.extend(found);
         layer

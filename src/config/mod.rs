@@ -5,12 +5,14 @@
 
 mod check;
 mod file;
+mod fleet;
 mod layer;
 mod settings;
 mod shard;
 
 pub(crate) use check::Checker;
 pub use file::*;
+pub use fleet::*;
 pub use layer::{DEFAULT_STARTUP_TIMEOUT, DEFAULT_TIMEOUT, Layer};
 pub use settings::*;
 pub use shard::Shard;
@@ -22,6 +24,12 @@ pub const FILE_NAME: &str = "watertight.toml";
 #[must_use]
 pub fn schema() -> schemars::Schema {
     crate::diag::schema_of::<ConfigFile>("watertight.toml, version 1")
+}
+
+/// JSON Schema of `fleet.toml`.
+#[must_use]
+pub fn fleet_schema() -> schemars::Schema {
+    crate::diag::schema_of::<FleetFile>("fleet.toml, version 1")
 }
 
 /// The word by which a value such as a role is written in files.

@@ -9,7 +9,10 @@ use thiserror::Error;
 
 use crate::{
     plan::digest_of,
-    report::{AccountError, Report, ShardReport, ToolReport, join::joined, visible},
+    report::{
+        AccountError, Report, ShardReport, ToolReport, join::joined, role_word, severity_word,
+        visible,
+    },
 };
 
 /// Why parts do not make a report.
@@ -175,78 +178,81 @@ fn same(one: &Part<'_>, other: &Part<'_>) -> Result<(), MergeError> {
     let facts = |part: &Part<'_>| {
         let (_, report, shard) = part;
         let thresholds = &report.summary.thresholds;
-        let named = |what: &str, digest: &str| format!("{what} {}", head(digest));
+        // What decides, and what is shown of it; most times they are one.
+        let plain = |text: String| (text.clone(), text);
+        let digest = |digest: &str, what: &str| {
+            let shown = format!("{what} ({})", digest.get(..12).unwrap_or(digest));
+            (digest.to_owned(), shown)
+        };
         [
             (
                 "the version of watertight",
-                report.harness.version.clone(),
+                plain(report.harness.version.clone()),
                 "use one version in all jobs",
             ),
             (
                 "the number of parts",
-                shard.of.to_string(),
+                plain(shard.of.to_string()),
                 "give every job the same number behind the slash of --shard",
             ),
             (
                 "the target",
-                match report.target.transport.as_str() {
-                    "stdio" => named(&command(report), &shard.target),
-                    _ => named(&report.target.display, &shard.target),
-                },
+                // Directories of a run are named at random: the digest is of the command as it was given.
+                digest(&shard.target, &report.target.display),
                 SAME_JOB,
             ),
             (
                 "the release of the target",
-                format!(
+                plain(format!(
                     "{} {}",
                     report.target.name.as_deref().unwrap_or("(no name)"),
                     report.target.version.as_deref().unwrap_or("(no version)")
-                ),
+                )),
                 "pin the version of the server, so that every job starts the same",
             ),
-            ("the policy", named("policy", &shard.policy), SAME_JOB),
+            ("the policy", digest(&shard.policy, "policy"), SAME_JOB),
             (
                 "the selection of probes",
-                named(&report.harness.selection.join(", "), &shard.probes),
+                digest(&shard.probes, &report.harness.selection.join(", ")),
                 SAME_JOB,
             ),
             (
                 "the seed",
-                report.harness.seed.to_string(),
+                plain(report.harness.seed.to_string()),
                 "give every job the same --seed, or none",
             ),
             (
                 "the testbed",
-                report.testbed.kind.clone(),
+                plain(report.testbed.kind.clone()),
                 "use machines of one kind; `watertight doctor` tells what one allows",
             ),
             (
                 "what it takes to pass",
-                format!(
-                    "severity {:?}, coverage {}",
-                    thresholds.min_severity, thresholds.min_coverage
-                ),
+                plain(format!(
+                    "severity {}, coverage {}",
+                    severity_word(thresholds.min_severity),
+                    thresholds.min_coverage
+                )),
                 SAME_JOB,
             ),
             (
                 "a setting, such as --timeout or --bind",
-                named("settings", &shard.settings),
+                digest(&shard.settings, "settings"),
                 SAME_JOB,
             ),
             (
                 "the plan, as the target's tools were found otherwise",
-                format!(
-                    "{} trials ({}); {}",
-                    shard.planned,
-                    head(&shard.plan),
-                    tools(report)
+                digest(
+                    &shard.plan,
+                    &format!("{} trials; {}", shard.planned, tools(report)),
                 ),
                 "run `watertight discover` once and commit bindings.lock, or tell with --bind how the tools are used",
             ),
         ]
     };
-    for ((what, ours, fix), (_, theirs, _)) in facts(one).into_iter().zip(facts(other)) {
-        if ours != theirs {
+    let both = facts(one).into_iter().zip(facts(other));
+    for ((what, (key, ours), fix), (_, (other_key, theirs), _)) in both {
+        if key != other_key {
             return Err(MergeError::Foreign(Box::new(Foreign {
                 one: one.0.to_owned(),
                 other: other.0.to_owned(),
@@ -260,25 +266,6 @@ fn same(one: &Part<'_>, other: &Part<'_>) -> Result<(), MergeError> {
     Ok(())
 }
 
-/// The beginning of a digest, enough to tell two apart.
-fn head(digest: &str) -> &str {
-    digest.get(..12).unwrap_or(digest)
-}
-
-/// The command of a target without the directories of its run.
-fn command(report: &Report) -> String {
-    let (target, testbed) = (&report.target, &report.testbed);
-    // Directories of a run are named at random, and differ between its parts.
-    let bed = std::path::Path::new(&testbed.allowed)
-        .parent()
-        .map(|bed| bed.display().to_string())
-        .filter(|bed| bed.len() > 1);
-    match bed {
-        Some(bed) => target.display.replace(&bed, "..."),
-        None => target.display.clone(),
-    }
-}
-
 /// The roles that were found, by tool.
 fn tools(report: &Report) -> String {
     let of = |tool: &ToolReport| {
@@ -287,7 +274,7 @@ fn tools(report: &Report) -> String {
             .proven
             .iter()
             .chain(unproven)
-            .map(|role| crate::report::role_word(*role))
+            .map(|role| role_word(*role))
             .collect();
         roles.sort();
         roles.dedup();

@@ -7,6 +7,7 @@
 
 mod codes;
 mod diff;
+mod fleet;
 mod input;
 #[path = "../support/program.rs"]
 mod program;

@@ -329,7 +329,7 @@ fn beds(text: &str) -> BTreeSet<PathBuf> {
 }
 
 /// Living processes that have the path in their environment or command line.
-fn knowing(path: &Path) -> Vec<String> {
+pub(crate) fn knowing(path: &Path) -> Vec<String> {
     let wanted = path.as_os_str().as_encoded_bytes();
     let holds = |file: PathBuf| {
         fs::read(file).is_ok_and(|bytes| bytes.windows(wanted.len()).any(|part| part == wanted))

@@ -26,10 +26,11 @@ use crate::{
 };
 use grid::{Line, Row};
 use setting::{Setting, setting};
-use text::{Inert, anchor, inert, name, prose};
+use text::prose;
+pub(super) use text::{Inert, anchor, inert, name};
 use view::{Entry, Figure, Story, Unjudged};
 
-const STYLE: &str = include_str!("../../../reports/page/page.css");
+pub(super) const STYLE: &str = include_str!("../../../reports/page/page.css");
 const SCRIPT: &str = include_str!("../../../reports/page/page.js");
 
 #[derive(Template)]
@@ -144,14 +145,14 @@ fn assumption(assumption: &Assumption) -> &'static str {
 }
 
 /// A source expression of a content security policy.
-fn source_hash(text: &str) -> String {
+pub(super) fn source_hash(text: &str) -> String {
     let digest = data_encoding::BASE64.encode(&Sha256::digest(text));
     format!("sha256-{digest}")
 }
 
 /// Spells out what is not plain, wherever it stands: the last guard behind all others, for texts
 /// that should hold nothing of the kind, such as a probe's own.
-fn without_raw(text: String) -> String {
+pub(super) fn without_raw(text: String) -> String {
     let raw = |c: char| !matches!(c, '\n' | ' '..='~') && !is_plain(c);
     if !text.contains(raw) {
         return text;

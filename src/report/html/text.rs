@@ -30,10 +30,10 @@ const PLAIN_IN_ADDRESS: &AsciiSet = &NON_ALPHANUMERIC
 
 /// A text of the target, or a long one; see [`inert`].
 #[derive(Debug)]
-pub(super) struct Inert<T>(T);
+pub(in crate::report) struct Inert<T>(T);
 
 /// Shows a text: line breaks as line breaks, whatever else is not plain spelled out and marked.
-pub(super) fn inert<T: AsRef<str>>(text: T) -> Inert<T> {
+pub(in crate::report) fn inert<T: AsRef<str>>(text: T) -> Inert<T> {
     Inert(text)
 }
 
@@ -110,7 +110,7 @@ impl fmt::Display for Prose<'_> {
 }
 
 /// A name on one line; the engine escapes it.
-pub(super) fn name(text: &str) -> Cow<'_, str> {
+pub(in crate::report) fn name(text: &str) -> Cow<'_, str> {
     if text.is_empty() {
         return Cow::Borrowed("(none)");
     }
@@ -118,7 +118,7 @@ pub(super) fn name(text: &str) -> Cow<'_, str> {
 }
 
 /// The address of a probe or trial in the page: its id, percent-encoded where it must be.
-pub(super) fn anchor(id: &str) -> String {
+pub(in crate::report) fn anchor(id: &str) -> String {
     let whole = utf8_percent_encode(id, PLAIN_IN_ADDRESS).to_string();
     if whole.len() <= ADDRESS {
         return whole;
