@@ -28,6 +28,8 @@ use crate::{
 /// Where and how the objects of a proof are planted.
 pub(super) struct Site<'a> {
     pub(super) root: &'a Path,
+    /// The same as the target has it.
+    pub(super) told: &'a Path,
     pub(super) mint: &'a (dyn Fn() -> String + Sync),
     pub(super) extension: &'a str,
     pub(super) form: PathForm,
@@ -109,12 +111,35 @@ impl<'a> Bench<'a> {
                 cases[1].values.insert(Slot::Pattern, pattern);
             }
         }
-        let missing = planter.missing(role, &cases[0])?;
+        let mut missing = planter.missing(role, &cases[0])?;
+        let told = missing.iter_mut().map(|(values, _)| values);
+        for values in cases.iter_mut().map(|case| &mut case.values).chain(told) {
+            tell(site, values);
+        }
         Ok(Bench {
             cases,
             missing,
             _litter: planter.litter,
         })
+    }
+}
+
+/// Names the objects as the target has them.
+fn tell(site: &Site<'_>, values: &mut Values) {
+    if site.root == site.told {
+        return;
+    }
+    let (root, told) = (site.root.to_string_lossy(), site.told.to_string_lossy());
+    for value in values.values_mut() {
+        match value {
+            SlotValue::Text(text) => *text = text.replace(&*root, &told),
+            SlotValue::Many(texts) => {
+                for text in texts {
+                    *text = text.replace(&*root, &told);
+                }
+            }
+            SlotValue::Json(_) => {}
+        }
     }
 }
 

@@ -13,17 +13,17 @@ use tokio::sync::mpsc;
 
 use super::{
     interrupt::Interrupts,
+    order::{endpoint, launcher_of, options, placeholders},
     print::{complain, problem, shout},
-    run::{endpoint, options, placeholders},
 };
 use crate::{
-    config::{Reach, Settings, TargetSpec, Testbed},
+    config::{Reach, Settings, Testbed},
     diag::Diagnostic,
     exit::Exit,
     policy::Policy,
     report::write::store,
     session::{Session, Transcript, end_all},
-    target::{Launcher, launcher as launcher_of},
+    target::Launcher,
     testbed::{
         Bed,
         namespace::{
@@ -103,19 +103,9 @@ fn from_outside(mut settings: Settings) -> Result<Settings, Exit> {
     Ok(settings)
 }
 
-/// The registry launcher that a target is started by.
-fn launcher(target: &TargetSpec) -> Option<Launcher> {
-    match &target.reach {
-        Reach::Command(words) => words
-            .split_first()
-            .and_then(|(program, args)| launcher_of(program, args)),
-        Reach::Url { .. } => None,
-    }
-}
-
 /// Why a run cannot be done in any bottle.
 fn unfit(settings: &Settings) -> Option<String> {
-    if launcher(&settings.target) == Some(Launcher::Container) {
+    if launcher_of(&settings.target) == Some(Launcher::Container) {
         return Some(String::from(
             "a container engine runs the server outside of any namespaces of ours",
         ));
@@ -270,7 +260,7 @@ fn cut_short() -> Outcome {
 /// way it will be inside, asked for nothing, and ended. What it says is of no interest here; if it
 /// does not start, it will not start inside either, and that is told.
 async fn warm(settings: &Settings) {
-    let Some(launcher) = launcher(&settings.target) else {
+    let Some(launcher) = launcher_of(&settings.target) else {
         return;
     };
     shout(&format!("     warming {}\n", launcher.note()));

@@ -16,6 +16,7 @@ mod interrupt;
 pub mod lint;
 pub mod list;
 mod lock;
+mod order;
 mod print;
 pub mod progress;
 mod promise;

@@ -2,11 +2,7 @@
 //!
 //! Owns the order of things and what is printed. Each step is somebody else's.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
-};
+use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
 
@@ -19,6 +15,7 @@ use super::{
     event_log::EventLog,
     interrupt::Interrupts,
     lock,
+    order::{endpoint, given, maps, options, placeholders, setup},
     print::{problem, shout},
     progress::{Detail, Progress},
     promise::{exists, policy_path},
@@ -26,15 +23,12 @@ use super::{
     shield::REPORT_IT,
 };
 use crate::{
-    channel::Channel,
-    config::{self, Reach, Settings, TargetSpec, Verbosity},
+    config::{Settings, Verbosity},
     diag::{Diagnostic, Look},
     exit::Exit,
-    policy::Placeholders,
     report::{Calibration, Harness, Report, Surroundings, Thresholds, assemble},
-    run::{self, Event, Order, Setup},
-    session::{Endpoint, Era, HttpEndpoint, Launch, Limits, Options, Transcript, claim_orphans},
-    target::{Base, OFFLINE, environment, resolve},
+    run::{self, Event, Order},
+    session::{Endpoint, Transcript, claim_orphans},
     testbed::{
         Bed,
         namespace::Bottle,
@@ -138,6 +132,8 @@ pub(super) async fn report(
         lock: lock::of(settings)?,
         allow_destructive: &settings.target.allow_destructive,
         allowed_is_argument: target.allowed_is_argument,
+        server_at: target.server_at,
+        maps: maps(&settings.target, &places)?,
         jobs: settings.jobs.unwrap_or(JOBS),
         deadline: settings.timeout,
         seed,
@@ -252,188 +248,4 @@ pub(super) fn trust(endpoint: &mut Endpoint, glass: &Result<Glass, String>) {
             .entry(name.to_owned())
             .or_insert_with(|| glass.authority_file().display().to_string());
     }
-}
-
-/// The values of placeholders in this run.
-pub(super) fn placeholders(bed: &Bed) -> Placeholders {
-    let text = |path: &Path| path.display().to_string();
-    Placeholders::new()
-        .with("allowed", text(&bed.allowed))
-        .with("denied", text(&bed.denied))
-        .with("outside", text(&bed.outside))
-        .with("home", text(&bed.home))
-        .with("tmp", text(&bed.tmp))
-}
-
-/// How the target is reached in this run.
-pub(super) struct Target {
-    pub(super) endpoint: Endpoint,
-    pub(super) transport: &'static str,
-    pub(super) environment: Vec<String>,
-    pub(super) cwd: Option<String>,
-    pub(super) allowed_is_argument: bool,
-    pub(super) notes: Vec<String>,
-}
-
-/// Makes launch or attachment out of the settings.
-pub(super) fn endpoint(
-    spec: &TargetSpec,
-    places: &Placeholders,
-    bed: &Bed,
-) -> Result<Target, Failure> {
-    let expand = |text: &str| {
-        places
-            .expand(text)
-            .map_err(|error| Failure::Input(error.to_string()))
-    };
-    match &spec.reach {
-        Reach::Url {
-            url,
-            headers,
-            bearer_env,
-        } => {
-            let bearer = match bearer_env {
-                None => None,
-                Some(name) => Some(std::env::var(name).map_err(|_| {
-                    Failure::Input(format!(
-                        "the environment variable {name} of --bearer-env is not set, or is no text\nfix: set it, and export it, before the run"
-                    ))
-                })?),
-            };
-            let headers = headers
-                .iter()
-                .map(|(name, value)| Ok((name.clone(), expand(value)?)))
-                .collect::<Result<_, Failure>>()?;
-            let url = expand(url)?;
-            Ok(Target {
-                endpoint: Endpoint::Http(HttpEndpoint {
-                    url,
-                    headers,
-                    bearer,
-                }),
-                transport: "http",
-                environment: Vec::new(),
-                cwd: None,
-                allowed_is_argument: false,
-                notes: Vec::new(),
-            })
-        }
-        Reach::Command(command) => {
-            let here = std::env::current_dir()
-                .map_err(|error| Failure::Input(format!("no working directory: {error}")))?;
-            let words = command
-                .iter()
-                .map(|word| expand(word))
-                .collect::<Result<Vec<_>, _>>()?;
-            let (program, args) = words
-                .split_first()
-                .map_or((String::new(), Vec::new()), |(program, args)| {
-                    (program.clone(), args.to_vec())
-                });
-            let resolved = resolve(&program, &args, std::env::var_os("PATH").as_deref(), &here)
-                .map_err(|error| Failure::Input(error.to_string()))?;
-            let set: BTreeMap<String, String> = spec
-                .env
-                .iter()
-                .map(|(name, value)| Ok((name.clone(), expand(value)?)))
-                .collect::<Result<_, Failure>>()?;
-            let own = std::env::vars_os().collect();
-            let base = Base {
-                home: &bed.home,
-                tmp: &bed.tmp,
-            };
-            let mut made = environment(&own, base, resolved.launcher, &spec.pass_env, &set);
-            if Bottle::around().is_some() {
-                for (name, value) in OFFLINE {
-                    let variable = made.variables.entry((*name).to_owned());
-                    variable.or_insert_with(|| (*value).to_owned());
-                }
-            }
-            let mut notes: Vec<String> = made
-                .missing
-                .iter()
-                .map(|name| {
-                    format!(
-                        "the environment variable {name} is to be passed on, but is not set here"
-                    )
-                })
-                .collect();
-            notes.extend(resolved.launcher.map(|launcher| launcher.note().to_owned()));
-            let cwd = match &spec.cwd {
-                Some(cwd) => here.join(expand(cwd)?),
-                None => here,
-            };
-            if !cwd.is_dir() {
-                return Err(Failure::Input(format!(
-                    "the working directory {} does not exist\nfix: create it, or give another with --cwd",
-                    cwd.display()
-                )));
-            }
-            let allowed_is_argument = command.iter().any(|word| word.contains("{allowed}"))
-                || spec
-                    .env
-                    .iter()
-                    .any(|(_, value)| value.contains("{allowed}"));
-            Ok(Target {
-                environment: made.variables.keys().cloned().collect(),
-                cwd: Some(cwd.display().to_string()),
-                endpoint: Endpoint::Stdio(Launch {
-                    program: resolved.program.display().to_string(),
-                    args,
-                    env: made.variables,
-                    cwd,
-                }),
-                transport: "stdio",
-                allowed_is_argument,
-                notes,
-            })
-        }
-    }
-}
-
-/// How the target is spoken to.
-pub(super) fn options(settings: &Settings, places: &Placeholders) -> Result<Options, Failure> {
-    let roots = settings
-        .target
-        .roots
-        .iter()
-        .map(|root| places.expand(root).map(PathBuf::from))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| Failure::Input(error.to_string()))?;
-    Ok(Options {
-        era: match settings.target.era {
-            config::Era::Auto => Era::Auto,
-            config::Era::Handshake => Era::Handshake,
-            config::Era::Stateless => Era::Stateless,
-        },
-        roots: (!roots.is_empty()).then_some(roots),
-        limits: Limits {
-            startup: settings.startup_timeout,
-            ..Limits::default()
-        },
-        protocol: None,
-    })
-}
-
-/// The calls to make before probing.
-pub(super) fn setup(settings: &Settings, places: &Placeholders) -> Result<Vec<Setup>, Failure> {
-    let call = |call: &config::SetupCall| {
-        let arguments = TargetSpec::expand_arguments(&call.arguments, places)
-            .map_err(|error| Failure::Input(error.to_string()))?;
-        Ok(Setup {
-            tool: call.tool.value.clone(),
-            arguments,
-        })
-    };
-    settings.target.setup.iter().map(call).collect()
-}
-
-/// The channels that the user bound.
-pub(super) fn given(settings: &Settings, places: &Placeholders) -> Result<Vec<Channel>, Failure> {
-    let channel = |binding: &config::Binding| {
-        let fixed = TargetSpec::expand_arguments(&binding.arguments, places)
-            .map_err(|error| Failure::Input(error.to_string()))?;
-        Ok(Channel::given(binding, fixed))
-    };
-    settings.bindings.iter().map(channel).collect()
 }

@@ -135,6 +135,9 @@ impl RunArgs {
         if !self.launch.command.is_empty() {
             layer.command = Some(read.command(&self.launch.command));
         }
+        if let Some(text) = &self.launch.wrapper {
+            layer.wrapper = read.wrapper(text);
+        }
         layer.url = read.one("--url", self.launch.url.as_ref(), |check, at| {
             check.url(&at)
         });
@@ -163,6 +166,9 @@ impl RunArgs {
             check.path(&at)
         });
         layer.roots = read.many("--roots", &self.launch.roots, |check, at| check.path(&at));
+        for text in &self.launch.map {
+            layer.maps.extend(read.map(text));
+        }
         layer.era = self.launch.era;
         layer.setup = (!self.launch.setup.is_empty()).then(|| {
             self.launch

@@ -30,6 +30,7 @@ pub const DEFAULT_STARTUP_TIMEOUT: Duration = Duration::from_secs(120);
 #[derive(Debug, Default)]
 pub struct Layer {
     pub(crate) command: Option<Vec<String>>,
+    pub(crate) wrapper: Option<Vec<String>>,
     pub(crate) url: Option<String>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) bearer_env: Option<String>,
@@ -38,6 +39,7 @@ pub struct Layer {
     pub(crate) cwd: Option<String>,
     pub(crate) roots: Option<Vec<String>>,
     pub(crate) allowed: Option<PathBuf>,
+    pub(crate) maps: BTreeMap<String, String>,
     pub(crate) era: Option<Era>,
     pub(crate) setup: Option<Vec<SetupCall>>,
     pub(crate) allow_destructive: Option<Vec<String>>,
@@ -140,6 +142,7 @@ impl Layer {
         };
         let target = &at.value;
         layer.command = target.command.as_ref().map(|list| check.command(list));
+        layer.wrapper = target.wrapper.as_ref().map(|list| check.command(list));
         layer.url = target.url.as_ref().map(|at| check.url(at));
         match (&target.command, &target.url) {
             (Some(_), Some(url)) => check.error(
@@ -200,6 +203,9 @@ impl Layer {
             .as_ref()
             .map(|list| list.iter().map(|at| check.path(at)).collect());
         layer.allowed = target.allowed.as_ref().map(|at| check.directory(at));
+        for (host, inside) in target.map.iter().flatten() {
+            layer.maps.extend(check.map(host, inside));
+        }
         layer.era = target.era;
         layer.setup = target
             .setup
@@ -231,6 +237,9 @@ impl Layer {
         for (name, value) in below.env {
             self.env.entry(name).or_insert(value);
         }
+        for (host, inside) in below.maps {
+            self.maps.entry(host).or_insert(inside);
+        }
         for binding in below.bindings {
             let told = self
                 .bindings
@@ -247,6 +256,7 @@ impl Layer {
         let mut found = below.found;
         found.append(&mut self.found);
         Self {
+            wrapper: self.wrapper.or(below.wrapper),
             pass_env: self.pass_env.or(below.pass_env),
             cwd: self.cwd.or(below.cwd),
             roots: self.roots.or(below.roots),
@@ -278,13 +288,18 @@ impl Layer {
     ///
     /// All mistakes of all layers, or that there is no target.
     pub fn settle(self) -> Result<Settings, Problems> {
+        let wrapped = self.wrapper.as_ref().map(Vec::len);
         let reach = match (self.command, self.url) {
             (_, Some(url)) => Some(Reach::Url {
                 url,
                 headers: self.headers,
                 bearer_env: self.bearer_env,
             }),
-            (Some(command), None) => Some(Reach::Command(command)),
+            (Some(command), None) => {
+                let mut words = self.wrapper.unwrap_or_default();
+                words.extend(command);
+                Some(Reach::Command(words))
+            }
             (None, None) => None,
         };
         let reach = match (reach, Problems::new(self.found.clone())) {
@@ -311,12 +326,14 @@ impl Layer {
         warnings.extend(policy.warnings().iter().cloned());
         Ok(Settings {
             target: TargetSpec {
+                wrapped: wrapped.filter(|_| matches!(reach, Reach::Command(_))),
                 reach,
                 env: self.env.into_iter().collect(),
                 pass_env: self.pass_env.unwrap_or_default(),
                 cwd: self.cwd,
                 roots: self.roots.unwrap_or_default(),
                 allowed: self.allowed,
+                maps: self.maps.into_iter().collect(),
                 era: self.era.unwrap_or_default(),
                 setup: self.setup.unwrap_or_default(),
                 allow_destructive: self.allow_destructive.unwrap_or_default(),

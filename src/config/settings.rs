@@ -63,6 +63,8 @@ pub struct Settings {
 pub struct TargetSpec {
     /// How it is reached.
     pub reach: Reach,
+    /// How many words of the command are those of a wrapper, if the user says so.
+    pub wrapped: Option<usize>,
     /// Variables that it gets, in order of name. Only for commands.
     pub env: Vec<(String, String)>,
     /// Names of variables of our environment that it gets too. Only for commands.
@@ -73,6 +75,8 @@ pub struct TargetSpec {
     pub roots: Vec<String>,
     /// An existing directory that takes the place of a new allowed one.
     pub allowed: Option<PathBuf>,
+    /// Directories of this machine with the path that the target has; empty when it has none.
+    pub maps: Vec<(String, String)>,
     /// Which lifecycle is spoken.
     pub era: Era,
     /// Calls made before probing.

@@ -31,6 +31,7 @@ use super::{
     printable, processes,
     pumps::{self, LAST_WORDS, Unfinished},
     reaper::Tree,
+    serving,
 };
 
 /// Bytes that may wait to be written while the target does not read.
@@ -40,6 +41,8 @@ const BACKLOG: usize = 64 << 20;
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) pid: u32,
+    /// Inodes of its standard input and output, as far as they are known.
+    pipes: Vec<u64>,
     board: Arc<Board>,
     tree: Arc<Tree>,
     outgoing: Mutex<Option<mpsc::UnboundedSender<Arc<[u8]>>>>,
@@ -120,6 +123,7 @@ impl Link {
             child.stdout.take().expect("stdout was asked to be piped"),
             child.stderr.take().expect("stderr was asked to be piped"),
         );
+        let pipes = serving::pipes(&stdin, &stdout);
         let (outgoing, queue) = mpsc::unbounded_channel();
         // Bounded: while rmcp is busy, the target waits, not our memory.
         let (deliver, incoming) = mpsc::channel(256);
@@ -159,6 +163,7 @@ impl Link {
         ];
         Ok(Arc::new(Link {
             pid,
+            pipes,
             board,
             tree,
             outgoing: Mutex::new(Some(outgoing)),
@@ -181,6 +186,11 @@ impl Link {
             incoming: locked(&self.incoming).take(),
             base,
         }
+    }
+
+    /// The process below the launched command that really serves.
+    pub(super) fn serving(&self) -> Result<u32, String> {
+        serving::below(self.pid, &self.tree.living(), &self.pipes)
     }
 
     /// Exit status or signal, once the process has ended.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     channel::{SlotValue, Values},
-    judge::{Liveness, Watch},
+    judge::{Liveness, Wall, Watch},
     policy::{Hosts, Network},
     probe::{Claim, Part, Slot, Spelling, Text},
     session::{Caller, Exchange},
@@ -85,7 +85,7 @@ impl Stage<'_> {
         }
         let counted = self.counting(ask, &scene, counting);
         let values = values(ask, &scene, &props)?;
-        let (method, params) = ask.channel.request(&values, &self.bed.allowed);
+        let (method, params) = ask.channel.request(&values, &self.told_root());
         let since = wire.glass.hits().next();
         // What ends only by the target's own limit is waited for.
         let limit = wire.time_limit.unwrap_or_default();
@@ -114,6 +114,8 @@ impl Stage<'_> {
             proofs: looked.proofs,
             signals: looked.signals,
             liveness: liveness(wire, ask, &scene, &props),
+            sees: Vec::new(),
+            wall: Wall::None,
             exchange,
             race: None,
             counted,

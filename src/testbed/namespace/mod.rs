@@ -36,6 +36,7 @@ pub use decoy::Decoy;
 pub use disk::Disk;
 pub use gate::gate;
 pub use guard::guard;
+pub(super) use mounts::unescaped;
 pub use outer::{Word, launch, serve};
 pub use plan::Wanted;
 pub use tried::Tried;

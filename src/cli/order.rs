@@ -1,0 +1,249 @@
+//! From settings to what a run is ordered to do: how the target is launched, and what is called first.
+//!
+//! Owns the replacing of placeholders by the directories of the run.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::failure::Failure;
+use crate::{
+    channel::Channel,
+    config::{self, Reach, Settings, TargetSpec},
+    policy::Placeholders,
+    run::Setup,
+    session::{Endpoint, Era, HttpEndpoint, Launch, Limits, Options},
+    target::{Base, Launcher, OFFLINE, environment, launcher, resolve, wrapper},
+    testbed::{Bed, Rule, namespace::Bottle},
+};
+
+/// The values of placeholders in this run.
+pub(super) fn placeholders(bed: &Bed) -> Placeholders {
+    let text = |path: &Path| path.display().to_string();
+    Placeholders::new()
+        .with("allowed", text(&bed.allowed))
+        .with("denied", text(&bed.denied))
+        .with("outside", text(&bed.outside))
+        .with("home", text(&bed.home))
+        .with("tmp", text(&bed.tmp))
+}
+
+/// How the target is reached in this run.
+pub(super) struct Target {
+    pub(super) endpoint: Endpoint,
+    pub(super) transport: &'static str,
+    pub(super) environment: Vec<String>,
+    pub(super) cwd: Option<String>,
+    pub(super) allowed_is_argument: bool,
+    /// The first argument that is the server's own, if that is known.
+    pub(super) server_at: Option<usize>,
+    pub(super) notes: Vec<String>,
+}
+
+/// Makes launch or attachment out of the settings.
+pub(super) fn endpoint(
+    spec: &TargetSpec,
+    places: &Placeholders,
+    bed: &Bed,
+) -> Result<Target, Failure> {
+    let expand = |text: &str| {
+        places
+            .expand(text)
+            .map_err(|error| Failure::Input(error.to_string()))
+    };
+    match &spec.reach {
+        Reach::Url {
+            url,
+            headers,
+            bearer_env,
+        } => {
+            let bearer = match bearer_env {
+                None => None,
+                Some(name) => Some(std::env::var(name).map_err(|_| {
+                    Failure::Input(format!(
+                        "the environment variable {name} of --bearer-env is not set, or is no text\nfix: set it, and export it, before the run"
+                    ))
+                })?),
+            };
+            let headers = headers
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), expand(value)?)))
+                .collect::<Result<_, Failure>>()?;
+            let url = expand(url)?;
+            Ok(Target {
+                endpoint: Endpoint::Http(HttpEndpoint {
+                    url,
+                    headers,
+                    bearer,
+                }),
+                transport: "http",
+                environment: Vec::new(),
+                cwd: None,
+                allowed_is_argument: false,
+                server_at: None,
+                notes: Vec::new(),
+            })
+        }
+        Reach::Command(command) => {
+            let here = std::env::current_dir()
+                .map_err(|error| Failure::Input(format!("no working directory: {error}")))?;
+            let words = command
+                .iter()
+                .map(|word| expand(word))
+                .collect::<Result<Vec<_>, _>>()?;
+            let (program, args) = words
+                .split_first()
+                .map_or((String::new(), Vec::new()), |(program, args)| {
+                    (program.clone(), args.to_vec())
+                });
+            let wrapped = wrapped(spec);
+            let resolved = resolve(&program, &args, std::env::var_os("PATH").as_deref(), &here)
+                .map_err(|error| Failure::Input(error.to_string()))?;
+            let set: BTreeMap<String, String> = spec
+                .env
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), expand(value)?)))
+                .collect::<Result<_, Failure>>()?;
+            let own = std::env::vars_os().collect();
+            let base = Base {
+                home: &bed.home,
+                tmp: &bed.tmp,
+            };
+            let launcher = launcher_of(spec);
+            let mut made = environment(&own, base, launcher, &spec.pass_env, &set);
+            if Bottle::around().is_some() {
+                for (name, value) in OFFLINE {
+                    let variable = made.variables.entry((*name).to_owned());
+                    variable.or_insert_with(|| (*value).to_owned());
+                }
+            }
+            let mut notes: Vec<String> = made
+                .missing
+                .iter()
+                .map(|name| {
+                    format!(
+                        "the environment variable {name} is to be passed on, but is not set here"
+                    )
+                })
+                .collect();
+            notes.extend(launcher.map(|launcher| launcher.note().to_owned()));
+            let cwd = match &spec.cwd {
+                Some(cwd) => here.join(expand(cwd)?),
+                None => here,
+            };
+            if !cwd.is_dir() {
+                return Err(Failure::Input(format!(
+                    "the working directory {} does not exist\nfix: create it, or give another with --cwd",
+                    cwd.display()
+                )));
+            }
+            let own = &command[wrapped.unwrap_or_default()..];
+            let allowed_is_argument = own.iter().any(|word| word.contains("{allowed}"))
+                || spec
+                    .env
+                    .iter()
+                    .any(|(_, value)| value.contains("{allowed}"));
+            Ok(Target {
+                environment: made.variables.keys().cloned().collect(),
+                cwd: Some(cwd.display().to_string()),
+                endpoint: Endpoint::Stdio(Launch {
+                    program: resolved.program.display().to_string(),
+                    args,
+                    env: made.variables,
+                    cwd,
+                }),
+                transport: "stdio",
+                allowed_is_argument,
+                server_at: wrapped.map(|words| words - 1),
+                notes,
+            })
+        }
+    }
+}
+
+/// How the target is spoken to.
+pub(super) fn options(settings: &Settings, places: &Placeholders) -> Result<Options, Failure> {
+    let roots = settings
+        .target
+        .roots
+        .iter()
+        .map(|root| places.expand(root).map(PathBuf::from))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| Failure::Input(error.to_string()))?;
+    Ok(Options {
+        era: match settings.target.era {
+            config::Era::Auto => Era::Auto,
+            config::Era::Handshake => Era::Handshake,
+            config::Era::Stateless => Era::Stateless,
+        },
+        roots: (!roots.is_empty()).then_some(roots),
+        limits: Limits {
+            startup: settings.startup_timeout,
+            ..Limits::default()
+        },
+        protocol: None,
+    })
+}
+
+/// The calls to make before probing.
+pub(super) fn setup(settings: &Settings, places: &Placeholders) -> Result<Vec<Setup>, Failure> {
+    let call = |call: &config::SetupCall| {
+        let arguments = TargetSpec::expand_arguments(&call.arguments, places)
+            .map_err(|error| Failure::Input(error.to_string()))?;
+        Ok(Setup {
+            tool: call.tool.value.clone(),
+            arguments,
+        })
+    };
+    settings.target.setup.iter().map(call).collect()
+}
+
+/// The channels that the user bound.
+pub(super) fn given(settings: &Settings, places: &Placeholders) -> Result<Vec<Channel>, Failure> {
+    let channel = |binding: &config::Binding| {
+        let fixed = TargetSpec::expand_arguments(&binding.arguments, places)
+            .map_err(|error| Failure::Input(error.to_string()))?;
+        Ok(Channel::given(binding, fixed))
+    };
+    settings.bindings.iter().map(channel).collect()
+}
+
+/// Where the target has directories of ours, as the user says.
+pub(super) fn maps(spec: &TargetSpec, places: &Placeholders) -> Result<Vec<Rule>, Failure> {
+    let expand = |text: &str| {
+        places
+            .expand(text)
+            .map_err(|error| Failure::Input(error.to_string()))
+    };
+    let rule = |(host, inside): &(String, String)| {
+        Ok(Rule {
+            host: expand(host)?.into(),
+            inside: match inside.as_str() {
+                "" => None,
+                inside => Some(expand(inside)?.into()),
+            },
+        })
+    };
+    spec.maps.iter().map(rule).collect()
+}
+
+/// How many words of the command are those of a wrapper: as the user says, else as it looks.
+pub(super) fn wrapped(spec: &TargetSpec) -> Option<usize> {
+    match &spec.reach {
+        Reach::Command(words) => spec.wrapped.or_else(|| wrapper(words)),
+        Reach::Url { .. } => None,
+    }
+}
+
+/// The registry launcher that the server is started by, inside a wrapper or not.
+pub(super) fn launcher_of(spec: &TargetSpec) -> Option<Launcher> {
+    let Reach::Command(words) = &spec.reach else {
+        return None;
+    };
+    let starts = |words: &[String]| {
+        let (program, args) = words.split_first()?;
+        launcher(program, args)
+    };
+    starts(words).or_else(|| starts(&words[wrapped(spec)?..]))
+}
