@@ -13,17 +13,17 @@ use tokio::sync::mpsc;
 
 use super::{
     interrupt::Interrupts,
-    order::{endpoint, launcher_of, options, placeholders},
+    order::{endpoint, launcher_of, options, placeholders, wrapped},
     print::{complain, problem, shout},
 };
 use crate::{
-    config::{Reach, Settings, Testbed},
+    config::{Reach, Settings, TargetSpec, Testbed},
     diag::Diagnostic,
     exit::Exit,
     policy::Policy,
     report::write::store,
     session::{Session, Transcript, end_all},
-    target::Launcher,
+    target::{Launcher, nests},
     testbed::{
         Bed,
         namespace::{
@@ -346,6 +346,15 @@ fn wanted(settings: &Settings) -> Wanted {
         allowed,
         denied,
         beds,
+        nests: wrapped(&settings.target).is_some() || sandboxed(&settings.target),
+    }
+}
+
+/// Whether the command is one of the sandboxes that are known by name.
+fn sandboxed(target: &TargetSpec) -> bool {
+    match &target.reach {
+        Reach::Command(words) => words.first().is_some_and(|program| nests(program)),
+        Reach::Url { .. } => false,
     }
 }
 

@@ -11,4 +11,4 @@ mod wrapper;
 pub use client::{ClientConfig, ClientServer, Scalar};
 pub use command::{Launcher, OFFLINE, Resolved, launcher, resolve};
 pub use environment::{Base, Environment, environment};
-pub use wrapper::wrapper;
+pub use wrapper::{nests, wrapper};

@@ -12,6 +12,25 @@ const INTERPRETERS: [&str; 10] = [
     "node", "python", "python3", "ruby", "perl", "php", "java", "dotnet", "sh", "bash",
 ];
 
+/// Sandboxes that make namespaces, by name.
+const SANDBOXES: [&str; 8] = [
+    "bwrap",
+    "unshare",
+    "nsjail",
+    "firejail",
+    "srt",
+    "runc",
+    "crun",
+    "minijail0",
+];
+
+/// Whether a command starts a sandbox that makes namespaces, judged by its name.
+#[must_use]
+pub fn nests(program: &str) -> bool {
+    let name = Path::new(program).file_name();
+    name.is_some_and(|name| SANDBOXES.iter().any(|sandbox| name == *sandbox))
+}
+
 /// How many words of a command are those of a wrapper, its `--` among them. Nothing when there is no `--`,
 /// or it means something else.
 #[must_use]
