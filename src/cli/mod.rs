@@ -13,6 +13,7 @@ mod event_log;
 pub mod explain;
 mod failure;
 mod interrupt;
+mod layers;
 pub mod lint;
 pub mod list;
 mod lock;
@@ -38,7 +39,7 @@ use crate::{
     diag::{Diagnostic, Look},
     exit::Exit,
     probe::Catalog,
-    reference::{self, ReferenceArgs},
+    reference::{self, Kind, ReferenceArgs, ReferenceError, StubArgs},
     testbed::namespace::{Stage, gate},
 };
 use print::{complain, put, shout};
@@ -76,6 +77,8 @@ enum Command {
     Schema(schema::SchemaArgs),
     /// Run the reference target, an MCP server that is sound or flawed on purpose
     Reference(ReferenceArgs),
+    /// Run an MCP server that permits everything, to see what the sandbox around it does
+    Stub(StubArgs),
 }
 
 fn exit_codes() -> String {
@@ -183,6 +186,7 @@ impl Command {
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),
             Self::Schema(args) => told(Ok(schema::run(&args))),
             Self::Reference(args) => serve(args).await,
+            Self::Stub(args) => served(reference::serve_stdio(Kind::Sound, args.options()).await),
         }
     }
 }
@@ -216,10 +220,13 @@ async fn serve(args: ReferenceArgs) -> Exit {
         }
         return Exit::Held;
     }
-    let served = match args.into_parts() {
+    served(match args.into_parts() {
         Ok((kind, options)) => reference::serve_stdio(kind, options).await,
         Err(error) => Err(error),
-    };
+    })
+}
+
+fn served(served: Result<(), ReferenceError>) -> Exit {
     match served {
         Ok(()) => Exit::Held,
         Err(error) => {

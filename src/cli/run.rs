@@ -14,9 +14,10 @@ use super::{
     drive::drive,
     event_log::EventLog,
     interrupt::Interrupts,
+    layers::{self, Carried},
     lock,
     order::{endpoint, given, maps, options, placeholders, setup},
-    print::{problem, shout},
+    print::{complain, problem, shout},
     progress::{Detail, Progress},
     promise::{exists, policy_path},
     select::{Selection, select},
@@ -52,7 +53,12 @@ pub(super) fn settle(args: &RunArgs) -> Result<Settings, Exit> {
         );
         return Err(problem(&told.help("`watertight discover` makes it").into()));
     }
-    args.settle(&here).map_err(|problems| problem(&problems))
+    let settings = args.settle(&here).map_err(|problems| problem(&problems))?;
+    if let Some(why) = layers::unfit(&settings) {
+        complain(why);
+        return Err(Exit::BadInput);
+    }
+    Ok(settings)
 }
 
 /// Runs with settings that are complete.
@@ -78,9 +84,10 @@ pub async fn settled(settings: &Settings) -> Exit {
         Verbosity::Verbose => Detail::Verbose,
     });
     let log = EventLog::open(settings);
+    let glass = pour().await;
     let made = report(
         settings,
-        &pour().await,
+        &glass,
         &|event| {
             log.tell(&event);
             progress.show(&event);
@@ -89,6 +96,15 @@ pub async fn settled(settings: &Settings) -> Exit {
         &mut interrupts,
     )
     .await;
+    let made = match made {
+        Ok(mut made) if settings.layers && !made.harness.interrupted => {
+            let show = |event| progress.show(&event);
+            layers::tell_apart(settings, &mut made, &glass, &show, &mut interrupts)
+                .await
+                .map(|()| made)
+        }
+        made => made,
+    };
     drop(progress);
     match made {
         Ok(report) => conclude(settings, report, log, &mut interrupts).await,
@@ -113,6 +129,12 @@ pub(super) async fn report(
 ) -> Result<Report, Failure> {
     let Selection { probes, words } = select(settings).map_err(Failure::Problems)?;
     let bed = bed(settings)?;
+    let _carried = settings
+        .target
+        .carries
+        .then(|| Carried::into(&bed))
+        .transpose()
+        .map_err(|error| Failure::Fault(format!("the program cannot be copied: {error}")))?;
     let places = placeholders(&bed);
     let policy = settings.policy.expand(&places).map_err(Failure::Problems)?;
     exists(&policy)?;

@@ -59,6 +59,17 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", help_heading = "How it runs")]
     pub seed: Option<u64>,
 
+    /// Tell who stopped an attack: the server, or the sandbox around it
+    #[arg(
+        long,
+        help_heading = "What is tested",
+        long_help = "Tell who stopped an attack: the server, or the sandbox around it\n\n\
+            Runs three times more: with a server that permits everything (`watertight stub`) in the same \
+            sandbox and without one, and with the server without the sandbox. The sandbox is what stands \
+            before `--` in the command, or --wrapper."
+    )]
+    pub layers: bool,
+
     /// Write a report (formats: see render); repeatable
     #[arg(long, value_name = "FORMAT=PATH", help_heading = "Output")]
     pub report: Vec<String>,
@@ -216,6 +227,7 @@ impl RunArgs {
         );
         layer.seed = self.seed;
         layer.testbed = self.launch.testbed;
+        layer.layers = self.layers.then_some(true);
         layer.reports = read.reports(&self.report);
         layer.verbosity = match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,

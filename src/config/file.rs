@@ -50,6 +50,8 @@ pub struct ConfigFile {
     pub thresholds: Option<Thresholds>,
     /// The world that the command runs in; `auto` when it is left out.
     pub testbed: Option<Testbed>,
+    /// Whether to tell who stopped an attack, the server or the sandbox around it: runs three times more.
+    pub layers: Option<bool>,
     /// Reports to write.
     pub report: Option<Vec<Report>>,
     /// Tools whose use is told instead of found out.

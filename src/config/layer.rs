@@ -57,6 +57,7 @@ pub struct Layer {
     pub(crate) coverage: Option<f64>,
     pub(crate) severity: Option<Severity>,
     pub(crate) testbed: Option<Testbed>,
+    pub(crate) layers: Option<bool>,
     pub(crate) verbosity: Verbosity,
     pub(crate) progress: Progress,
     pub(crate) file: Option<PathBuf>,
@@ -123,6 +124,7 @@ impl Layer {
                 .map(|at| check.seconds(at, "startup_timeout")),
             seed: file.seed,
             testbed: file.testbed,
+            layers: file.layers,
             policy: file.policy.as_ref().and_then(|at| check.policy(at)),
             reports: file.report.as_ref().map(|list| check.reports(list)),
             bindings: file
@@ -275,6 +277,7 @@ impl Layer {
             coverage: self.coverage.or(below.coverage),
             severity: self.severity.or(below.severity),
             testbed: self.testbed.or(below.testbed),
+            layers: self.layers.or(below.layers),
             file: self.file.or(below.file),
             no_target: self.no_target.or(below.no_target),
             found,
@@ -326,6 +329,7 @@ impl Layer {
         warnings.extend(policy.warnings().iter().cloned());
         Ok(Settings {
             target: TargetSpec {
+                carries: false,
                 wrapped: wrapped.filter(|_| matches!(reach, Reach::Command(_))),
                 reach,
                 env: self.env.into_iter().collect(),
@@ -354,6 +358,7 @@ impl Layer {
                 severity: self.severity.unwrap_or(Severity::Low),
             },
             testbed: self.testbed.unwrap_or_default(),
+            layers: self.layers.unwrap_or_default(),
             verbosity: self.verbosity,
             progress: self.progress,
             config: self.file,

@@ -44,6 +44,8 @@ pub struct Settings {
     pub thresholds: Limits,
     /// The world that a command runs in.
     pub testbed: Testbed,
+    /// Whether it is told who stopped an attack, the server or the sandbox around it.
+    pub layers: bool,
     /// How much is printed.
     pub verbosity: Verbosity,
     /// How progress is shown.
@@ -63,6 +65,8 @@ pub struct Settings {
 pub struct TargetSpec {
     /// How it is reached.
     pub reach: Reach,
+    /// Whether this program is put into the allowed directory, to be the server itself.
+    pub carries: bool,
     /// How many words of the command are those of a wrapper, if the user says so.
     pub wrapped: Option<usize>,
     /// Variables that it gets, in order of name. Only for commands.

@@ -204,6 +204,7 @@ fn trial(outcome: &Outcome) -> TrialReport {
         answered: outcome.answered.clone(),
         object: outcome.object.clone(),
         mapping: outcome.seen.as_ref().map(mapping),
+        layers: None,
         evidence,
         repro: None,
     }

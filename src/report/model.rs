@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::{
     judge::{Basis, Strength, Verdict},
     probe::{Assumption, Priority, ProbeId, References, Role, Severity},
+    report::LayersReport,
     testbed::Mapping,
 };
 
@@ -223,6 +224,9 @@ pub struct TrialReport {
     /// Where the server has that object; not of trials about hosts, and of those that did not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<MappingReport>,
+    /// Who stopped it, of a held trial, if that was asked (`--layers`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<LayersReport>,
     /// The facts that decided, never empty for `held` and `breached`.
     pub evidence: Vec<EvidenceReport>,
     /// One line that repeats the attack, for a shell.

@@ -58,7 +58,11 @@ impl Stage<'_> {
             .filter_map(|path| resolve(&path))
             .collect();
         let forbidden = |path: &PathBuf| self.forbidden(path);
+        // What hides in a patch or an archive, no path of the call tells.
+        let hidden = ask.reaches.and_then(|text| scene.render(text).ok());
+        let hidden = hidden.and_then(|path| resolve(Path::new(&path)));
         let mut objects: Vec<PathBuf> = planted
+            .chain(hidden.filter(forbidden))
             .chain(named.iter().filter(|path| forbidden(path)).cloned())
             .collect();
         if objects.is_empty() {

@@ -34,6 +34,7 @@ pub(crate) fn trial(probe: &str, variant: &str, tool: &str, basis: Basis) -> Tri
         asked: None,
         answered: None,
         mapping: None,
+        layers: None,
         object: None,
         evidence,
         repro: None,
