@@ -163,7 +163,7 @@ impl Policy {
     #[must_use]
     pub fn claims(&self, claim: Claim) -> bool {
         match claim {
-            Claim::Host => return true,
+            Claim::Host | Claim::Cancel => return true,
             Claim::HostRange => return self.network.claimed,
             Claim::HostHole => return self.network.allowed.is_some(),
             Claim::UnlistedHost => return self.network.allowed.is_some(),
