@@ -13,8 +13,9 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::{
-    evidence::{Evidence, Fact, Mark},
+    evidence::{Evidence, Fact, Mark, prime},
     reach::reaches,
+    told::told,
 };
 use crate::{
     channel::{Net, NetForm, PathForm, SlotValue, Values},
@@ -112,34 +113,12 @@ impl<'a> Bench<'a> {
             }
         }
         let mut missing = planter.missing(role, &cases[0])?;
-        let told = missing.iter_mut().map(|(values, _)| values);
-        for values in cases.iter_mut().map(|case| &mut case.values).chain(told) {
-            tell(site, values);
-        }
+        told(site, &mut cases, &mut missing);
         Ok(Bench {
             cases,
             missing,
             _litter: planter.litter,
         })
-    }
-}
-
-/// Names the objects as the target has them.
-fn tell(site: &Site<'_>, values: &mut Values) {
-    if site.root == site.told {
-        return;
-    }
-    let (root, told) = (site.root.to_string_lossy(), site.told.to_string_lossy());
-    for value in values.values_mut() {
-        match value {
-            SlotValue::Text(text) => *text = text.replace(&*root, &told),
-            SlotValue::Many(texts) => {
-                for text in texts {
-                    *text = text.replace(&*root, &told);
-                }
-            }
-            SlotValue::Json(_) => {}
-        }
     }
 }
 
@@ -457,19 +436,5 @@ impl Planter<'_> {
             Role::HttpFetch | Role::NetConnect | Role::NetResolve => return Ok(None),
         }
         Ok(Some((values, forbidden.map(|it| Evidence::Disk(vec![it])))))
-    }
-}
-
-/// A size that nothing else has.
-fn prime() -> u64 {
-    loop {
-        let number = fastrand::u64(10_007..60_000) | 1;
-        if (3..)
-            .step_by(2)
-            .take_while(|d| d * d <= number)
-            .all(|d| number % d != 0)
-        {
-            return number;
-        }
     }
 }
