@@ -155,7 +155,7 @@ pub(super) fn endpoint(
                 }),
                 transport: "stdio",
                 allowed_is_argument,
-                server_at: wrapped.map(|words| words - 1),
+                server_at: wrapped.map(|words| words.saturating_sub(1)),
                 notes,
             })
         }

@@ -367,6 +367,7 @@ impl Layer {
             lock: None,
             warnings,
             notes: Vec::new(),
+            rehearsal: false,
         })
     }
 }

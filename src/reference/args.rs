@@ -81,7 +81,10 @@ impl StubArgs {
     pub fn options(self) -> ReferenceOptions {
         ReferenceOptions {
             roots: self.root.into_iter().chain([PathBuf::from("/")]).collect(),
-            network: Some(NetworkOptions::default()),
+            network: Some(NetworkOptions {
+                allow: Some(["0.0.0.0/0", "::/0"].map(String::from).to_vec()),
+                ..NetworkOptions::default()
+            }),
             ..ReferenceOptions::default()
         }
     }
