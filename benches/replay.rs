@@ -266,6 +266,8 @@ fn run_core(bed: &Bed, launch: Launch, transcript: Transcript) -> Result<(), Fai
         lock: None,
         allow_destructive: &[],
         allowed_is_argument: true,
+        server_at: None,
+        maps: Vec::new(),
         jobs: JOBS,
         deadline: Duration::from_secs(10),
         seed: 1,

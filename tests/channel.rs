@@ -94,6 +94,7 @@ impl Server {
     ) -> Discovery {
         let mut ground = Ground {
             root: &self.root,
+            told: &self.root,
             mint: &mint,
             deadline: Duration::from_secs(5),
             jobs: 8,
@@ -1241,6 +1242,7 @@ fn tokens_are_never_sent() {
         );
     let ground = Ground {
         root: &server.root,
+        told: &server.root,
         mint: &mint,
         deadline: Duration::from_secs(5),
         jobs: 1,

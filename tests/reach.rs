@@ -136,6 +136,7 @@ impl Server {
         let root = self.dir.path().canonicalize().unwrap();
         let ground = Ground {
             root: &root,
+            told: &root,
             mint: &mint,
             deadline: Duration::from_secs(5),
             jobs: 4,

@@ -270,7 +270,19 @@ fn every_flag_exists() {
     }
     assert!(known.len() > 20, "flags were found: {known:?}");
     // Flags of other programs that the README calls.
-    for foreign in ["--release", "--path", "--test", "--bench", "--root"] {
+    for foreign in [
+        "--release",
+        "--path",
+        "--test",
+        "--bench",
+        "--root",
+        "--ro-bind",
+        "--symlink",
+        "--proc",
+        "--dev",
+        "--unshare-all",
+        "--flags",
+    ] {
         known.insert(foreign.to_owned());
     }
     let text = readme();

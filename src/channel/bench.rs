@@ -13,8 +13,9 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::{
-    evidence::{Evidence, Fact, Mark},
+    evidence::{Evidence, Fact, Mark, prime},
     reach::reaches,
+    told::told,
 };
 use crate::{
     channel::{Net, NetForm, PathForm, SlotValue, Values},
@@ -28,6 +29,8 @@ use crate::{
 /// Where and how the objects of a proof are planted.
 pub(super) struct Site<'a> {
     pub(super) root: &'a Path,
+    /// The same as the target has it.
+    pub(super) told: &'a Path,
     pub(super) mint: &'a (dyn Fn() -> String + Sync),
     pub(super) extension: &'a str,
     pub(super) form: PathForm,
@@ -109,7 +112,8 @@ impl<'a> Bench<'a> {
                 cases[1].values.insert(Slot::Pattern, pattern);
             }
         }
-        let missing = planter.missing(role, &cases[0])?;
+        let mut missing = planter.missing(role, &cases[0])?;
+        told(site, &mut cases, &mut missing);
         Ok(Bench {
             cases,
             missing,
@@ -432,19 +436,5 @@ impl Planter<'_> {
             Role::HttpFetch | Role::NetConnect | Role::NetResolve => return Ok(None),
         }
         Ok(Some((values, forbidden.map(|it| Evidence::Disk(vec![it])))))
-    }
-}
-
-/// A size that nothing else has.
-fn prime() -> u64 {
-    loop {
-        let number = fastrand::u64(10_007..60_000) | 1;
-        if (3..)
-            .step_by(2)
-            .take_while(|d| d * d <= number)
-            .all(|d| number % d != 0)
-        {
-            return number;
-        }
     }
 }

@@ -39,6 +39,8 @@ const CHOICES_PER_TOOL: usize = 12;
 pub struct Ground<'a> {
     /// The allowed directory. Each proof plants below it and cleans up after itself.
     pub root: &'a Path,
+    /// The same as the target has it: what calls name.
+    pub told: &'a Path,
     /// A fresh word `[a-z2-7]{36}` that cannot be guessed. Never sent in an argument, so that
     /// seeing one is proof.
     pub mint: &'a (dyn Fn() -> String + Sync),

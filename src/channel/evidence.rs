@@ -255,6 +255,20 @@ fn base64_cores(word: &str) -> [String; 3] {
     })
 }
 
+/// A size that nothing else has.
+pub(super) fn prime() -> u64 {
+    loop {
+        let number = fastrand::u64(10_007..60_000) | 1;
+        if (3..)
+            .step_by(2)
+            .take_while(|d| d * d <= number)
+            .all(|d| number % d != 0)
+        {
+            return number;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

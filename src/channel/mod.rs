@@ -24,6 +24,7 @@ mod repair;
 mod score;
 mod slots;
 mod stage;
+mod told;
 mod words;
 
 pub use arguments::{ALLOWED, RESOURCES_READ, SlotValue, Spelled, Values};

@@ -190,6 +190,7 @@ impl<C: Caller> Lab<'_, C> {
         }
         let site = Site {
             root: self.ground.root,
+            told: self.ground.told,
             mint: self.ground.mint,
             extension: &channel.extension,
             form: channel.form,
@@ -215,7 +216,7 @@ impl<C: Caller> Lab<'_, C> {
             channel,
             format!(
                 "{} -> {said}",
-                spelled(channel, &one.values, self.ground.root)
+                spelled(channel, &one.values, self.ground.told)
             ),
             shown,
         );
@@ -267,7 +268,7 @@ impl<C: Caller> Lab<'_, C> {
             }
             steps.push(format!(
                 "{} -> neither",
-                spelled(channel, values, self.ground.root)
+                spelled(channel, values, self.ground.told)
             ));
         }
         Steered::Proven(steps)
@@ -292,7 +293,7 @@ impl<C: Caller> Lab<'_, C> {
 
     /// Drives the channel once: of a chain the answer of the second call counts, if there is one.
     async fn send(&self, channel: &Channel, values: &Values) -> Exchange {
-        let (method, params) = channel.request(values, self.ground.root);
+        let (method, params) = channel.request(values, self.ground.told);
         let first = self.ask(method, params).await;
         match channel.follow(&first.outcome) {
             Some((method, params)) => self.ask(method, params).await,
@@ -326,7 +327,7 @@ impl<C: Caller> Lab<'_, C> {
             Some(then) if evidence.in_reply() => format!("its own evidence from {}", then.tool),
             _ => evidence.seen(exchange),
         };
-        format!("{} -> {seen}", spelled(channel, values, self.ground.root))
+        format!("{} -> {seen}", spelled(channel, values, self.ground.told))
     }
 
     pub(super) fn note(&self, order: usize, channel: &Channel, what: String, shown: bool) {

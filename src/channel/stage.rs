@@ -193,6 +193,7 @@ impl<C: Caller> Lab<'_, C> {
             let channel = attempt.apply(&drafted);
             let site = Site {
                 root: self.ground.root,
+                told: self.ground.told,
                 mint: self.ground.mint,
                 extension: &channel.extension,
                 form: channel.form,
@@ -203,10 +204,10 @@ impl<C: Caller> Lab<'_, C> {
             let bench = Bench::set_up(Role::FileStage, &site)
                 .map_err(|error| format!("cannot plant what the proof needs: {error}"))?;
             let [case, _] = &bench.cases;
-            let (method, params) = channel.request(&case.values, self.ground.root);
+            let (method, params) = channel.request(&case.values, self.ground.told);
             let sent = params.to_string();
             let answer = self.ask(method, params).await;
-            let asked = spelled(&channel, &case.values, self.ground.root);
+            let asked = spelled(&channel, &case.values, self.ground.told);
             let said = excerpt(&answer);
             self.note(order, &channel, format!("{asked} -> {said}"), false);
             if answer.outcome.is_error() || !answer.outcome.answered() {

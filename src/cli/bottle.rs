@@ -13,8 +13,8 @@ use tokio::sync::mpsc;
 
 use super::{
     interrupt::Interrupts,
+    order::{endpoint, launcher_of, options, placeholders, wrapped},
     print::{complain, problem, shout},
-    run::{endpoint, options, placeholders},
 };
 use crate::{
     config::{Reach, Settings, TargetSpec, Testbed},
@@ -23,7 +23,7 @@ use crate::{
     policy::Policy,
     report::write::store,
     session::{Session, Transcript, end_all},
-    target::{Launcher, launcher as launcher_of},
+    target::{Launcher, nests},
     testbed::{
         Bed,
         namespace::{
@@ -111,19 +111,9 @@ pub(super) fn from_outside(
     Ok(settings)
 }
 
-/// The registry launcher that a target is started by.
-fn launcher(target: &TargetSpec) -> Option<Launcher> {
-    match &target.reach {
-        Reach::Command(words) => words
-            .split_first()
-            .and_then(|(program, args)| launcher_of(program, args)),
-        Reach::Url { .. } | Reach::Inside(_) => None,
-    }
-}
-
 /// Why a run cannot be done in any bottle.
 fn unfit(settings: &Settings) -> Option<String> {
-    if launcher(&settings.target) == Some(Launcher::Container) {
+    if launcher_of(&settings.target) == Some(Launcher::Container) {
         return Some(String::from(
             "a container engine runs the server outside of any namespaces of ours",
         ));
@@ -284,7 +274,7 @@ fn cut_short() -> Outcome {
 /// way it will be inside, asked for nothing, and ended. What it says is of no interest here; if it
 /// does not start, it will not start inside either, and that is told.
 async fn warm(settings: &Settings) {
-    let Some(launcher) = launcher(&settings.target) else {
+    let Some(launcher) = launcher_of(&settings.target) else {
         return;
     };
     shout(&format!("     warming {}\n", launcher.note()));
@@ -370,6 +360,15 @@ fn wanted(settings: &Settings) -> Wanted {
         allowed,
         denied,
         beds,
+        nests: wrapped(&settings.target).is_some() || sandboxed(&settings.target),
+    }
+}
+
+/// Whether the command is one of the sandboxes that are known by name.
+fn sandboxed(target: &TargetSpec) -> bool {
+    match &target.reach {
+        Reach::Command(words) => words.first().is_some_and(|program| nests(program)),
+        Reach::Url { .. } => false,
     }
 }
 

@@ -17,10 +17,11 @@ use super::{
     LaunchArgs, RunArgs,
     interrupt::Interrupts,
     lock,
+    order::{endpoint, given, maps, options, placeholders, setup},
     print::{problem, put},
     progress::{Detail, Progress},
     promise::exists,
-    run::{Failure, JOBS, bed, endpoint, given, options, placeholders, pour, setup, trust},
+    run::{Failure, JOBS, bed, pour, trust},
     style,
 };
 use crate::{
@@ -181,6 +182,8 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
         lock: old.clone(),
         allow_destructive: &settings.target.allow_destructive,
         allowed_is_argument: target.allowed_is_argument,
+        server_at: target.server_at,
+        maps: maps(&settings.target, &places)?,
         jobs: settings.jobs.unwrap_or(JOBS),
         deadline: settings.timeout,
         seed: 0,

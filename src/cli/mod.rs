@@ -17,15 +17,16 @@ mod failure;
 pub mod fleet;
 pub mod init;
 mod interrupt;
+mod layers;
 pub mod lint;
 pub mod list;
 mod lock;
 pub mod manual;
 pub mod merge;
+mod order;
 mod print;
 pub mod progress;
 mod promise;
-mod reach;
 pub mod render;
 pub mod run;
 mod run_args;
@@ -45,7 +46,7 @@ use crate::{
     diag::{Diagnostic, Look},
     exit::Exit,
     probe::Catalog,
-    reference::{self, ReferenceArgs},
+    reference::{self, Kind, ReferenceArgs, ReferenceError, StubArgs},
     testbed::namespace::{Stage, gate},
 };
 use print::{complain, put, shout};
@@ -95,6 +96,8 @@ enum Command {
     Man(manual::ManArgs),
     /// Run the reference target, an MCP server that is sound or flawed on purpose
     Reference(ReferenceArgs),
+    /// Run an MCP server that permits everything, to see what the sandbox around it does
+    Stub(StubArgs),
 }
 
 fn exit_codes() -> String {
@@ -210,6 +213,7 @@ impl Command {
             Self::Completions(args) => manual::completions(&args),
             Self::Man(args) => manual::man(&args),
             Self::Reference(args) => serve(args).await,
+            Self::Stub(args) => served(reference::serve_stdio(Kind::Sound, args.options()).await),
         }
     }
 }
@@ -243,10 +247,13 @@ async fn serve(args: ReferenceArgs) -> Exit {
         }
         return Exit::Held;
     }
-    let served = match args.into_parts() {
+    served(match args.into_parts() {
         Ok((kind, options)) => reference::serve_stdio(kind, options).await,
         Err(error) => Err(error),
-    };
+    })
+}
+
+fn served(served: Result<(), ReferenceError>) -> Exit {
     match served {
         Ok(()) => Exit::Held,
         Err(error) => {

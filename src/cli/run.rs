@@ -2,15 +2,11 @@
 //!
 //! Owns the order of things and what is printed. Each step is somebody else's.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
-};
+use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
 
 pub use super::failure::Failure;
-pub(super) use super::reach::endpoint;
 use super::{
     RunArgs, bottle,
     calibration::recall,
@@ -18,8 +14,10 @@ use super::{
     drive::drive,
     event_log::EventLog,
     interrupt::Interrupts,
+    layers::{self, Carried},
     lock,
-    print::{problem, shout},
+    order::{endpoint, given, maps, options, placeholders, setup},
+    print::{complain, problem, shout},
     progress::{Detail, Progress},
     promise::{exists, policy_path},
     select::{Selection, select},
@@ -27,14 +25,12 @@ use super::{
     shield::REPORT_IT,
 };
 use crate::{
-    channel::Channel,
-    config::{self, Settings, TargetSpec, Verbosity},
+    config::{Settings, Verbosity},
     diag::{Diagnostic, Look},
     exit::Exit,
-    policy::Placeholders,
     report::{Calibration, Harness, Report, Surroundings, Thresholds, assemble},
-    run::{Event, Order, Setup},
-    session::{Endpoint, Era, Limits, Options, Transcript, claim_orphans},
+    run::{Event, Order},
+    session::{Endpoint, Transcript, claim_orphans},
     testbed::{
         Bed,
         namespace::Bottle,
@@ -58,7 +54,12 @@ pub(super) fn settle(args: &RunArgs) -> Result<Settings, Exit> {
         );
         return Err(problem(&told.help("`watertight discover` makes it").into()));
     }
-    args.settle(&here).map_err(|problems| problem(&problems))
+    let settings = args.settle(&here).map_err(|problems| problem(&problems))?;
+    if let Some(why) = layers::unfit(&settings) {
+        complain(why);
+        return Err(Exit::BadInput);
+    }
+    Ok(settings)
 }
 
 /// Runs with settings that are complete.
@@ -84,9 +85,10 @@ pub async fn settled(settings: &Settings) -> Exit {
         Verbosity::Verbose => Detail::Verbose,
     });
     let log = EventLog::open(settings);
+    let glass = pour().await;
     let made = report(
         settings,
-        &pour().await,
+        &glass,
         &|event| {
             log.tell(&event);
             progress.show(&event);
@@ -95,6 +97,15 @@ pub async fn settled(settings: &Settings) -> Exit {
         &mut interrupts,
     )
     .await;
+    let made = match made {
+        Ok(mut made) if settings.layers && !made.harness.interrupted => {
+            let show = |event| progress.show(&event);
+            layers::tell_apart(settings, &mut made, &glass, &show, &mut interrupts)
+                .await
+                .map(|()| made)
+        }
+        made => made,
+    };
     drop(progress);
     match made {
         Ok(report) => conclude(settings, report, log, &mut interrupts).await,
@@ -119,6 +130,12 @@ pub(super) async fn report(
 ) -> Result<Report, Failure> {
     let Selection { probes, words } = select(settings).map_err(Failure::Problems)?;
     let bed = bed(settings)?;
+    let _carried = settings
+        .target
+        .carries
+        .then(|| Carried::into(&bed))
+        .transpose()
+        .map_err(|error| Failure::Fault(format!("the program cannot be copied: {error}")))?;
     let places = placeholders(&bed);
     let policy = settings.policy.expand(&places).map_err(Failure::Problems)?;
     exists(&policy)?;
@@ -140,6 +157,8 @@ pub(super) async fn report(
         lock: lock::of(settings)?,
         allow_destructive: &settings.target.allow_destructive,
         allowed_is_argument: target.allowed_is_argument,
+        server_at: target.server_at,
+        maps: maps(&settings.target, &places)?,
         jobs: settings.jobs.unwrap_or(JOBS),
         deadline: settings.timeout,
         seed,
@@ -257,62 +276,4 @@ pub(super) fn trust(endpoint: &mut Endpoint, glass: &Result<Glass, String>) {
             .entry(name.to_owned())
             .or_insert_with(|| glass.authority_file().display().to_string());
     }
-}
-
-/// The values of placeholders in this run.
-pub(super) fn placeholders(bed: &Bed) -> Placeholders {
-    let text = |path: &Path| path.display().to_string();
-    Placeholders::new()
-        .with("allowed", text(&bed.allowed))
-        .with("denied", text(&bed.denied))
-        .with("outside", text(&bed.outside))
-        .with("home", text(&bed.home))
-        .with("tmp", text(&bed.tmp))
-}
-
-/// How the target is spoken to.
-pub(super) fn options(settings: &Settings, places: &Placeholders) -> Result<Options, Failure> {
-    let roots = settings
-        .target
-        .roots
-        .iter()
-        .map(|root| places.expand(root).map(PathBuf::from))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| Failure::Input(error.to_string()))?;
-    Ok(Options {
-        era: match settings.target.era {
-            config::Era::Auto => Era::Auto,
-            config::Era::Handshake => Era::Handshake,
-            config::Era::Stateless => Era::Stateless,
-        },
-        roots: (!roots.is_empty()).then_some(roots),
-        limits: Limits {
-            startup: settings.startup_timeout,
-            ..Limits::default()
-        },
-        protocol: None,
-    })
-}
-
-/// The calls to make before probing.
-pub(super) fn setup(settings: &Settings, places: &Placeholders) -> Result<Vec<Setup>, Failure> {
-    let call = |call: &config::SetupCall| {
-        let arguments = TargetSpec::expand_arguments(&call.arguments, places)
-            .map_err(|error| Failure::Input(error.to_string()))?;
-        Ok(Setup {
-            tool: call.tool.value.clone(),
-            arguments,
-        })
-    };
-    settings.target.setup.iter().map(call).collect()
-}
-
-/// The channels that the user bound.
-pub(super) fn given(settings: &Settings, places: &Placeholders) -> Result<Vec<Channel>, Failure> {
-    let channel = |binding: &config::Binding| {
-        let fixed = TargetSpec::expand_arguments(&binding.arguments, places)
-            .map_err(|error| Failure::Input(error.to_string()))?;
-        Ok(Channel::given(binding, fixed))
-    };
-    settings.bindings.iter().map(channel).collect()
 }

@@ -71,6 +71,16 @@ pub struct RunArgs {
         long_help = "Probe this server of a fleet file, given by --config"
     )]
     pub server: Option<String>,
+    /// Tell who stopped an attack: the server, or the sandbox around it
+    #[arg(
+        long,
+        help_heading = "What is tested",
+        long_help = "Tell who stopped an attack: the server, or the sandbox around it\n\n\
+            Runs three times more: with a server that permits everything (`watertight stub`) in the same \
+            sandbox and without one, and with the server without the sandbox. The sandbox is what stands \
+            before `--` in the command, or --wrapper."
+    )]
+    pub layers: bool,
 
     /// Do one part of the run: I/N, auto or auto/N
     #[arg(
@@ -196,6 +206,9 @@ impl RunArgs {
         if !self.launch.command.is_empty() {
             layer.command = Some(read.command(&self.launch.command));
         }
+        if let Some(text) = &self.launch.wrapper {
+            layer.wrapper = read.wrapper(text);
+        }
         layer.url = read.one("--url", self.launch.url.as_ref(), |check, at| {
             check.url(&at)
         });
@@ -224,6 +237,9 @@ impl RunArgs {
             check.path(&at)
         });
         layer.roots = read.many("--roots", &self.launch.roots, |check, at| check.path(&at));
+        for text in &self.launch.map {
+            layer.maps.extend(read.map(text));
+        }
         layer.era = self.launch.era;
         layer.setup = (!self.launch.setup.is_empty()).then(|| {
             self.launch
@@ -272,6 +288,7 @@ impl RunArgs {
         layer.seed = self.seed;
         layer.shard = self.shard;
         layer.testbed = self.launch.testbed;
+        layer.layers = self.layers.then_some(true);
         layer.reports = read.reports(&self.report);
         layer.verbosity = match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,

@@ -263,6 +263,22 @@ impl Checker<'_> {
         specs
     }
 
+    /// Where the target has a directory.
+    pub(crate) fn map(&mut self, host: &str, inside: &At<String>) -> Option<(String, String)> {
+        let absolute = |path: &str| path.starts_with(['/', '{']);
+        if absolute(host) && (inside.value.is_empty() || absolute(&inside.value)) {
+            return Some((host.to_owned(), self.text(inside)));
+        }
+        self.error(
+            inside,
+            "config::map",
+            format!("`{host}` cannot be mapped to `{}`", inside.value),
+            "both must be absolute",
+            "write HOST=INSIDE, such as {allowed}=/data; an empty INSIDE says that it is not there",
+        );
+        None
+    }
+
     pub(crate) fn setup(&mut self, call: &SetupCall) -> SetupCall {
         self.full(&call.tool, "the tool");
         call.clone()

@@ -50,6 +50,8 @@ pub struct ConfigFile {
     pub thresholds: Option<Thresholds>,
     /// The world that the command runs in; `auto` when it is left out.
     pub testbed: Option<Testbed>,
+    /// Whether to tell who stopped an attack, the server or the sandbox around it: runs three times more.
+    pub layers: Option<bool>,
     /// Reports to write.
     pub report: Option<Vec<Report>>,
     /// Tools whose use is told instead of found out.
@@ -62,6 +64,9 @@ pub struct ConfigFile {
 pub struct Target {
     /// Program and arguments.
     pub command: Option<At<Vec<At<String>>>>,
+    /// Program and arguments of a sandbox that the command is run by: stands before it. What stands before a
+    /// `--` in the command counts as such too.
+    pub wrapper: Option<At<Vec<At<String>>>>,
     /// Address of a running server that speaks streamable HTTP.
     pub url: Option<At<String>>,
     /// Headers sent with each request to the URL.
@@ -79,6 +84,9 @@ pub struct Target {
     /// An existing directory that the server is allowed to reach, shared with it: planted into
     /// instead of a new one. For servers that are attached to.
     pub allowed: Option<At<String>>,
+    /// Where the server has directories of this machine, by their path here: its own path, or empty for
+    /// "not there". Found out by itself where the server's process can be looked at.
+    pub map: Option<BTreeMap<String, At<String>>>,
     /// Which lifecycle of the protocol is spoken.
     pub era: Option<Era>,
     /// Calls made before probing, in order, such as "open this workspace".

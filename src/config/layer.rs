@@ -30,6 +30,7 @@ pub const DEFAULT_STARTUP_TIMEOUT: Duration = Duration::from_secs(120);
 #[derive(Debug, Default)]
 pub struct Layer {
     pub(crate) command: Option<Vec<String>>,
+    pub(crate) wrapper: Option<Vec<String>>,
     pub(crate) url: Option<String>,
     /// A server inside of this process; no file names one.
     pub(crate) inside: Option<InProcess>,
@@ -42,6 +43,7 @@ pub struct Layer {
     pub(crate) cwd: Option<String>,
     pub(crate) roots: Option<Vec<String>>,
     pub(crate) allowed: Option<PathBuf>,
+    pub(crate) maps: BTreeMap<String, String>,
     pub(crate) era: Option<Era>,
     pub(crate) setup: Option<Vec<SetupCall>>,
     pub(crate) allow_destructive: Option<Vec<String>>,
@@ -60,6 +62,7 @@ pub struct Layer {
     pub(crate) coverage: Option<f64>,
     pub(crate) severity: Option<Severity>,
     pub(crate) testbed: Option<Testbed>,
+    pub(crate) layers: Option<bool>,
     pub(crate) verbosity: Verbosity,
     pub(crate) progress: Progress,
     pub(crate) file: Option<PathBuf>,
@@ -129,6 +132,7 @@ impl Layer {
                 .map(|at| check.seconds(at, "startup_timeout")),
             seed: file.seed,
             testbed: file.testbed,
+            layers: file.layers,
             policy: file.policy.as_ref().and_then(|at| check.policy(at)),
             reports: file.report.as_ref().map(|list| check.reports(list)),
             bindings: file
@@ -148,6 +152,7 @@ impl Layer {
         };
         let target = &at.value;
         layer.command = target.command.as_ref().map(|list| check.command(list));
+        layer.wrapper = target.wrapper.as_ref().map(|list| check.command(list));
         layer.url = target.url.as_ref().map(|at| check.url(at));
         match (&target.command, &target.url) {
             (Some(_), Some(url)) => check.error(
@@ -208,6 +213,9 @@ impl Layer {
             .as_ref()
             .map(|list| list.iter().map(|at| check.path(at)).collect());
         layer.allowed = target.allowed.as_ref().map(|at| check.directory(at));
+        for (host, inside) in target.map.iter().flatten() {
+            layer.maps.extend(check.map(host, inside));
+        }
         layer.era = target.era;
         layer.setup = target
             .setup
@@ -240,6 +248,9 @@ impl Layer {
         for (name, value) in below.env {
             self.env.entry(name).or_insert(value);
         }
+        for (host, inside) in below.maps {
+            self.maps.entry(host).or_insert(inside);
+        }
         for binding in below.bindings {
             let told = self
                 .bindings
@@ -256,6 +267,7 @@ impl Layer {
         let mut found = below.found;
         found.append(&mut self.found);
         Self {
+            wrapper: self.wrapper.or(below.wrapper),
             pass_env: self.pass_env.or(below.pass_env),
             cwd: self.cwd.or(below.cwd),
             roots: self.roots.or(below.roots),
@@ -274,6 +286,7 @@ impl Layer {
             coverage: self.coverage.or(below.coverage),
             severity: self.severity.or(below.severity),
             testbed: self.testbed.or(below.testbed),
+            layers: self.layers.or(below.layers),
             file: self.file.or(below.file),
             no_target: self.no_target.or(below.no_target),
             found,
@@ -287,6 +300,7 @@ impl Layer {
     ///
     /// All mistakes of all layers, or that there is no target.
     pub fn settle(self) -> Result<Settings, Problems> {
+        let wrapped = self.wrapper.as_ref().map(Vec::len);
         let reach = match (self.command, self.url) {
             _ if self.inside.is_some() => self.inside.map(Reach::Inside),
             (_, Some(url)) => Some(Reach::Url {
@@ -294,7 +308,11 @@ impl Layer {
                 headers: self.headers,
                 bearer_env: self.bearer_env,
             }),
-            (Some(command), None) => Some(Reach::Command(command)),
+            (Some(command), None) => {
+                let mut words = self.wrapper.unwrap_or_default();
+                words.extend(command);
+                Some(Reach::Command(words))
+            }
             (None, None) => None,
         };
         let reach = match (reach, Problems::new(self.found.clone())) {
@@ -321,6 +339,8 @@ impl Layer {
         warnings.extend(policy.warnings().iter().cloned());
         Ok(Settings {
             target: TargetSpec {
+                carries: false,
+                wrapped: wrapped.filter(|_| matches!(reach, Reach::Command(_))),
                 reach,
                 concealed: self.concealed,
                 env: self.env.into_iter().collect(),
@@ -328,6 +348,7 @@ impl Layer {
                 cwd: self.cwd,
                 roots: self.roots.unwrap_or_default(),
                 allowed: self.allowed,
+                maps: self.maps.into_iter().collect(),
                 era: self.era.unwrap_or_default(),
                 setup: self.setup.unwrap_or_default(),
                 allow_destructive: self.allow_destructive.unwrap_or_default(),
@@ -349,6 +370,7 @@ impl Layer {
                 severity: self.severity.unwrap_or(Severity::Low),
             },
             testbed: self.testbed.unwrap_or_default(),
+            layers: self.layers.unwrap_or_default(),
             verbosity: self.verbosity,
             progress: self.progress,
             config: self.file,

@@ -47,6 +47,8 @@ pub struct Settings {
     pub thresholds: Limits,
     /// The world that a command runs in.
     pub testbed: Testbed,
+    /// Whether it is told who stopped an attack, the server or the sandbox around it.
+    pub layers: bool,
     /// How much is printed.
     pub verbosity: Verbosity,
     /// How progress is shown.
@@ -70,6 +72,10 @@ pub struct TargetSpec {
     pub reach: Reach,
     /// Values in it, and in variables, that are shown as `${NAME}`: each with its name.
     pub concealed: Vec<(String, String)>,
+    /// Whether this program is put into the allowed directory, to be the server itself.
+    pub carries: bool,
+    /// How many words of the command are those of a wrapper, if the user says so.
+    pub wrapped: Option<usize>,
     /// Variables that it gets, in order of name. Only for commands.
     pub env: Vec<(String, String)>,
     /// Names of variables of our environment that it gets too. Only for commands.
@@ -80,6 +86,8 @@ pub struct TargetSpec {
     pub roots: Vec<String>,
     /// An existing directory that takes the place of a new allowed one.
     pub allowed: Option<PathBuf>,
+    /// Directories of this machine with the path that the target has; empty when it has none.
+    pub maps: Vec<(String, String)>,
     /// Which lifecycle is spoken.
     pub era: Era,
     /// Calls made before probing.

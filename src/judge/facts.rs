@@ -69,6 +69,19 @@ pub enum Watch {
     Blind(String),
 }
 
+/// Whether the forbidden object is there at all for the target.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum Wall {
+    /// It is: only the target itself can keep away from it.
+    #[default]
+    None,
+    /// A sandbox around the target keeps it from everybody inside; how, in words.
+    Around(String),
+    /// It is only assumed that the target's paths are ours; why, in words.
+    Unseen(String),
+}
+
 /// What came back for the attack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -101,6 +114,8 @@ pub struct Attempt {
     pub twin: Twin,
     /// What the payload can do here.
     pub liveness: Liveness,
+    /// Whether the object is there for the target.
+    pub wall: Wall,
     /// The witness of this kind of attack.
     pub watch: Watch,
     /// Attributed proof: tokens, effects, metadata.

@@ -5,7 +5,7 @@
 
 use super::{
     Attempt, Basis, Control, Facts, Liveness, NonEmpty, Observation, Response, Strength, Twin,
-    Verdict, Watch,
+    Verdict, Wall, Watch,
 };
 use crate::probe::EvidenceKind;
 
@@ -156,8 +156,13 @@ pub fn judge(facts: &Facts) -> Ruling {
             ),
         );
     }
+    if let Wall::Unseen(why) = &last.wall {
+        return inconclusive(Basis::Unmapped, why);
+    }
     let awake = witnessed(facts) && last.watch == Watch::Awake;
     let basis = match (&last.response, &last.twin) {
+        // Whatever was answered: nobody inside could have reached it.
+        _ if matches!(last.wall, Wall::Around(_)) => Basis::Envelope,
         (Response::Benign, _) if awake => Basis::Filtered,
         // All that could leak is in the answer, and the twin shows that it would have been found there.
         (Response::Benign, Twin::Passed(_)) if !witnessed(facts) => Basis::Filtered,
@@ -196,7 +201,7 @@ pub fn judge(facts: &Facts) -> Ruling {
             basis,
             strength,
             controls,
-            reason: held_reason(facts, basis, &last.twin),
+            reason: held_reason(facts, basis, last),
         },
         None => inconclusive(Basis::ControlFailed, "no control passed"),
     }
@@ -383,8 +388,11 @@ fn inert(attempt: &Attempt) -> Option<String> {
     }
 }
 
-fn held_reason(facts: &Facts, basis: Basis, twin: &Twin) -> String {
-    let how = match (basis, twin) {
+fn held_reason(facts: &Facts, basis: Basis, last: &Attempt) -> String {
+    if let Wall::Around(why) = &last.wall {
+        return format!("held by the sandbox: {why}");
+    }
+    let how = match (basis, &last.twin) {
         (Basis::Filtered, _) => "answered without an error, and nothing forbidden was reached",
         (Basis::Syntax, _) => "refused, as is the same form on a permitted object",
         (_, Twin::Passed(_)) => "refused, while the same form on a permitted object was served",

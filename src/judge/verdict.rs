@@ -73,6 +73,8 @@ pub enum Basis {
     Timeout,
     /// Inconclusive: the only witness that could have seen it was blind.
     WitnessBlind,
+    /// Inconclusive: where the paths lie for the server was only assumed.
+    Unmapped,
     /// Inconclusive: signals too weak or of unknown origin, not confirmed when run alone.
     WeakSignal,
     /// Inconclusive: an answer like a success, without evidence in either direction.

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::network::NetworkArgs;
-use super::{FlawSet, Kind, ReferenceError, ReferenceOptions};
+use super::{FlawSet, Kind, NetworkOptions, ReferenceError, ReferenceOptions};
 
 /// Run the reference server: sound, unless flaws are switched on.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -64,6 +64,29 @@ impl ReferenceArgs {
             flaws: FlawSet::from_names(self.flaws)?,
         };
         Ok((kind.unwrap_or_default(), options))
+    }
+}
+
+/// Run an MCP server that permits everything: what it cannot do, the sandbox around it forbids.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct StubArgs {
+    /// The directory to which relative paths in calls belong
+    #[arg(value_name = "DIR")]
+    root: Option<PathBuf>,
+}
+
+impl StubArgs {
+    /// What to serve: the whole disk, and every host.
+    #[must_use]
+    pub fn options(self) -> ReferenceOptions {
+        ReferenceOptions {
+            roots: self.root.into_iter().chain([PathBuf::from("/")]).collect(),
+            network: Some(NetworkOptions {
+                allow: Some(["0.0.0.0/0", "::/0"].map(String::from).to_vec()),
+                ..NetworkOptions::default()
+            }),
+            ..ReferenceOptions::default()
+        }
     }
 }
 

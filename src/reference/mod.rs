@@ -38,7 +38,7 @@ use std::path::PathBuf;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub use self::args::ReferenceArgs;
+pub use self::args::{ReferenceArgs, StubArgs};
 pub use self::flaw::{Flaw, FlawSet, flaws};
 pub use self::network::NetworkOptions;
 

@@ -3,7 +3,11 @@
 //! Owns the translation of rulings and observations into the words of the report. Decides nothing:
 //! verdicts come from the judge, plan-time reasons from the plan.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
     channel::Channel,
@@ -12,12 +16,12 @@ use crate::{
     policy::Policy,
     probe::{Probe, Role},
     report::{
-        AccountError, Calibration, Calls, EvidenceReport, Findings, Harness, NotTested, Place,
-        ProbeReport, Report, TargetReport, TestbedReport, Thresholds, ToolReport, TrialReport,
-        WitnessReport, probe_report, repro,
+        AccountError, Calibration, Calls, EvidenceReport, Findings, Harness, MappingReport,
+        NotTested, Place, ProbeReport, Report, TargetReport, TestbedReport, Thresholds, ToolReport,
+        TrialReport, WitnessReport, probe_report, repro,
     },
     run::{Outcome, Ran},
-    testbed::net::Sight,
+    testbed::{Seen, net::Sight},
 };
 
 /// What a report says of the surroundings of a run.
@@ -77,6 +81,7 @@ pub fn assemble(ran: &Ran, around: Surroundings<'_>) -> Result<Report, AccountEr
         kind: around.testbed.to_owned(),
         allowed: around.allowed,
         denied: around.denied,
+        paths: ran.places.iter().map(mapping).collect(),
         filesystem: None,
         platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         witnesses: witnesses(ran),
@@ -202,8 +207,18 @@ fn trial(outcome: &Outcome) -> TrialReport {
         asked: outcome.asked.clone(),
         answered: outcome.answered.clone(),
         object: outcome.object.clone(),
+        mapping: outcome.seen.as_ref().map(mapping),
+        layers: None,
         evidence,
         repro: None,
+    }
+}
+
+fn mapping((host, seen): &(PathBuf, Seen)) -> MappingReport {
+    MappingReport {
+        mapping: seen.mapping,
+        host: host.display().to_string(),
+        inside: seen.inside.as_ref().map(|path| path.display().to_string()),
     }
 }
 

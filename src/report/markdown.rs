@@ -8,8 +8,8 @@ use crate::{
     report::{
         ProbeReport, Report, basis_word, breach_severity, severity_word,
         story::{
-            breaches, by_reason, call, clearest, counted, evidence, gap_counts, gaps, percent, see,
-            sighting, trials_of,
+            breaches, by_reason, call, clearest, counted, evidence, gap_counts, gaps, layers,
+            percent, see, sighting, trials_of,
         },
         strength_word, verdict_sign, verdict_word, visible,
     },
@@ -31,6 +31,9 @@ pub fn render(report: &Report) -> String {
     let mut page = Page::default();
     page.put(&head(report));
     page.put(&boundaries(report));
+    if let Some(layers) = layers(report) {
+        page.put(&format!("\nOf the held trials were stopped {layers}.\n"));
+    }
     let stories = breaches(report);
     if !stories.is_empty() {
         page.put("\n### Breaches\n");

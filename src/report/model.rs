@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::{
     judge::{Basis, Strength, Verdict},
     probe::{Assumption, Priority, ProbeId, References, Role, Severity},
-    report::{PartReport, ShardReport},
+    report::{LayersReport, PartReport, ShardReport},
+    testbed::Mapping,
 };
 
 /// The whole result of a run.
@@ -226,10 +227,28 @@ pub struct TrialReport {
     pub answered: Option<String>,
     /// The forbidden object, as a path.
     pub object: Option<String>,
+    /// Where the server has that object; not of trials about hosts, and of those that did not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapping: Option<MappingReport>,
+    /// Who stopped it, of a held trial, if that was asked (`--layers`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<LayersReport>,
     /// The facts that decided, never empty for `held` and `breached`.
     pub evidence: Vec<EvidenceReport>,
     /// One line that repeats the attack, for a shell.
     pub repro: Option<String>,
+}
+
+/// A path in the view of the harness and in that of the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MappingReport {
+    /// What the translation rests on.
+    pub mapping: Mapping,
+    /// The path on the machine.
+    pub host: String,
+    /// The path in the sandbox of the server; null when it is not there.
+    pub inside: Option<String>,
 }
 
 /// A fact that decided a trial.
@@ -310,6 +329,9 @@ pub struct TestbedReport {
     pub allowed: String,
     /// The forbidden sibling.
     pub denied: String,
+    /// The directories of the run as the server has them: allowed, denied, outside, home, temporary.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<MappingReport>,
     /// File system type of the testbed, when known.
     pub filesystem: Option<String>,
     /// Operating system and kernel.

@@ -12,8 +12,10 @@ use crate::{
     judge::{Basis, Verdict},
     probe::References,
     report::{
-        EvidenceReport, NotTested, ProbeReport, Report, TrialReport, basis_words, breach_severity,
+        EvidenceReport, MappingReport, NotTested, ProbeReport, Report, TrialReport, basis_words,
+        breach_severity, stopped,
     },
+    testbed::Mapping,
 };
 
 /// Witnesses whose facts show that the channel worked, not that the boundary gave way.
@@ -74,6 +76,40 @@ pub(crate) fn sighting(evidence: &EvidenceReport) -> String {
     }
     source.extend(evidence.at_ms.map(|at| format!("+{at} ms")));
     format!("{} ({})", evidence.fact, source.join(", "))
+}
+
+/// How many held trials were stopped by whom, if that was asked.
+pub(crate) fn layers(report: &Report) -> Option<String> {
+    let counts = stopped(report);
+    let told: Vec<String> = counts
+        .iter()
+        .map(|(by, count)| format!("{count} by {}", by.words()))
+        .collect();
+    (!told.is_empty()).then(|| told.join(", "))
+}
+
+/// Where the server has the directories of the run, unless it has them as they are.
+pub(crate) fn paths(report: &Report) -> Option<String> {
+    let paths = &report.testbed.paths;
+    let plain = |path: &MappingReport| {
+        path.mapping == Mapping::Auto && path.inside.as_ref() == Some(&path.host)
+    };
+    if paths.iter().all(plain) {
+        return None;
+    }
+    let told = paths.iter().map(|path| {
+        let how = match path.mapping {
+            Mapping::Auto => "",
+            Mapping::Spec => " (as told)",
+            Mapping::Assumed => " (assumed)",
+        };
+        match &path.inside {
+            Some(inside) if *inside == path.host => format!("{} as it is{how}", path.host),
+            Some(inside) => format!("{} as {inside}{how}", path.host),
+            None => format!("{} not at all{how}", path.host),
+        }
+    });
+    Some(told.collect::<Vec<_>>().join(", "))
 }
 
 /// A request as people read it: the tool and its arguments, or the method and its parameters.

@@ -29,6 +29,7 @@ pub fn basis_verdict(basis: Basis) -> Verdict {
         | Basis::ServerDied
         | Basis::Timeout
         | Basis::WitnessBlind
+        | Basis::Unmapped
         | Basis::WeakSignal
         | Basis::NoEvidence
         | Basis::HarnessFault

@@ -3,6 +3,7 @@
 //! Owns launching with the set-up calls of the configuration, and the number of restarts.
 
 use std::{
+    path::PathBuf,
     sync::{
         PoisonError, RwLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -12,7 +13,10 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use crate::session::{Caller as _, Ending, Endpoint, OpenError, Options, Session, Transcript};
+use crate::{
+    session::{Caller as _, Ending, Endpoint, OpenError, Options, Session, Transcript},
+    testbed::{Bed, View},
+};
 
 /// A call to make before probing, such as "open this workspace".
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +44,8 @@ pub(super) struct Conversation {
     setup: Vec<Setup>,
     deadline: Duration,
     transcript: Transcript,
+    view: View,
+    server_at: usize,
     current: RwLock<Session>,
     restarts: AtomicUsize,
 }
@@ -52,14 +58,36 @@ impl Conversation {
         setup: Vec<Setup>,
         deadline: Duration,
         transcript: Transcript,
+        bed: &Bed,
+        view: View,
+        server_at: usize,
     ) -> Result<Self, OpenError> {
-        let session = Session::open(&endpoint, &options, transcript.clone()).await?;
+        let mut options = options;
+        let mut session = Session::open(&endpoint, &options, transcript.clone()).await?;
+        view.attach(session.serving());
+        // Which roots are to be told is known only now.
+        let roots = options.roots.as_ref().map(|roots| {
+            let told = |root: &PathBuf| PathBuf::from(told(bed, &view, &root.to_string_lossy()));
+            roots.iter().map(told).collect::<Vec<_>>()
+        });
+        if roots != options.roots {
+            options.roots = roots;
+            session.close().await;
+            session = Session::open(&endpoint, &options, transcript.clone()).await?;
+            view.attach(session.serving());
+        }
+        let mut setup = setup;
+        for call in &mut setup {
+            call.arguments = told_arguments(bed, &view, &call.arguments);
+        }
         let conversation = Self {
             endpoint,
             options,
             setup,
             deadline,
             transcript,
+            view,
+            server_at,
             current: RwLock::new(session),
             restarts: AtomicUsize::new(0),
         };
@@ -98,6 +126,7 @@ impl Conversation {
         else {
             return false;
         };
+        self.view.attach(session.serving());
         self.set_up(&session).await;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = session;
         true
@@ -117,11 +146,23 @@ impl Conversation {
         }
     }
 
-    /// Another session beside this one, of a target that is launched otherwise.
-    pub(super) async fn beside(&self, endpoint: &Endpoint) -> Result<Session, OpenError> {
+    /// Another session beside this one, of a target that is launched otherwise, and how that one sees
+    /// the disk.
+    pub(super) async fn beside(&self, endpoint: &Endpoint) -> Result<(Session, View), OpenError> {
         let session = Session::open(endpoint, &self.options, self.transcript.clone()).await?;
+        let view = self.view.beside(session.serving());
         self.set_up(&session).await;
-        Ok(session)
+        Ok((session, view))
+    }
+
+    /// The first argument of the command that is the server's own.
+    pub(super) fn server_at(&self) -> usize {
+        self.server_at
+    }
+
+    /// How the target sees the disk.
+    pub(super) fn view(&self) -> &View {
+        &self.view
     }
 
     /// Ends the conversation.
@@ -136,4 +177,39 @@ impl Conversation {
                 .await;
         }
     }
+}
+
+/// A text with the directories of the run as the target has them.
+pub(super) fn told(bed: &Bed, view: &View, text: &str) -> String {
+    let mut told = text.to_owned();
+    for place in [&bed.allowed, &bed.denied, &bed.outside, &bed.home, &bed.tmp] {
+        let inside = view.shown(place);
+        if inside != *place {
+            told = told.replace(&*place.to_string_lossy(), &inside.to_string_lossy());
+        }
+    }
+    told
+}
+
+/// The same for the texts of arguments.
+pub(super) fn told_arguments(
+    bed: &Bed,
+    view: &View,
+    arguments: &Map<String, Value>,
+) -> Map<String, Value> {
+    fn value(bed: &Bed, view: &View, old: &Value) -> Value {
+        match old {
+            Value::String(text) => Value::String(told(bed, view, text)),
+            Value::Array(items) => items.iter().map(|item| value(bed, view, item)).collect(),
+            Value::Object(members) => Value::Object(told_arguments(bed, view, members)),
+            other => other.clone(),
+        }
+    }
+    let mut made = arguments.clone();
+    if !view.is_same() {
+        for member in made.values_mut() {
+            *member = value(bed, view, member);
+        }
+    }
+    made
 }

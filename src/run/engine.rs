@@ -4,7 +4,7 @@
 //! and after, then what must run alone, then what needs a process of its own. Stores facts; the
 //! judge decides, here only whether something has to be run again.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
@@ -21,6 +21,7 @@ use crate::{
     judge::{Again, Control, Facts, Observation, Response, Ruling, Watch, again, judge},
     plan::{Fate, Plan, Trial},
     probe::{Claim, EvidenceKind, Role},
+    testbed::Seen,
 };
 
 /// Trials in a wave per call in flight: long enough to keep the pipe full, short enough that a
@@ -56,6 +57,8 @@ pub struct Outcome {
     pub answered: Option<String>,
     /// The forbidden object.
     pub object: Option<String>,
+    /// Where the target has it.
+    pub seen: Option<(PathBuf, Seen)>,
 }
 
 /// A trial on its way.
@@ -66,6 +69,7 @@ pub(super) struct Running {
     asked: Option<Value>,
     answered: Option<String>,
     object: Option<String>,
+    seen: Option<(PathBuf, Seen)>,
 }
 
 /// Runs all trials of the plan.
@@ -329,6 +333,10 @@ impl<'r> Engine<'r> {
             .attack
             .as_ref()
             .and_then(|attack| object(trial, attack));
+        let seen = execution
+            .attack
+            .as_ref()
+            .and_then(|attack| attack.sees.first().cloned());
         let facts = Facts {
             attempts: vec![execution.attempt],
             proven: proven(trial),
@@ -342,6 +350,7 @@ impl<'r> Engine<'r> {
             asked: execution.asked,
             answered: execution.answered,
             object,
+            seen,
         }
     }
 
@@ -435,6 +444,7 @@ pub(super) fn finish(
                     asked: None,
                     answered: None,
                     object: None,
+                    seen: None,
                 }
             }
         })
@@ -461,6 +471,7 @@ fn judged(stage: &Stage<'_>, deadline: Duration, trial: Trial, mut one: Running)
         asked: one.asked,
         answered: one.answered,
         object: one.object,
+        seen: one.seen,
     }
 }
 

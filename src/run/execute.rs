@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     channel::{Channel, Proof},
-    judge::{Attempt, Control, Liveness, Race, Response, Twin, Watch},
+    judge::{Attempt, Control, Liveness, Race, Response, Twin, Wall, Watch},
     plan::{InsidePlace, Trial},
     probe::{Claim, EvidenceKind},
     session::{Caller, Exchange},
@@ -137,6 +137,7 @@ pub(super) fn concluded(mut played: Played, twin: Twin) -> Execution {
             after: Control::Failed(String::from("no control was sent")),
             twin,
             liveness: played.liveness,
+            wall: played.wall.clone(),
             watch: played.watch.clone(),
             proofs: std::mem::take(&mut played.proofs),
             signals: std::mem::take(&mut played.signals),
@@ -250,6 +251,7 @@ pub(super) fn fault(why: &str) -> Execution {
             after: Control::Failed(String::from("no control was sent")),
             twin: Twin::None(String::from("the trial could not be set up")),
             liveness: Liveness::Unknown,
+            wall: Wall::None,
             watch: Watch::Awake,
             proofs: Vec::new(),
             signals: Vec::new(),

@@ -16,7 +16,7 @@ use crate::{
     judge::{Liveness, Response, Twin},
     plan::Trial,
     probe::{AllowedArgument, Launch},
-    session::Endpoint,
+    session::{Endpoint, Launch as Launched},
     technique,
     testbed::{Geometry, Scene},
 };
@@ -142,7 +142,7 @@ async fn in_process(
     }
     let allowed = changes.and_then(|changes| changes.allowed);
     if let Some(how) = allowed {
-        replace_allowed(launch, &stage.bed.allowed.to_string_lossy(), how);
+        replace_allowed(launch, conversation.server_at(), stage, how);
     }
     // A descriptor is open exactly while the process is launched.
     let act = match ask.technique {
@@ -151,8 +151,8 @@ async fn in_process(
     };
     let session = conversation.beside(&endpoint).await;
     drop(act);
-    let session = match session {
-        Ok(session) => session,
+    let (session, view) = match session {
+        Ok(opened) => opened,
         Err(_) if allowed.is_some() => return Ok(None),
         Err(error) => return Err(error.to_string()),
     };
@@ -160,7 +160,10 @@ async fn in_process(
         technique: None,
         ..ask.clone()
     };
-    let stage = stage.elsewhere(cwd);
+    if let Some((_, Some(host))) = view.cwd() {
+        cwd = host;
+    }
+    let stage = stage.elsewhere(cwd, view);
     let played = stage
         .play(&session, &plain, scene, counting)
         .await
@@ -169,26 +172,33 @@ async fn in_process(
     played.map(Some)
 }
 
-fn replace_allowed(launch: &mut crate::session::Launch, allowed: &str, how: AllowedArgument) {
-    let put = |text: &str| match how {
-        AllowedArgument::Removed | AllowedArgument::Empty => text.replace(allowed, ""),
-        AllowedArgument::Missing => text.replace(allowed, &format!("{allowed}/no/such/directory")),
+/// Whether a word of a command line names a directory: by itself, or behind the name of an option.
+pub(super) fn names(word: &str, directory: &str) -> bool {
+    word.rsplit(['=', ':', ',']).any(|part| {
+        let rest = part.strip_prefix(directory);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+/// Changes the allowed directory in the words that are the server's own, not those of what wraps it.
+fn replace_allowed(launch: &mut Launched, from: usize, stage: &Stage<'_>, how: AllowedArgument) {
+    let host = stage.bed.allowed.to_string_lossy().into_owned();
+    let told = stage.told_root().to_string_lossy().into_owned();
+    let put = |text: &str| {
+        let Some(name) = [&host, &told].into_iter().find(|name| names(text, name)) else {
+            return text.to_owned();
+        };
+        match how {
+            AllowedArgument::Removed | AllowedArgument::Empty => text.replace(name, ""),
+            AllowedArgument::Missing => text.replace(name, &format!("{name}/no/such/directory")),
+        }
     };
+    let mut own = launch.args.split_off(from.min(launch.args.len()));
     if how == AllowedArgument::Removed {
-        launch.args.retain(|argument| argument != allowed);
+        own.retain(|argument| *argument != host && *argument != told);
     }
-    for argument in launch
-        .args
-        .iter_mut()
-        .filter(|argument| argument.contains(allowed))
-    {
-        *argument = put(argument);
-    }
-    for value in launch
-        .env
-        .values_mut()
-        .filter(|value| value.contains(allowed))
-    {
+    launch.args.extend(own.iter().map(|argument| put(argument)));
+    for value in launch.env.values_mut() {
         *value = put(value);
     }
 }

@@ -16,8 +16,10 @@ mod send;
 mod sightings;
 mod stage;
 mod values;
+mod wall;
 
 use std::{
+    path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
@@ -38,13 +40,13 @@ use crate::{
         Ending, Endpoint, ListError, Noise, OpenError, Options, ServerInfo, Tool, Transcript,
     },
     testbed::{
-        Bed, BedError,
+        Bed, BedError, Rule, Seen, View,
         net::{Glass, Sight},
     },
     witness::FileWitness,
 };
 use calls::Tally;
-use conversation::Conversation;
+use conversation::{Conversation, told_arguments};
 use engine::{Engine, Orders};
 use net::{Grounds, Wire};
 use sightings::Sightings;
@@ -74,6 +76,11 @@ pub struct Order<'r> {
     pub allow_destructive: &'r [String],
     /// Whether the command line names the allowed directory.
     pub allowed_is_argument: bool,
+    /// The first argument of the command that is the server's own and not that of a wrapper; nothing when
+    /// that is not known.
+    pub server_at: Option<usize>,
+    /// Where the target has paths of ours, as the user says.
+    pub maps: Vec<Rule>,
     /// Calls in flight at once.
     pub jobs: usize,
     /// Time that a call may take.
@@ -123,6 +130,8 @@ pub struct Ran {
     pub restarts: usize,
     /// What was sent by trials and controls.
     pub counted: Counted,
+    /// The directories of the run as the target has them.
+    pub places: Vec<(PathBuf, Seen)>,
     /// Why the file witness was blind, if it was.
     pub blind: Option<String>,
     /// Whether the witness of the network saw, before and after; nothing when there is no network.
@@ -173,6 +182,9 @@ impl Found {
             order.setup.clone(),
             order.deadline,
             order.transcript.clone(),
+            order.bed,
+            View::new(order.maps.clone()),
+            order.server_at.unwrap_or_default(),
         )
         .await?;
         let session = conversation.session();
@@ -189,8 +201,11 @@ impl Found {
         });
         let hosts = order.policy.network().hosts();
         let grounds = wire(order, &hosts).map(Grounds);
+        let view = conversation.view();
+        let told = view.shown(&order.bed.allowed);
         let ground = Ground {
             root: &order.bed.allowed,
+            told: &told,
             mint: &|| mint.token().to_string(),
             deadline: order.deadline,
             jobs: order.jobs,
@@ -200,9 +215,12 @@ impl Found {
             net: grounds.as_ref().map(|grounds| grounds as &dyn Net),
         };
         let mut given = order.given.clone();
+        for channel in &mut given {
+            channel.fixed = told_arguments(order.bed, view, &channel.fixed);
+        }
         let mut notes = Vec::new();
         if let Some(lock) = &order.lock {
-            given.extend(lock.given(&order.given, &tools));
+            given.extend(lock.given(&given, &tools));
             notes = lock.notes(&tools);
             for note in &notes {
                 (order.emit)(Event::Note(note.clone()));
@@ -260,11 +278,12 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     if let Some(wire) = wire {
         sightings.watch(wire.glass.hits(), began);
     }
+    let view = conversation.view().clone();
     let terrain = Terrain {
         policy: order.policy,
         allowed: &order.bed.allowed,
         relaunch: matches!(order.endpoint, Endpoint::Stdio(_)),
-        allowed_is_argument: order.allowed_is_argument,
+        allowed_is_argument: allowed_is_argument(&order, &view),
         platform: platform(),
         hosts: order.glass.as_ref().map(|_| &hosts).map_err(String::as_str),
     };
@@ -279,6 +298,10 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     (order.emit)(Event::Planned {
         trials: plan.running(),
     });
+    let bed = order.bed;
+    let places = [&bed.allowed, &bed.denied, &bed.outside, &bed.home, &bed.tmp]
+        .map(|place| (place.clone(), view.see(place)))
+        .to_vec();
     let tally = Tally::default();
     let stage = Stage {
         bed: order.bed,
@@ -287,11 +310,13 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         sightings: &sightings,
         files: &files,
         began,
-        cwd: match &order.endpoint {
-            Endpoint::Stdio(launch) => launch.cwd.clone(),
-            Endpoint::Http(_) => order.bed.allowed.clone(),
-            Endpoint::Inside(_) => std::env::current_dir().unwrap_or_default(),
+        cwd: match (view.cwd(), &order.endpoint) {
+            (Some((_, Some(host))), _) => host,
+            (_, Endpoint::Stdio(launch)) => launch.cwd.clone(),
+            (_, Endpoint::Http(_)) => order.bed.allowed.clone(),
+            (_, Endpoint::Inside(_)) => std::env::current_dir().unwrap_or_default(),
         },
+        view: view.clone(),
         reader: channels
             .iter()
             .find(|channel| channel.role == Role::FileRead && channel.proof.proven()),
@@ -344,11 +369,27 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         ending,
         restarts,
         counted: tally.counted(),
+        places,
         blind: files.blind(),
         network,
         took,
         interrupted,
     })
+}
+
+/// Whether the server is told its allowed directory when it is launched. Of a wrapped command only the words
+/// behind the wrapper are the server's own.
+fn allowed_is_argument(order: &Order<'_>, view: &View) -> bool {
+    if !view.is_other() {
+        return order.allowed_is_argument;
+    }
+    let (Endpoint::Stdio(launch), Some(from)) = (&order.endpoint, order.server_at) else {
+        return false;
+    };
+    let told = view.shown(&order.bed.allowed);
+    let own = launch.args.iter().skip(from);
+    let named = |word: &String| launch::names(word, &told.to_string_lossy());
+    order.allowed_is_argument || own.into_iter().any(named)
 }
 
 /// The network of a run with what its policy says of it.

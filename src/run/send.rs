@@ -59,13 +59,13 @@ impl Stage<'_> {
                 self.reader,
                 exchange.outcome.answered(),
             ) {
-                let path = scene.render(then)?;
+                let path = scene.tell(then)?;
                 let values = [(
                     crate::probe::Slot::Path,
                     crate::channel::SlotValue::Text(path),
                 )]
                 .into();
-                let (method, params) = reader.request(&values, &self.bed.allowed);
+                let (method, params) = reader.request(&values, &self.told_root());
                 self.tally
                     .count(&caller.request(method, params, ask.deadline).await);
             }
@@ -95,7 +95,7 @@ impl Stage<'_> {
             let calls: Vec<_> = calls.collect();
             let mut answers = stream::iter(calls)
                 .map(|(state, values)| async move {
-                    let (method, params) = ask.channel.request(&values?, &self.bed.allowed);
+                    let (method, params) = ask.channel.request(&values?, &self.told_root());
                     Ok::<_, SceneError>((state, caller.request(method, params, ask.deadline).await))
                 })
                 .buffered(IN_FLIGHT);
@@ -182,7 +182,7 @@ impl Stage<'_> {
         scene: &Scene,
     ) -> Result<Exchange, SceneError> {
         let values = values(ask.variant, ask.channel, scene)?;
-        let (method, params) = ask.channel.request(&values, &self.bed.allowed);
+        let (method, params) = ask.channel.request(&values, &self.told_root());
         let sent = params.to_string();
         if let Some(planted) = scene
             .planted

@@ -22,12 +22,12 @@ use super::{
 use crate::{
     canary::Mint,
     channel::Channel,
-    judge::{Liveness, Observation, Race, Response, Watch},
+    judge::{Liveness, Observation, Race, Response, Wall, Watch},
     policy::{Access, Policy},
     probe::{Claim, EvidenceKind, Plant, Role, Text, Variant},
     session::{Caller, Exchange},
     technique,
-    testbed::{Bed, Geometry, Scene, SceneError, Setting},
+    testbed::{Bed, Geometry, Scene, SceneError, Seen, Setting, View},
     witness::{FileWitness, Snapshot},
 };
 
@@ -46,8 +46,10 @@ pub(super) struct Stage<'r> {
     pub(super) files: &'r FileWitness,
     /// When the run began.
     pub(super) began: Instant,
-    /// Working directory of the target.
+    /// Working directory of the target, as we have it.
     pub(super) cwd: PathBuf,
+    /// How the target sees the disk.
+    pub(super) view: View,
     /// A proven channel that reads files, for second calls.
     pub(super) reader: Option<&'r Arc<Channel>>,
     /// Counts what is sent.
@@ -84,6 +86,10 @@ pub(super) struct Played {
     /// Signals that name no trial by themselves.
     pub(super) signals: Vec<Observation>,
     pub(super) liveness: Liveness,
+    /// Where the target has the objects that the call is about.
+    pub(super) sees: Vec<(PathBuf, Seen)>,
+    /// Whether it has them at all.
+    pub(super) wall: Wall,
     pub(super) race: Option<Race>,
     /// Names of the plants whose tokens count.
     pub(super) counted: Vec<String>,
@@ -110,8 +116,13 @@ pub(super) enum Counting<'a> {
 
 impl Stage<'_> {
     /// The same for a target with another working directory.
-    pub(super) fn elsewhere(&self, cwd: PathBuf) -> Stage<'_> {
-        Stage { cwd, ..*self }
+    pub(super) fn elsewhere(&self, cwd: PathBuf, view: View) -> Stage<'_> {
+        Stage { cwd, view, ..*self }
+    }
+
+    /// The allowed directory as the target has it.
+    pub(super) fn told_root(&self) -> PathBuf {
+        self.view.shown(&self.bed.allowed)
     }
 
     /// Milliseconds since the start of the run.
@@ -135,6 +146,7 @@ impl Stage<'_> {
             odd_sizes: told,
             home: &self.bed.home,
             cwd: &self.cwd,
+            view: self.view.clone(),
         };
         let mut scene = Scene::set(geometry, slug, setting).left_to(self.bed);
         scene.plant(ask.plants.iter().copied(), self.mint)?;
@@ -170,6 +182,10 @@ impl Stage<'_> {
         };
         counted.retain(|name| scene.planted(name).is_some_and(|planted| planted.secret));
         let places = self.places(&scene, &named);
+        let (sees, wall) = match counting {
+            Counting::Forbidden => self.wall(ask, &scene, &counted),
+            Counting::Named(_) | Counting::All => (Vec::new(), Wall::None),
+        };
         let before = Snapshot::take(places.iter().map(PathBuf::as_path));
         let (watches, watch) = if act.is_none() {
             self.arm(ask, &scene, &counted)
@@ -212,6 +228,8 @@ impl Stage<'_> {
             signals,
             exchange,
             liveness,
+            sees,
+            wall,
             race,
             counted,
             places,

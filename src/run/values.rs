@@ -18,7 +18,7 @@ pub(super) fn values(
     scene: &Scene,
 ) -> Result<Values, SceneError> {
     let mut values = Values::new();
-    let render = |text: &Text| scene.render(text);
+    let render = |text: &Text| scene.tell(text);
     let secret = scene.planted.iter().find(|planted| planted.secret);
     for slot in channel.role.slots() {
         let value = match slot {
@@ -38,7 +38,7 @@ pub(super) fn values(
             }
             Slot::Source => Some(SlotValue::Text(match &variant.source {
                 Some(source) => render(source)?,
-                None => scene.spare()?.to_string_lossy().into_owned(),
+                None => scene.told(&scene.spare()?),
             })),
             Slot::Content => Some(SlotValue::Text(match &variant.content {
                 Some(content) => render(content)?,
@@ -105,7 +105,7 @@ fn partial(part: PartRead, scene: &Scene, values: &mut Values) {
 /// The exact JSON of a variant, with `@path@` in its strings replaced.
 fn exact(json: &str, path: Option<&Text>, scene: &Scene) -> Result<SlotValue, SceneError> {
     let path = path
-        .map(|path| scene.render(path))
+        .map(|path| scene.tell(path))
         .transpose()?
         .unwrap_or_default();
     let mut value: Value = serde_json::from_str(json).map_err(|_| SceneError::Unresolved {
@@ -127,8 +127,17 @@ fn replace(value: &mut Value, path: &str) {
     }
 }
 
-/// All paths that a variant names, rendered, for liveness and for the write witness.
+/// All paths that a variant names, as we have them, for liveness and for the write witness.
 pub(super) fn paths(variant: &Variant, scene: &Scene) -> Vec<String> {
+    named(variant, |text| scene.render(text))
+}
+
+/// The same as the target is told them.
+pub(super) fn told_paths(variant: &Variant, scene: &Scene) -> Vec<String> {
+    named(variant, |text| scene.tell(text))
+}
+
+fn named(variant: &Variant, render: impl Fn(&Text) -> Result<String, SceneError>) -> Vec<String> {
     let single = [
         &variant.path,
         &variant.source,
@@ -140,6 +149,6 @@ pub(super) fn paths(variant: &Variant, scene: &Scene) -> Vec<String> {
         .into_iter()
         .flatten()
         .chain(many)
-        .filter_map(|text| scene.render(text).ok())
+        .filter_map(|text| render(text).ok())
         .collect()
 }

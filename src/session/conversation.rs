@@ -28,6 +28,7 @@ use super::{
     handler::Handler,
     link::Link,
     open::{self, Opened},
+    serving,
 };
 
 /// What the target says of itself, as it says it. Attacker-controlled text: escape before showing.
@@ -79,6 +80,7 @@ struct Inner {
     board: Arc<Board>,
     link: Option<Arc<Link>>,
     base: i64,
+    url: Option<String>,
     info: ServerInfo,
     next: AtomicU64,
 }
@@ -136,6 +138,10 @@ impl Session {
             board,
             link,
             base,
+            url: match endpoint {
+                Endpoint::Http(endpoint) => Some(endpoint.url.clone()),
+                Endpoint::Stdio(_) => None,
+            },
             info,
             next: AtomicU64::new(0),
         })))
@@ -151,6 +157,18 @@ impl Session {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.0.link.as_ref()?.pid
+    }
+
+    /// The process that really serves, behind whatever wraps it.
+    ///
+    /// # Errors
+    /// Why it is not known, in words.
+    pub fn serving(&self) -> Result<u32, String> {
+        match (&self.0.link, &self.0.url) {
+            (Some(link), _) => link.serving(),
+            (None, Some(url)) => serving::listening(url),
+            (None, None) => Err(String::from("it was not launched")),
+        }
     }
 
     /// Whether the target can still be talked to.

@@ -30,6 +30,7 @@ use super::{
     printable, processes,
     pumps::{self, LAST_WORDS, Unfinished},
     reaper::Tree,
+    serving,
 };
 use transport::LinkTransport;
 
@@ -50,6 +51,8 @@ enum Body {
 pub(super) struct Link {
     /// Of a launched command.
     pub(super) pid: Option<u32>,
+    /// Inodes of its standard input and output, as far as they are known.
+    pipes: Vec<u64>,
     board: Arc<Board>,
     body: Body,
     outgoing: Mutex<Option<mpsc::UnboundedSender<Arc<[u8]>>>>,
@@ -130,6 +133,7 @@ impl Link {
             child.stdout.take().expect("stdout was asked to be piped"),
             child.stderr.take().expect("stderr was asked to be piped"),
         );
+        let pipes = serving::pipes(&stdin, &stdout);
         let (outgoing, queue) = mpsc::unbounded_channel();
         // Bounded: while rmcp is busy, the target waits, not our memory.
         let (deliver, incoming) = mpsc::channel(256);
@@ -169,6 +173,7 @@ impl Link {
         ];
         Ok(Arc::new(Link {
             pid: Some(pid),
+            pipes,
             board,
             body: Body::Processes(tree),
             outgoing: Mutex::new(Some(outgoing)),
@@ -222,6 +227,7 @@ impl Link {
         ];
         Ok(Arc::new(Link {
             pid: None,
+            pipes: Vec::new(),
             board,
             body: Body::Thread(stop),
             outgoing: Mutex::new(Some(outgoing)),
@@ -243,6 +249,14 @@ impl Link {
             link: Arc::clone(self),
             incoming: locked(&self.incoming).take(),
             base,
+        }
+    }
+
+    /// The process below the launched command that really serves.
+    pub(super) fn serving(&self) -> Result<u32, String> {
+        match (self.pid, &self.body) {
+            (Some(pid), Body::Processes(tree)) => serving::below(pid, &tree.living(), &self.pipes),
+            _ => Err(String::from("it is no process of its own")),
         }
     }
 

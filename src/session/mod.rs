@@ -26,6 +26,7 @@ mod options;
 mod processes;
 mod pumps;
 mod reaper;
+mod serving;
 mod show;
 mod transcript;
 

@@ -6,7 +6,9 @@
 mod client;
 mod command;
 mod environment;
+mod wrapper;
 
 pub use client::{ClientConfig, ClientServer, Scalar};
 pub use command::{Launcher, OFFLINE, Resolved, launcher, resolve};
 pub use environment::{Base, Environment, environment};
+pub use wrapper::{nests, wrapper};

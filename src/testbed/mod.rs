@@ -13,8 +13,13 @@ pub mod net;
 mod owner;
 mod scene;
 mod spelling;
+mod tell;
+mod view;
 
 pub use bed::*;
 pub use geometry::*;
 pub use scene::*;
 pub use spelling::spell;
+pub use view::*;
+
+use namespace::unescaped;

@@ -9,17 +9,14 @@ use std::{
     io::Write as _,
     os::{fd::RawFd, unix::fs::MetadataExt as _},
     path::{Component, Path, PathBuf},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicU32},
     time::{Duration, SystemTime},
 };
 
-use super::{Bed, Geometry, document::document as packed, make, spelling::spell};
+use super::{Bed, Geometry, View, document::document as packed, make};
 use crate::{
     canary::{LANDMARK, Mint, Token, document},
-    probe::{ArchivePlant, FilePlant, LinkPlant, Part, Placed, Plant, Reference, Text},
+    probe::{ArchivePlant, FilePlant, LinkPlant, Placed, Plant, Text},
 };
 
 /// Why a scene could not be set.
@@ -83,7 +80,7 @@ pub struct Planted {
 }
 
 /// What a scene is made with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Setting<'a> {
     /// Makes the tokens.
     pub mint: &'a Mint,
@@ -97,6 +94,8 @@ pub struct Setting<'a> {
     pub home: &'a Path,
     /// Working directory of the target.
     pub cwd: &'a Path,
+    /// How the target sees the disk.
+    pub view: View,
 }
 
 /// The objects of one trial in one geometry. Dropped, it removes them.
@@ -114,11 +113,12 @@ pub struct Scene {
     pub attempt: AtomicU32,
     /// A descriptor that the target inherits, while a technique holds one open.
     pub descriptor: Option<RawFd>,
-    extension: String,
+    pub(super) extension: String,
     limit: Option<u64>,
     odd_sizes: bool,
-    target_home: PathBuf,
-    target_cwd: PathBuf,
+    pub(super) target_home: PathBuf,
+    pub(super) target_cwd: PathBuf,
+    pub(super) view: View,
     spare_token: Token,
     created: Mutex<Vec<PathBuf>>,
     aside: Option<Aside>,
@@ -146,6 +146,7 @@ impl Scene {
             descriptor: None,
             target_home: setting.home.to_path_buf(),
             target_cwd: setting.cwd.to_path_buf(),
+            view: setting.view,
             extension: setting.extension.to_owned(),
             limit: setting.limit,
             odd_sizes: setting.odd_sizes,
@@ -244,130 +245,8 @@ impl Scene {
         self.planted.iter().find(|planted| planted.name == name)
     }
 
-    /// The text with all references replaced by their values.
-    ///
-    /// # Errors
-    /// When a reference has no value in this scene.
-    pub fn render(&self, text: &Text) -> Result<String, SceneError> {
-        let mut rendered = String::new();
-        for part in &text.0 {
-            match part {
-                Part::Literal(literal) => rendered.push_str(literal),
-                Part::Reference(reference) => {
-                    let value = self.value(reference)?;
-                    rendered.push_str(
-                        &reference
-                            .spelling
-                            .map_or_else(|| value.clone(), |how| spell(&value, how)),
-                    );
-                }
-            }
-        }
-        Ok(rendered)
-    }
-
-    fn value(&self, reference: &Reference) -> Result<String, SceneError> {
-        let unresolved = |why| SceneError::Unresolved {
-            symbol: reference.symbol.clone(),
-            why,
-        };
-        let (base, field) = match reference.symbol.split_once('.') {
-            Some((base, field)) => (base, Some(field)),
-            None => (reference.symbol.as_str(), None),
-        };
-        let geometry = &self.geometry;
-        let place = match base {
-            "allowed" => Some(&geometry.allowed),
-            "root" => Some(&geometry.root),
-            "outer" => Some(&geometry.outer),
-            "here" => Some(&geometry.here),
-            "denied" => Some(&geometry.denied),
-            "outside" => Some(&geometry.outside),
-            "home" => Some(&geometry.home),
-            "tmp" => Some(&geometry.tmp),
-            "inside" => Some(
-                geometry
-                    .inside
-                    .as_ref()
-                    .ok_or_else(|| unresolved("the policy denies nothing inside"))?,
-            ),
-            _ => None,
-        };
-        if let Some(place) = place {
-            let directory = if base == "inside" {
-                place.parent()
-            } else {
-                Some(place.as_path())
-            };
-            directory
-                .map_or(Ok(()), |directory| self.directory(directory))
-                .map_err(|source| SceneError::Plant {
-                    plant: base.to_owned(),
-                    path: place.clone(),
-                    source,
-                })?;
-            return self
-                .field(place, field, &geometry.allowed)
-                .ok_or_else(|| unresolved("a place has no such field"));
-        }
-        match (base, field) {
-            ("ext", None) => return Ok(self.extension.clone()),
-            ("slug", None) => return Ok(self.slug.clone()),
-            ("payload", None) => return Ok(self.payload.clone()),
-            ("payload", Some("over")) => {
-                return self
-                    .oversized(1)
-                    .ok_or_else(|| unresolved("the policy sets no size limit"));
-            }
-            ("attempt", None) => return Ok(self.attempt.load(Ordering::Relaxed).to_string()),
-            _ => {}
-        }
-        let planted = self
-            .planted(base)
-            .ok_or_else(|| unresolved("nothing of that name is planted"))?;
-        match field {
-            Some("token") => Ok(planted.token.as_str().to_owned()),
-            Some("tag") => Ok(planted.tag.clone()),
-            Some("commit") => planted
-                .commit
-                .clone()
-                .ok_or_else(|| unresolved("it is no repository")),
-            Some("fd") => self
-                .descriptor
-                .map(|descriptor| descriptor.to_string())
-                .ok_or_else(|| unresolved("no descriptor is inherited")),
-            Some(_) => self
-                .field(&planted.path, field, &geometry.root)
-                .ok_or_else(|| unresolved("a plant has no such field")),
-            None => Err(unresolved("a plant needs a field, such as `.path`")),
-        }
-    }
-
-    /// A field of a path; `below` is what `rel` is relative to.
-    fn field(&self, path: &Path, field: Option<&str>, below: &Path) -> Option<String> {
-        let text = |path: &Path| path.to_string_lossy().into_owned();
-        let relative = path.strip_prefix(below).unwrap_or(path);
-        match field {
-            None | Some("path") => Some(text(path)),
-            Some("name") => path
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned()),
-            Some("dir") => path.parent().map(text),
-            Some("tail") => Some(text(
-                path.strip_prefix(&self.geometry.outer).unwrap_or(path),
-            )),
-            Some("rel") if relative.as_os_str().is_empty() => Some(String::from(".")),
-            Some("rel") => Some(text(relative)),
-            Some("bare") if relative.as_os_str().is_empty() => Some(String::new()),
-            Some("bare") => Some(text(relative) + "/"),
-            Some("from-home") => Some(text(&from(&self.target_home, path))),
-            Some("from-cwd") => Some(text(&from(&self.target_cwd, path))),
-            Some(_) => None,
-        }
-    }
-
     /// The payload grown to `over` bytes above the size limit; below it in the twin.
-    fn oversized(&self, over: i64) -> Option<String> {
+    pub(super) fn oversized(&self, over: i64) -> Option<String> {
         let over = if self.geometry.twin { -over } else { over };
         let size = self.limit?.saturating_add_signed(over);
         let tail = format!("\n{}\n", self.payload);
@@ -409,7 +288,7 @@ impl Scene {
             self.directory(path)?;
         } else if let Some(link) = &plant.symlink {
             self.parent(path)?;
-            let target = self.render(&link.to)?;
+            let target = self.tell(&link.to)?;
             std::os::unix::fs::symlink(&target, path)?;
             self.remember(path);
             let found = fs::read_link(path)?;
@@ -450,7 +329,7 @@ impl Scene {
         self.parent(path)?;
         let bytes = match (&file.content, file.over) {
             (Some(content), _) => {
-                let content = self.render(content)?;
+                let content = self.tell(content)?;
                 let planted = &mut self.planted[index];
                 planted.secret = content.contains(planted.token.as_str());
                 content.into_bytes()
@@ -513,8 +392,7 @@ impl Scene {
         self.parent(path)?;
         let mut members = Vec::with_capacity(archive.members.len());
         for member in &archive.members {
-            let text =
-                |text: &Option<Text>| text.as_ref().map(|text| self.render(text)).transpose();
+            let text = |text: &Option<Text>| text.as_ref().map(|text| self.tell(text)).transpose();
             let body = match (
                 text(&member.symlink)?,
                 text(&member.hardlink)?,
@@ -531,7 +409,7 @@ impl Scene {
                 (None, None, None, None) => make::Body::File(self.payload.clone().into_bytes()),
             };
             members.push(make::Member {
-                name: self.render(&member.name)?,
+                name: self.tell(&member.name)?,
                 body,
             });
         }
@@ -559,7 +437,7 @@ impl Scene {
 
     /// Creates a directory and its missing parents, remembering what it created, and what another
     /// scene created and may leave to this one.
-    fn directory(&self, path: &Path) -> io::Result<()> {
+    pub(super) fn directory(&self, path: &Path) -> io::Result<()> {
         let mut made = made();
         let mut missing = Vec::new();
         let mut at = path;
@@ -704,17 +582,6 @@ fn unverified(plant: &Plant, path: &Path, found: String) -> Creation {
         path: path.to_path_buf(),
         found,
     })
-}
-
-/// The relative path from a directory to a path.
-fn from(base: &Path, path: &Path) -> PathBuf {
-    let shared = base
-        .components()
-        .zip(path.components())
-        .take_while(|(one, other)| one == other)
-        .count();
-    let up = base.components().skip(shared).map(|_| Component::ParentDir);
-    up.chain(path.components().skip(shared)).collect()
 }
 
 /// `size` bytes of plain lines, then `tail`.

@@ -33,7 +33,12 @@ fn attempts() -> Vec<Attempt> {
             for after in [passed(), failed()] {
                 for twin in [twin_passed(), twin_rejected(), no_twin()] {
                     for liveness in [Liveness::Live, Liveness::Unknown, Liveness::Inert] {
-                        for watch in [Watch::Awake, blind()] {
+                        for (watch, wall) in [
+                            (Watch::Awake, Wall::None),
+                            (blind(), Wall::None),
+                            (Watch::Awake, around()),
+                            (Watch::Awake, unseen()),
+                        ] {
                             for proofs in [
                                 none(),
                                 one(EvidenceKind::Token),
@@ -57,6 +62,7 @@ fn attempts() -> Vec<Attempt> {
                                             after: after.clone(),
                                             twin: twin.clone(),
                                             liveness,
+                                            wall: wall.clone(),
                                             watch: watch.clone(),
                                             proofs: proofs.clone(),
                                             signals: signals.clone(),
@@ -84,6 +90,7 @@ fn belongs(basis: Basis) -> Verdict {
         | Basis::ServerDied
         | Basis::Timeout
         | Basis::WitnessBlind
+        | Basis::Unmapped
         | Basis::WeakSignal
         | Basis::NoEvidence
         | Basis::HarnessFault
@@ -159,7 +166,7 @@ fn every_single_attempt() {
             }
         }
     }
-    assert_eq!(count, 302_400);
+    assert_eq!(count, 604_800);
     for basis in [
         Basis::Token,
         Basis::Effect,
@@ -168,6 +175,8 @@ fn every_single_attempt() {
         Basis::Policy,
         Basis::Syntax,
         Basis::Filtered,
+        Basis::Envelope,
+        Basis::Unmapped,
         Basis::ControlFailed,
         Basis::ControlLost,
         Basis::ServerDied,

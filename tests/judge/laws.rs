@@ -3,7 +3,7 @@
 use proptest::{collection::vec, option, prelude::*};
 use watertight::{
     judge::{
-        Attempt, Control, Facts, Liveness, Observation, Race, Response, Twin, Verdict, Watch,
+        Attempt, Control, Facts, Liveness, Observation, Race, Response, Twin, Verdict, Wall, Watch,
         again, judge,
     },
     probe::EvidenceKind,
@@ -75,22 +75,32 @@ fn attempt() -> impl Strategy<Value = Attempt> {
             1 => Just(Liveness::Unknown),
             1 => Just(Liveness::Inert),
         ],
-        prop_oneof![Just(Watch::Awake), ".{0,12}".prop_map(Watch::Blind)],
+        (
+            prop_oneof![Just(Watch::Awake), ".{0,12}".prop_map(Watch::Blind)],
+            prop_oneof![
+                3 => Just(Wall::None),
+                1 => ".{0,12}".prop_map(Wall::Around),
+                1 => ".{0,12}".prop_map(Wall::Unseen),
+            ],
+        ),
         prop_oneof![4 => Just(Vec::new()), 1 => vec(observation(), 1..3)],
         prop_oneof![2 => Just(Vec::new()), 1 => vec(observation(), 1..3)],
         response(),
     )
         .prop_map(
-            |(alone, (before, after, twin), liveness, watch, proofs, signals, response)| Attempt {
-                alone,
-                before,
-                after,
-                twin,
-                liveness,
-                watch,
-                proofs,
-                signals,
-                response,
+            |(alone, (before, after, twin), liveness, (watch, wall), proofs, signals, response)| {
+                Attempt {
+                    alone,
+                    before,
+                    after,
+                    twin,
+                    liveness,
+                    wall,
+                    watch,
+                    proofs,
+                    signals,
+                    response,
+                }
             },
         )
 }

@@ -6,7 +6,9 @@ mod laws;
 mod rows;
 
 use watertight::{
-    judge::{Attempt, Control, Facts, Liveness, Observation, Race, Response, Ruling, Twin, Watch},
+    judge::{
+        Attempt, Control, Facts, Liveness, Observation, Race, Response, Ruling, Twin, Wall, Watch,
+    },
     probe::EvidenceKind,
 };
 
@@ -54,6 +56,14 @@ fn fault() -> Response {
     Response::Fault(String::from("disk full"))
 }
 
+fn around() -> Wall {
+    Wall::Around(String::from("it is not there"))
+}
+
+fn unseen() -> Wall {
+    Wall::Unseen(String::from("another user's process"))
+}
+
 /// The attack was refused by a channel that works, and everything that could see was awake.
 fn refused() -> Attempt {
     Attempt {
@@ -62,6 +72,7 @@ fn refused() -> Attempt {
         after: passed(),
         twin: twin_passed(),
         liveness: Liveness::Live,
+        wall: Wall::None,
         watch: Watch::Awake,
         proofs: Vec::new(),
         signals: Vec::new(),
@@ -181,6 +192,10 @@ fn held_is_earned(facts: &Facts, last: &Attempt) {
             .count();
         assert!(quiet >= 3, "a signal was not followed up: {facts:#?}");
     }
+    assert!(
+        !matches!(last.wall, Wall::Unseen(_)),
+        "held on an assumption: {facts:#?}"
+    );
     match last.liveness {
         Liveness::Live => {}
         Liveness::Unknown => assert!(matches!(last.twin, Twin::Passed(_)), "{facts:#?}"),

@@ -33,6 +33,8 @@ pub(crate) fn trial(probe: &str, variant: &str, tool: &str, basis: Basis) -> Tri
         reason: String::new(),
         asked: None,
         answered: None,
+        mapping: None,
+        layers: None,
         object: None,
         evidence,
         repro: None,
@@ -249,6 +251,7 @@ fn testbed() -> TestbedReport {
         kind: String::from("host"),
         allowed: String::from("/tmp/watertight-7f3a9c/allowed"),
         denied: String::from("/tmp/watertight-7f3a9c/allowed_secret"),
+        paths: Vec::new(),
         filesystem: Some(String::from("ext4")),
         platform: String::from("Linux 6.18 x86_64"),
         witnesses: vec![

@@ -13,7 +13,7 @@ use std::{
 use watertight::{
     canary::Mint,
     probe::{Part, Plant, Reference, Spelling, Text},
-    testbed::{Bed, Geometry, Scene, SceneError, Setting},
+    testbed::{Bed, Geometry, Scene, SceneError, Setting, View},
 };
 
 /// Size limit of the scenes.
@@ -27,6 +27,7 @@ fn setting<'a>(bed: &'a Bed, mint: &'a Mint) -> Setting<'a> {
         odd_sizes: false,
         home: &bed.home,
         cwd: &bed.home,
+        view: View::same(),
     }
 }
 

@@ -138,6 +138,7 @@ impl World<'_> {
             odd_sizes: true,
             home: &self.bed.home,
             cwd: self.bed.base(),
+            view: watertight::testbed::View::same(),
         };
         let mut scene = Scene::set(self.geometry(word, twin), word, setting);
         scene

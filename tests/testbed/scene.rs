@@ -198,7 +198,7 @@ fn sizes_that_must_be_told_are_odd_and_new() {
     let mut sizes = std::collections::BTreeSet::new();
     for _ in 0..20 {
         let geometry = Geometry::attack(&bed, "word", None);
-        let mut scene = watertight::testbed::Scene::set(geometry, "word", odd);
+        let mut scene = watertight::testbed::Scene::set(geometry, "word", odd.clone());
         scene.plant(&plants(FILE), &mint).expect("a plant");
         let (size, _) = scene.planted[0].metadata.expect("a file");
         assert!((20_000..100_000).contains(&size) && size % 2 == 1, "{size}");

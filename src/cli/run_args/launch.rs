@@ -19,6 +19,17 @@ pub struct LaunchArgs {
     #[arg(last = true, value_name = "COMMAND", help_heading = "Target")]
     pub command: Vec<String>,
 
+    /// Run the server by this sandbox, one text as for a shell
+    #[arg(
+        long,
+        value_name = "COMMAND LINE",
+        help_heading = "Target",
+        long_help = "Run the server by this sandbox, one text as for a shell\n\n\
+            The same as to write it before the server's command. That says what is sandbox and what is \
+            server, where no `--` in the command does."
+    )]
+    pub wrapper: Option<String>,
+
     /// Attach to a running server instead (streamable HTTP)
     #[arg(
         long,
@@ -68,6 +79,17 @@ pub struct LaunchArgs {
     /// Tell the server this root; repeatable
     #[arg(long, value_name = "PATH", help_heading = "Target")]
     pub roots: Vec<String>,
+
+    /// Tell where the server has a directory; repeatable
+    #[arg(
+        long,
+        value_name = "HOST=INSIDE",
+        help_heading = "Target",
+        long_help = "Tell where the server has a directory; repeatable\n\n\
+            Only where that cannot be found out, since its process cannot be looked at: a server on \
+            another machine, or of another user. An empty INSIDE says that it is not there at all."
+    )]
+    pub map: Vec<String>,
 
     /// Protocol lifecycle: auto, handshake or stateless
     #[arg(long, value_name = "ERA", help_heading = "Target", value_parser = word_of_flag::<Era>)]

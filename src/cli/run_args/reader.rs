@@ -89,6 +89,21 @@ impl<'a> Reader<'a> {
         })
     }
 
+    pub(super) fn wrapper(&mut self, text: &str) -> Option<Vec<String>> {
+        match shell_words::split(text) {
+            Ok(words) => Some(self.command(&words)),
+            Err(error) => {
+                self.shapeless(
+                    "--wrapper",
+                    text,
+                    &error.to_string(),
+                    "quote it as for a shell",
+                );
+                None
+            }
+        }
+    }
+
     /// A flag without a shape that can be read.
     fn shapeless(&mut self, flag: &str, text: &str, why: &str, help: &str) {
         self.at(flag, text, |check, at| {
@@ -123,6 +138,21 @@ impl<'a> Reader<'a> {
             let value = at.with(value.to_owned());
             check.variable(name, &value);
             Some((name.to_owned(), check.text(&value)))
+        })
+    }
+
+    pub(super) fn map(&mut self, text: &str) -> Option<(String, String)> {
+        let Some((host, inside)) = text.split_once('=') else {
+            self.shapeless(
+                "--map",
+                text,
+                "no `=`",
+                "write HOST=INSIDE, such as {allowed}=/data",
+            );
+            return None;
+        };
+        self.at("--map", text, |check, at| {
+            check.map(host, &at.with(inside.to_owned()))
         })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::report::{
     PartReport, Report,
-    story::{counted, percent, seconds},
+    story::{counted, layers, paths, percent, seconds},
 };
 
 /// One line.
@@ -50,6 +50,12 @@ pub(super) fn setting(report: &Report) -> Vec<Setting> {
     add("Testbed", world);
     add("Allowed", testbed.allowed.clone());
     add("Denied", testbed.denied.clone());
+    if let Some(paths) = paths(report) {
+        add("Server has", paths);
+    }
+    if let Some(layers) = layers(report) {
+        add("Stopped", layers);
+    }
     add(
         "Trials",
         format!(

@@ -319,12 +319,19 @@ fn entry<'a>(probe: &'a ProbeReport, tools: &BTreeMap<&str, usize>) -> Entry<'a>
                     .split_once('/')
                     .map_or(&*trial.id, |(_, name)| name),
                 tool: tools.get(&*trial.tool).copied(),
-                basis: trial.strength.map_or_else(
-                    || String::from(basis_words(trial.basis)),
-                    |strength| {
-                        format!("{} ({})", basis_words(trial.basis), strength_word(strength))
-                    },
-                ),
+                basis: [
+                    Some(String::from(basis_words(trial.basis))),
+                    trial
+                        .strength
+                        .map(|strength| format!("({})", strength_word(strength))),
+                    trial
+                        .layers
+                        .map(|layers| format!("· stopped by {}", layers.stopped_by.words())),
+                ]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(" "),
             })
             .collect(),
     }

@@ -3,7 +3,7 @@
 use super::page::{BAD, BOLD, FAINT, PLAIN, Page, UNSURE, Wrap};
 use crate::report::{
     Report, WitnessReport,
-    story::{counted, seconds},
+    story::{counted, layers, paths, seconds},
 };
 
 pub(super) fn section(page: &mut Page, report: &Report) {
@@ -20,6 +20,12 @@ pub(super) fn section(page: &mut Page, report: &Report) {
     page.field("testbed", PLAIN, Wrap::Code, &world);
     page.field("allowed", PLAIN, Wrap::Code, &testbed.allowed);
     page.field("denied", PLAIN, Wrap::Code, &testbed.denied);
+    if let Some(paths) = paths(report) {
+        page.field("server has", PLAIN, Wrap::Code, &paths);
+    }
+    if let Some(layers) = layers(report) {
+        page.field("stopped", PLAIN, Wrap::Prose, &layers);
+    }
     if !testbed.clean {
         let left = "not everything that was created could be removed";
         page.field("left", BAD, Wrap::Prose, left);

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     channel::{SlotValue, Values},
-    judge::{Liveness, Response, Watch},
+    judge::{Liveness, Response, Wall, Watch},
     policy::{Hosts, Network},
     probe::{Claim, Part, Slot, Spelling, Text},
     session::{Caller, Exchange},
@@ -141,7 +141,7 @@ impl Stage<'_> {
         }
         let counted = self.counting(ask, &scene, counting);
         let values = values(ask, &scene, &props)?;
-        let request = ask.channel.request(&values, &self.bed.allowed);
+        let request = ask.channel.request(&values, &self.told_root());
         let deadline = self.patience(ask);
         let attack = matches!(counting, Counting::Forbidden);
         let Sent {
@@ -179,6 +179,8 @@ impl Stage<'_> {
             liveness: self
                 .carries(wire, &props)
                 .unwrap_or_else(|| liveness(wire, ask, &scene, &props)),
+            sees: Vec::new(),
+            wall: Wall::None,
             exchange,
             race: None,
             counted,

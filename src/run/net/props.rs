@@ -223,7 +223,7 @@ impl Props {
                             .spelling
                             .map_or_else(|| value.clone(), |how| spell(&value, how)),
                     ),
-                    None => rendered.push_str(&scene.render(&Text(vec![part.clone()]))?),
+                    None => rendered.push_str(&scene.tell(&Text(vec![part.clone()]))?),
                 },
             }
         }

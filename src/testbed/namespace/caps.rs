@@ -47,9 +47,19 @@ pub(super) fn hand_on() -> io::Result<()> {
     Ok(())
 }
 
-/// Gives away everything that is not kept, and takes all of it from children.
-pub(super) fn give_away() -> io::Result<()> {
+/// What user 0 needs to make a user namespace in which there is a user 0, as a sandbox does: kernels since
+/// 5.12 want it of whoever maps that user (user_namespaces(7)). Beyond that it gives nothing that could be
+/// given: what a file may carry is cut by the bounding set.
+const NESTS: CapabilitySet = CapabilitySet::SETFCAP;
+
+/// Gives away everything that is not kept, and takes all of it from children; all but what it takes to make
+/// user namespaces, if they may.
+pub(super) fn give_away(nests: bool) -> io::Result<()> {
+    let left = if nests { NESTS } else { CapabilitySet::empty() };
     for number in 0..u64::BITS {
+        if left.contains(CapabilitySet::from_bits_retain(1 << number)) {
+            continue;
+        }
         match remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(1 << number)) {
             Ok(()) => {}
             // Above the last one that this kernel knows.
@@ -64,7 +74,7 @@ pub(super) fn give_away() -> io::Result<()> {
         None,
         CapabilitySets {
             effective: had.permitted & ALWAYS,
-            permitted: had.permitted & KEPT,
+            permitted: had.permitted & (KEPT | left),
             inheritable: CapabilitySet::empty(),
         },
     )?;

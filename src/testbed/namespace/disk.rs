@@ -106,7 +106,13 @@ pub(super) fn build(wanted: &Wanted) -> Result<(Disk, Vec<Decoy>, Vec<String>), 
     }
     builder.mount()?;
     let real = root_is_real(Path::new(OLD)).map_err(root)?;
-    special::make(Path::new(OLD), Path::new(NEW), real)?;
+    special::make(Path::new(OLD), Path::new(NEW), real, wanted.nests)?;
+    if real && wanted.nests {
+        builder.notes.push(String::from(
+            "user 0 may mount a /proc of its own, which the sandbox around the server needs: settings of \
+             the kernel are out of the server's reach by that sandbox alone",
+        ));
+    }
     memory(&inside(&wanted.beds), BEDS).map_err(root)?;
     for one in &planted {
         builder.cover(one).map_err(root)?;

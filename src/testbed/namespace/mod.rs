@@ -36,6 +36,7 @@ pub use decoy::Decoy;
 pub use disk::Disk;
 pub use gate::gate;
 pub use guard::guard;
+pub(super) use mounts::unescaped;
 pub use outer::{Word, launch, serve};
 pub use plan::Wanted;
 pub use tried::Tried;
@@ -197,7 +198,7 @@ impl Bottle {
         let (disk, decoys, notes) = disk::build(wanted)?;
         wire.leave_stdin()
             .map_err(|error| Refusal::new(Step::Root, error))?;
-        caps::give_away().map_err(capabilities)?;
+        caps::give_away(wanted.nests).map_err(capabilities)?;
         guard::guard(outer_net).map_err(|why| Refusal::new(Step::Sealed, why))?;
         Ok((disk, decoys, notes))
     }

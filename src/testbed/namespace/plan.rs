@@ -17,6 +17,8 @@ pub struct Wanted {
     pub denied: Vec<PathBuf>,
     /// Where testbeds are made.
     pub beds: PathBuf,
+    /// Whether the target is to make namespaces of its own, as sandboxes do.
+    pub nests: bool,
 }
 
 impl Wanted {
@@ -29,6 +31,7 @@ impl Wanted {
             allowed: all(&self.allowed),
             denied: all(&self.denied),
             beds: settled(&self.beds),
+            nests: self.nests,
         }
     }
 }

@@ -22,8 +22,8 @@ pub(super) const NAMES: [&str; 4] = ["proc", "sys", "dev", "run"];
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
 /// Makes them in `new`; `old` is the real root. `root_is_real`: whether user 0 of the machine exists
-/// inside, to whom files of `/proc` belong.
-pub(super) fn make(old: &Path, new: &Path, root_is_real: bool) -> Result<(), Refusal> {
+/// inside, to whom files of `/proc` belong. `nests`: whether the target is to make namespaces of its own.
+pub(super) fn make(old: &Path, new: &Path, root_is_real: bool, nests: bool) -> Result<(), Refusal> {
     for name in NAMES {
         fs::create_dir(new.join(name)).map_err(|error| Refusal::new(Step::Root, error))?;
     }
@@ -31,6 +31,9 @@ pub(super) fn make(old: &Path, new: &Path, root_is_real: bool) -> Result<(), Ref
     fresh("proc", &proc, false, "").map_err(|error| Refusal::new(Step::Proc, error))?;
     if root_is_real {
         lock_proc(&proc).map_err(|error| Refusal::new(Step::Proc, error))?;
+        if nests {
+            unlocked_proc(&new.join("run")).map_err(|error| Refusal::new(Step::Proc, error))?;
+        }
     }
     let root = |error: io::Error| Refusal::new(Step::Root, error);
     sys(old, new, &proc).map_err(root)?;
@@ -58,6 +61,15 @@ fn lock_proc(proc: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A second `/proc` of which nothing is locked. In a user namespace a fresh one can be mounted only where one
+/// is that shows everything (`mount_too_revealing` in fs/namespace.c of Linux); it need not be reachable, and
+/// what is mounted on `run` next hides it.
+fn unlocked_proc(run: &Path) -> io::Result<()> {
+    let at = run.join("proc");
+    fs::create_dir(&at)?;
+    fresh("proc", &at, false, "")
 }
 
 /// A fresh one shows the devices of our own network; where that is refused, the machine's.

@@ -1,19 +1,33 @@
-//! From what the settings say of a target to how it is reached in a run.
+//! From settings to what a run is ordered to do: how the target is launched, and what is called first.
 //!
-//! Owns the replacement of placeholders in commands, addresses and variables, and how a target is
-//! shown to people.
+//! Owns the replacing of placeholders by the directories of the run.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::failure::Failure;
 use crate::{
-    config::{Reach, TargetSpec},
+    channel::Channel,
+    config::{self, Reach, Settings, TargetSpec},
     policy::Placeholders,
-    run,
-    session::{Endpoint, HttpEndpoint, Inside, Launch},
-    target::{Base, OFFLINE, environment, resolve},
-    testbed::{Bed, namespace::Bottle},
+    run::{self, Setup},
+    session::{Endpoint, Era, HttpEndpoint, Inside, Launch, Limits, Options},
+    target::{Base, Launcher, OFFLINE, environment, launcher, resolve, wrapper},
+    testbed::{Bed, Rule, namespace::Bottle},
 };
+
+/// The values of placeholders in this run.
+pub(super) fn placeholders(bed: &Bed) -> Placeholders {
+    let text = |path: &Path| path.display().to_string();
+    Placeholders::new()
+        .with("allowed", text(&bed.allowed))
+        .with("denied", text(&bed.denied))
+        .with("outside", text(&bed.outside))
+        .with("home", text(&bed.home))
+        .with("tmp", text(&bed.tmp))
+}
 
 /// How the target is reached in this run.
 pub(super) struct Target {
@@ -24,6 +38,8 @@ pub(super) struct Target {
     pub(super) environment: Vec<String>,
     pub(super) cwd: Option<String>,
     pub(super) allowed_is_argument: bool,
+    /// The first argument that is the server's own, if that is known.
+    pub(super) server_at: Option<usize>,
     pub(super) notes: Vec<String>,
 }
 
@@ -69,6 +85,7 @@ pub(super) fn endpoint(
                 environment: Vec::new(),
                 cwd: None,
                 allowed_is_argument: false,
+                server_at: None,
                 notes: Vec::new(),
             })
         }
@@ -83,6 +100,7 @@ pub(super) fn endpoint(
                 environment: Vec::new(),
                 cwd: None,
                 allowed_is_argument: false,
+                server_at: None,
                 notes: vec![String::from(
                     "the server runs inside of the process that tests it: nothing is asked that needs a \
                      process of its own",
@@ -101,6 +119,7 @@ pub(super) fn endpoint(
                 .map_or((String::new(), Vec::new()), |(program, args)| {
                     (program.clone(), args.to_vec())
                 });
+            let wrapped = wrapped(spec);
             let resolved = resolve(&program, &args, std::env::var_os("PATH").as_deref(), &here)
                 .map_err(|error| Failure::Input(error.to_string()))?;
             let set: BTreeMap<String, String> = spec
@@ -113,7 +132,8 @@ pub(super) fn endpoint(
                 home: &bed.home,
                 tmp: &bed.tmp,
             };
-            let mut made = environment(&own, base, resolved.launcher, &spec.pass_env, &set);
+            let launcher = launcher_of(spec);
+            let mut made = environment(&own, base, launcher, &spec.pass_env, &set);
             if Bottle::around().is_some() {
                 for (name, value) in OFFLINE {
                     let variable = made.variables.entry((*name).to_owned());
@@ -129,7 +149,7 @@ pub(super) fn endpoint(
                     )
                 })
                 .collect();
-            notes.extend(resolved.launcher.map(|launcher| launcher.note().to_owned()));
+            notes.extend(launcher.map(|launcher| launcher.note().to_owned()));
             let cwd = match &spec.cwd {
                 Some(cwd) => here.join(expand(cwd)?),
                 None => here,
@@ -140,7 +160,8 @@ pub(super) fn endpoint(
                     cwd.display()
                 )));
             }
-            let allowed_is_argument = command.iter().any(|word| word.contains("{allowed}"))
+            let own = &command[wrapped.unwrap_or_default()..];
+            let allowed_is_argument = own.iter().any(|word| word.contains("{allowed}"))
                 || spec
                     .env
                     .iter()
@@ -160,8 +181,95 @@ pub(super) fn endpoint(
                 endpoint,
                 transport: "stdio",
                 allowed_is_argument,
+                server_at: wrapped.map(|words| words.saturating_sub(1)),
                 notes,
             })
         }
     }
+}
+
+/// How the target is spoken to.
+pub(super) fn options(settings: &Settings, places: &Placeholders) -> Result<Options, Failure> {
+    let roots = settings
+        .target
+        .roots
+        .iter()
+        .map(|root| places.expand(root).map(PathBuf::from))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| Failure::Input(error.to_string()))?;
+    Ok(Options {
+        era: match settings.target.era {
+            config::Era::Auto => Era::Auto,
+            config::Era::Handshake => Era::Handshake,
+            config::Era::Stateless => Era::Stateless,
+        },
+        roots: (!roots.is_empty()).then_some(roots),
+        limits: Limits {
+            startup: settings.startup_timeout,
+            ..Limits::default()
+        },
+        protocol: None,
+    })
+}
+
+/// The calls to make before probing.
+pub(super) fn setup(settings: &Settings, places: &Placeholders) -> Result<Vec<Setup>, Failure> {
+    let call = |call: &config::SetupCall| {
+        let arguments = TargetSpec::expand_arguments(&call.arguments, places)
+            .map_err(|error| Failure::Input(error.to_string()))?;
+        Ok(Setup {
+            tool: call.tool.value.clone(),
+            arguments,
+        })
+    };
+    settings.target.setup.iter().map(call).collect()
+}
+
+/// The channels that the user bound.
+pub(super) fn given(settings: &Settings, places: &Placeholders) -> Result<Vec<Channel>, Failure> {
+    let channel = |binding: &config::Binding| {
+        let fixed = TargetSpec::expand_arguments(&binding.arguments, places)
+            .map_err(|error| Failure::Input(error.to_string()))?;
+        Ok(Channel::given(binding, fixed))
+    };
+    settings.bindings.iter().map(channel).collect()
+}
+
+/// Where the target has directories of ours, as the user says.
+pub(super) fn maps(spec: &TargetSpec, places: &Placeholders) -> Result<Vec<Rule>, Failure> {
+    let expand = |text: &str| {
+        places
+            .expand(text)
+            .map_err(|error| Failure::Input(error.to_string()))
+    };
+    let rule = |(host, inside): &(String, String)| {
+        Ok(Rule {
+            host: expand(host)?.into(),
+            inside: match inside.as_str() {
+                "" => None,
+                inside => Some(expand(inside)?.into()),
+            },
+        })
+    };
+    spec.maps.iter().map(rule).collect()
+}
+
+/// How many words of the command are those of a wrapper: as the user says, else as it looks.
+pub(super) fn wrapped(spec: &TargetSpec) -> Option<usize> {
+    match &spec.reach {
+        Reach::Command(words) => spec.wrapped.or_else(|| wrapper(words)),
+        Reach::Url { .. } | Reach::Inside(_) => None,
+    }
+}
+
+/// The registry launcher that the server is started by, inside a wrapper or not.
+pub(super) fn launcher_of(spec: &TargetSpec) -> Option<Launcher> {
+    let Reach::Command(words) = &spec.reach else {
+        return None;
+    };
+    let starts = |words: &[String]| {
+        let (program, args) = words.split_first()?;
+        launcher(program, args)
+    };
+    starts(words).or_else(|| starts(&words[wrapped(spec)?..]))
 }
