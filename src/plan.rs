@@ -64,6 +64,8 @@ pub enum Fate {
     Alone,
     /// In a process of its own, launched otherwise.
     Fresh,
+    /// Without a call of its own: the whole run is watched.
+    Watched,
     /// Not at all.
     NotApplicable {
         /// The rule.
@@ -193,6 +195,14 @@ fn expand(
         trials.push(trial);
         return;
     }
+    if probe.watches() {
+        let mut trial = whole(probe, Basis::NotRun, String::new());
+        trial.id = format!("{}/{}@-", probe.id, variant.name);
+        trial.variant = index;
+        trial.fate = watched(terrain);
+        trials.push(trial);
+        return;
+    }
     let roles = probe.roles_of(variant);
     for channel in channels
         .iter()
@@ -222,6 +232,19 @@ fn expand(
     }
 }
 
+/// Whether the target can be watched: from its start on, with a home of the run's making.
+fn watched(terrain: &Terrain<'_>) -> Fate {
+    if terrain.relaunch {
+        return Fate::Watched;
+    }
+    Fate::NotApplicable {
+        basis: Basis::Platform,
+        reason: String::from(
+            "the target is not launched by the harness, so its start and its home are not the run's",
+        ),
+    }
+}
+
 /// The channel in an id. One parameter of a tool may have several roles.
 fn name(channel: &Channel, roles: &[Role]) -> String {
     if roles.first() == Some(&channel.role) {
@@ -233,7 +256,8 @@ fn name(channel: &Channel, roles: &[Role]) -> String {
 
 /// Whether the probe is played on the network: some limits on time are for files too.
 fn of_network(probe: &Probe) -> bool {
-    probe.claim.of_network() && probe.roles.iter().any(|role| role.of_network())
+    let roles = &probe.roles;
+    probe.claim.of_network() && (roles.is_empty() || roles.iter().any(|role| role.of_network()))
 }
 
 /// Whether the channel has what the variant fills.

@@ -69,7 +69,8 @@ fn enter() -> Result<ExitCode, String> {
     std::fs::write(&resolv, resolv_conf(&[SYSTEM])).map_err(|error| error.to_string())?;
     let unshare = |program: &Path| {
         let mut command = Command::new("unshare");
-        let script = "mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"";
+        // The usual soft limit is no more than this, and too little for the connections of a test.
+        let script = "ulimit -S -n 512 && mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"";
         command.args(["-rmn", "sh", "-c", script]);
         command.arg(&resolv).arg(program);
         command

@@ -23,7 +23,7 @@ use crate::{
     policy::Policy,
     report::write::store,
     session::{Session, Transcript, end_all},
-    target::{Launcher, launcher as launcher_of},
+    target::{Launcher, launcher as launcher_of, make_caches},
     testbed::{
         Bed,
         namespace::{
@@ -104,7 +104,7 @@ fn from_outside(mut settings: Settings) -> Result<Settings, Exit> {
 }
 
 /// The registry launcher that a target is started by.
-fn launcher(target: &TargetSpec) -> Option<Launcher> {
+pub(super) fn launcher(target: &TargetSpec) -> Option<Launcher> {
     match &target.reach {
         Reach::Command(words) => words
             .split_first()
@@ -274,19 +274,26 @@ async fn warm(settings: &Settings) {
         return;
     };
     shout(&format!("     warming {}\n", launcher.note()));
+    make_caches(&std::env::vars_os().collect(), launcher);
     let started = async {
-        let bed = Bed::create().ok()?;
+        let bed = Bed::create().map_err(|error| error.to_string())?;
         let places = placeholders(&bed);
-        let target = endpoint(&settings.target, &places, &bed).ok()?;
-        let options = options(settings, &places).ok()?;
+        let target =
+            endpoint(&settings.target, &places, &bed).map_err(|error| error.to_string())?;
+        let options = options(settings, &places).map_err(|error| error.to_string())?;
         let session = Session::open(&target.endpoint, &options, Transcript::new())
             .await
-            .ok()?;
+            .map_err(|error| error.to_string())?;
         session.close().await;
-        Some(())
+        Ok::<_, String>(())
     };
-    // Told inside.
-    let _started = started.await;
+    // A server that needs the directories of the policy starts inside only, and is fetched all the same.
+    if let Err(why) = started.await {
+        let why = why.split("\nfix:").next().unwrap_or_default();
+        shout(&format!(
+            "     warming outside of the bottle, the server did not start: {why}\n"
+        ));
+    }
 }
 
 #[derive(Default)]

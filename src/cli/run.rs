@@ -26,6 +26,7 @@ use super::{
     shield::REPORT_IT,
 };
 use crate::{
+    canary::Mint,
     channel::Channel,
     config::{self, Reach, Settings, TargetSpec, Verbosity},
     diag::{Diagnostic, Look},
@@ -127,6 +128,7 @@ pub(super) async fn report(
     let seed = settings.seed.unwrap_or_else(|| fastrand::u64(..));
     let stop = AtomicBool::new(false);
     let started = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+    let mint = Mint::new();
     let order = Order {
         bed: &bed,
         endpoint: target.endpoint.clone(),
@@ -145,6 +147,9 @@ pub(super) async fn report(
         emit,
         transcript: Transcript::new(),
         glass: glass.as_ref().map_err(Clone::clone),
+        mint: Bottle::around().map_or(&mint, Bottle::mint),
+        decoys: Bottle::around().map_or_else(Vec::new, |bottle| bottle.decoys().to_vec()),
+        launcher: bottle::launcher(&settings.target).is_some(),
     };
     let mut ran = drive(order, &stop, interrupts, settings.thresholds.severity).await?;
     let mut notes = target.notes;

@@ -45,7 +45,7 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    /// Opens a session and makes the set-up calls.
+    /// Opens a session. The set-up calls are made by [`prepare`](Self::prepare).
     pub(super) async fn open(
         endpoint: Endpoint,
         options: Options,
@@ -54,7 +54,7 @@ impl Conversation {
         transcript: Transcript,
     ) -> Result<Self, OpenError> {
         let session = Session::open(&endpoint, &options, transcript.clone()).await?;
-        let conversation = Self {
+        Ok(Self {
             endpoint,
             options,
             setup,
@@ -62,9 +62,12 @@ impl Conversation {
             transcript,
             current: RwLock::new(session),
             restarts: AtomicUsize::new(0),
-        };
-        conversation.set_up(&conversation.session()).await;
-        Ok(conversation)
+        })
+    }
+
+    /// Makes the set-up calls.
+    pub(super) async fn prepare(&self) {
+        self.set_up(&self.session()).await;
     }
 
     /// The session as it is now.

@@ -16,6 +16,7 @@ mod send;
 mod sightings;
 mod stage;
 mod values;
+mod watch;
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -37,8 +38,8 @@ use crate::{
         Ending, Endpoint, ListError, Noise, OpenError, Options, ServerInfo, Tool, Transcript,
     },
     testbed::{
-        Bed, BedError,
-        net::{Glass, Sight},
+        Bed, BedError, Decoy,
+        net::{Glass, Hit, Sight},
     },
     witness::FileWitness,
 };
@@ -85,6 +86,12 @@ pub struct Order<'r> {
     pub transcript: Transcript,
     /// The network of the run's own, or why there is none.
     pub glass: Result<&'r Glass, String>,
+    /// Makes the words that are planted.
+    pub mint: &'r Mint,
+    /// Decoys that stand already, with words of that mint.
+    pub decoys: Vec<Decoy>,
+    /// Whether a package launcher starts the target, and what leaves may be the launcher's.
+    pub launcher: bool,
 }
 
 /// What a run came to.
@@ -140,6 +147,8 @@ pub struct Found {
     pub discovery: Discovery,
     /// What differs from the lock.
     pub notes: Vec<String>,
+    /// What left the target before anything was asked of it, if that was waited for.
+    unasked: Vec<Hit>,
 }
 
 impl Found {
@@ -147,19 +156,15 @@ impl Found {
     ///
     /// # Errors
     /// When the target does not start, is no MCP server, or lists no tools.
-    pub async fn find(order: &Order<'_>, mint: &Mint) -> Result<Self, RunError> {
+    pub async fn find(order: &Order<'_>) -> Result<Self, RunError> {
+        let silence = watch::Silence::begin(order);
         (order.emit)(Event::Launching {
             target: display(&order.endpoint),
         });
-        let conversation = Conversation::open(
-            order.endpoint.clone(),
-            order.options.clone(),
-            order.setup.clone(),
-            order.deadline,
-            order.transcript.clone(),
-        )
-        .await?;
+        let conversation = start(order).await?;
         let session = conversation.session();
+        let unasked = silence.end(order, &session).await;
+        conversation.prepare().await;
         let tools = session
             .tools(order.deadline.max(order.options.limits.startup))
             .await?;
@@ -175,7 +180,7 @@ impl Found {
         let grounds = wire(order, &hosts).map(Grounds);
         let ground = Ground {
             root: &order.bed.allowed,
-            mint: &|| mint.token().to_string(),
+            mint: &|| order.mint.token().to_string(),
             deadline: order.deadline,
             jobs: order.jobs,
             allow_destructive: order.allow_destructive,
@@ -207,6 +212,7 @@ impl Found {
             tools,
             discovery,
             notes,
+            unasked,
         })
     }
 
@@ -229,15 +235,17 @@ impl Found {
 /// When the target does not start, is no MCP server, or lists no tools.
 pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     let began = Instant::now();
-    let mint = Mint::new();
-    let sightings = Sightings::of(&order.transcript, Detector::new(&mint));
+    let mint = order.mint;
+    let sightings = Sightings::of(&order.transcript, Detector::new(mint));
+    let decoys = watch::decoys(&order, &sightings);
     let files = FileWitness::start(order.bed.base());
     let Found {
         conversation,
         tools,
         discovery,
-        notes,
-    } = Found::find(&order, &mint).await?;
+        mut notes,
+        unasked,
+    } = Found::find(&order).await?;
     let channels: Vec<Arc<Channel>> = discovery.channels.iter().cloned().map(Arc::new).collect();
     let hosts = order.policy.network().hosts();
     let wire = wire(&order, &hosts);
@@ -260,7 +268,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     let stage = Stage {
         bed: order.bed,
         policy: order.policy,
-        mint: &mint,
+        mint,
         sightings: &sightings,
         files: &files,
         began,
@@ -300,6 +308,19 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     );
     drop(session);
     let ending = conversation.close().await;
+    let watched = watch::Watched {
+        stage: &stage,
+        decoys: &decoys,
+        unasked: &unasked,
+        sight: network.as_ref(),
+        launcher: order.launcher,
+        proven: channels
+            .iter()
+            .filter(|channel| channel.proof.proven())
+            .count(),
+    };
+    watched.settle(&plan, &mut running, order.emit);
+    notes.extend(watched.strangers(&order.transcript));
     // Effects and tokens that came with the end of the target still count.
     let outcomes = engine::finish(&stage, order.deadline, plan, running);
     files.prove_awake(order.bed.base());
@@ -324,6 +345,48 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         took,
         interrupted,
     })
+}
+
+/// Starts the target. One that ends at once may have found a port taken at which it listens itself: then it is
+/// started once more while the sink leaves it its ports.
+async fn start(order: &Order<'_>) -> Result<Conversation, OpenError> {
+    let open = || {
+        Conversation::open(
+            order.endpoint.clone(),
+            order.options.clone(),
+            order.setup.clone(),
+            order.deadline,
+            order.transcript.clone(),
+        )
+    };
+    let error = match (open().await, &order.glass) {
+        (Err(error @ OpenError::Exited { .. }), Ok(glass)) => {
+            let free = glass.yield_ports();
+            let again = open().await;
+            let taken = glass.retake_ports(&free);
+            match again {
+                Ok(conversation) => {
+                    if !taken.is_empty() {
+                        (order.emit)(Event::Note(ports_note(&taken)));
+                    }
+                    return Ok(conversation);
+                }
+                Err(_) => error,
+            }
+        }
+        (opened, _) => return opened,
+    };
+    Err(error)
+}
+
+/// What is lost with ports that the target took.
+fn ports_note(taken: &[u16]) -> String {
+    let ports: Vec<String> = taken.iter().map(u16::to_string).collect();
+    format!(
+        "the target listens at port {} itself, so the sink does not: what goes there is seen by its first \
+         packet alone",
+        ports.join(", ")
+    )
 }
 
 /// The network of a run with what its policy says of it.

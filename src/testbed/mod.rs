@@ -4,6 +4,7 @@
 //! calls or verdicts.
 
 mod address;
+mod bait;
 mod bed;
 pub mod document;
 mod geometry;
@@ -14,6 +15,7 @@ mod owner;
 mod scene;
 mod spelling;
 
+pub use bait::{Decoy, lay_decoys};
 pub use bed::*;
 pub use geometry::*;
 pub use scene::*;
