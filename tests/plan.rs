@@ -143,6 +143,7 @@ fn drawn(plan: &Plan, wanted: impl Fn(Claim) -> bool) -> String {
             Fate::Shared => String::from("shared"),
             Fate::Alone => String::from("alone"),
             Fate::Fresh => String::from("fresh"),
+            Fate::Watched => String::from("watched"),
             Fate::NotApplicable { basis, reason } => format!("{basis:?}: {reason}"),
         };
         writeln!(lines, "{}{place} - {fate}", trial.id).expect("a string takes everything");

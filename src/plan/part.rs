@@ -49,7 +49,7 @@ fn kind(trial: &Trial) -> u8 {
     match trial.fate {
         Fate::Fresh => 0,
         Fate::Alone => 1,
-        Fate::Shared => 2,
+        Fate::Shared | Fate::Watched => 2,
         Fate::NotApplicable { .. } => 3,
     }
 }
