@@ -22,8 +22,8 @@ use crate::{
     exit::Exit,
     policy::Policy,
     report::write::store,
-    session::{Session, Transcript, end_all},
-    target::{Launcher, launcher as launcher_of, make_caches},
+    session::{Endpoint, Session, Transcript, end_all},
+    target::{FETCHING, Launcher, launcher as launcher_of, make_caches},
     testbed::{
         Bed,
         namespace::{
@@ -278,8 +278,14 @@ async fn warm(settings: &Settings) {
     let started = async {
         let bed = Bed::create().map_err(|error| error.to_string())?;
         let places = placeholders(&bed);
-        let target =
+        let mut target =
             endpoint(&settings.target, &places, &bed).map_err(|error| error.to_string())?;
+        if let Endpoint::Stdio(launch) = &mut target.endpoint {
+            let set = |name: &&str| Some(((*name).to_owned(), std::env::var(name).ok()?));
+            for (name, value) in FETCHING.iter().filter_map(set) {
+                launch.env.entry(name).or_insert(value);
+            }
+        }
         let options = options(settings, &places).map_err(|error| error.to_string())?;
         let session = Session::open(&target.endpoint, &options, Transcript::new())
             .await

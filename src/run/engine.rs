@@ -460,9 +460,8 @@ fn judged(stage: &Stage<'_>, deadline: Duration, trial: Trial, mut one: Running)
         let ask = ask(&trial, &channel, deadline);
         for played in &one.kept {
             for seen in stage.late(&ask, played) {
-                // What was told of it during the call says more.
-                let known = |known: &Observation| known.fact.starts_with(&seen.fact);
-                if !last.proofs.iter().any(known) {
+                let is_told = |known: &Observation| known.fact.starts_with(&seen.fact);
+                if !last.proofs.iter().any(is_told) {
                     last.proofs.push(seen);
                 }
             }

@@ -15,6 +15,7 @@ mod observe;
 mod send;
 mod sightings;
 mod stage;
+mod start;
 mod values;
 mod watch;
 
@@ -175,7 +176,7 @@ impl Found {
         (order.emit)(Event::Launching {
             target: display(&order.endpoint),
         });
-        let conversation = start(order).await?;
+        let (conversation, taken) = start::start(order).await?;
         let session = conversation.session();
         let unasked = silence.end(order, &session).await;
         conversation.prepare().await;
@@ -203,13 +204,13 @@ impl Found {
             net: grounds.as_ref().map(|grounds| grounds as &dyn Net),
         };
         let mut given = order.given.clone();
-        let mut notes = Vec::new();
+        let mut notes: Vec<String> = taken.into_iter().collect();
         if let Some(lock) = &order.lock {
             given.extend(lock.given(&order.given, &tools));
-            notes = lock.notes(&tools);
-            for note in &notes {
-                (order.emit)(Event::Note(note.clone()));
-            }
+            notes.extend(lock.notes(&tools));
+        }
+        for note in &notes {
+            (order.emit)(Event::Note(note.clone()));
         }
         let discovery = discover(&session, &tools, &given, &ground).await;
         let proven = discovery
@@ -367,48 +368,6 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         took,
         interrupted,
     })
-}
-
-/// Starts the target. One that ends at once may have found a port taken at which it listens itself: then it is
-/// started once more while the sink leaves it its ports.
-async fn start(order: &Order<'_>) -> Result<Conversation, OpenError> {
-    let open = || {
-        Conversation::open(
-            order.endpoint.clone(),
-            order.options.clone(),
-            order.setup.clone(),
-            order.deadline,
-            order.transcript.clone(),
-        )
-    };
-    let error = match (open().await, &order.glass) {
-        (Err(error @ OpenError::Exited { .. }), Ok(glass)) => {
-            let free = glass.yield_ports();
-            let again = open().await;
-            let taken = glass.retake_ports(&free);
-            match again {
-                Ok(conversation) => {
-                    if !taken.is_empty() {
-                        (order.emit)(Event::Note(ports_note(&taken)));
-                    }
-                    return Ok(conversation);
-                }
-                Err(_) => error,
-            }
-        }
-        (opened, _) => return opened,
-    };
-    Err(error)
-}
-
-/// What is lost with ports that the target took.
-fn ports_note(taken: &[u16]) -> String {
-    let ports: Vec<String> = taken.iter().map(u16::to_string).collect();
-    format!(
-        "the target listens at port {} itself, so the sink does not: what goes there is seen by its first \
-         packet alone",
-        ports.join(", ")
-    )
 }
 
 /// The network of a run with what its policy says of it.

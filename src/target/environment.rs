@@ -98,6 +98,33 @@ pub fn environment(
     made
 }
 
+/// Variables that say how to reach a registry, and where it is. A launcher gets them to fetch a server with, which
+/// is not the start that is tested: they may hold tokens.
+pub const FETCHING: [&str; 22] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+    "npm_config_registry",
+    "NPM_CONFIG_REGISTRY",
+    "UV_INDEX_URL",
+    "UV_DEFAULT_INDEX",
+    "UV_NATIVE_TLS",
+    "UV_SYSTEM_CERTS",
+    "PIP_INDEX_URL",
+    "PIP_CERT",
+    "DENO_CERT",
+];
+
 /// Makes the directories where a launcher keeps what it fetches, as it would itself at its first start: else each
 /// run would have one of its own, and nothing that was fetched before it. What cannot be made is left out.
 pub fn make_caches(own: &BTreeMap<OsString, OsString>, launcher: Launcher) {

@@ -9,4 +9,4 @@ mod environment;
 
 pub use client::{ClientConfig, ClientServer, Scalar};
 pub use command::{Launcher, OFFLINE, Resolved, launcher, resolve};
-pub use environment::{Base, Environment, environment, make_caches};
+pub use environment::{Base, Environment, FETCHING, environment, make_caches};
