@@ -49,7 +49,8 @@ fn kind(trial: &Trial) -> u8 {
     match trial.fate {
         Fate::Fresh => 0,
         Fate::Alone => 1,
-        Fate::Shared | Fate::Watched => 2,
-        Fate::NotApplicable { .. } => 3,
+        Fate::Shared => 2,
+        Fate::Watched => 3,
+        Fate::NotApplicable { .. } => 4,
     }
 }
