@@ -30,6 +30,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use watertight::canary::Mint;
 use watertight::policy::{Placeholders, Policy};
 use watertight::probe::Catalog;
 use watertight::run::{self, Order};
@@ -275,6 +276,9 @@ fn run_core(bed: &Bed, launch: Launch, transcript: Transcript) -> Result<(), Fai
         stop: &stop,
         emit: &|_| {},
         glass: Err(String::from("the bench is about files")),
+        mint: &Mint::new(),
+        decoys: Vec::new(),
+        launcher: false,
         transcript,
     }))?;
     if ran.outcomes.is_empty() {

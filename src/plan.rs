@@ -4,6 +4,7 @@
 //! inert payloads) by the judge, and nowhere else. Every selected probe appears in the plan.
 
 mod part;
+mod spots;
 
 use std::{
     net::IpAddr,
@@ -12,11 +13,12 @@ use std::{
 };
 
 pub use part::digest_of;
+use spots::{Spot, spots};
 
 use crate::{
     channel::Channel,
     judge::Basis,
-    policy::{Access, Hosts, Policy},
+    policy::{Hosts, Policy},
     probe::{Claim, Launch, PartRead, Platform, Probe, Role, Slot, Variant},
 };
 
@@ -68,6 +70,8 @@ pub enum Fate {
     Alone,
     /// In a process of its own, launched otherwise.
     Fresh,
+    /// Without a call of its own: the whole run is watched.
+    Watched,
     /// Not at all.
     NotApplicable {
         /// The rule.
@@ -197,6 +201,14 @@ fn expand(
         trials.push(trial);
         return;
     }
+    if probe.watches() {
+        let mut trial = whole(probe, Basis::NotRun, String::new());
+        trial.id = format!("{}/{}@-", probe.id, variant.name);
+        trial.variant = index;
+        trial.fate = watched(terrain);
+        trials.push(trial);
+        return;
+    }
     let roles = probe.roles_of(variant);
     for channel in channels
         .iter()
@@ -226,6 +238,19 @@ fn expand(
     }
 }
 
+/// Whether the target can be watched: from its start on, with a home of the run's making.
+fn watched(terrain: &Terrain<'_>) -> Fate {
+    if terrain.relaunch {
+        return Fate::Watched;
+    }
+    Fate::NotApplicable {
+        basis: Basis::Platform,
+        reason: String::from(
+            "the target is not launched by the harness, so its start and its home are not the run's",
+        ),
+    }
+}
+
 /// The channel in an id. One parameter of a tool may have several roles.
 fn name(channel: &Channel, roles: &[Role]) -> String {
     if roles.first() == Some(&channel.role) {
@@ -237,7 +262,8 @@ fn name(channel: &Channel, roles: &[Role]) -> String {
 
 /// Whether the probe is played on the network: some limits on time are for files too.
 fn of_network(probe: &Probe) -> bool {
-    probe.claim.of_network() && probe.roles.iter().any(|role| role.of_network())
+    let roles = &probe.roles;
+    probe.claim.of_network() && (roles.is_empty() || roles.iter().any(|role| role.of_network()))
 }
 
 /// Whether the channel has what the variant fills.
@@ -325,120 +351,4 @@ fn unclaimed(probe: &Probe, spots: &[Spot], terrain: &Terrain<'_>) -> Option<Str
         Claim::RetryLimit => "the policy limits no retries (`max_retries`)",
         Claim::Cancel => "calls are not cancelled",
     }))
-}
-
-/// What a trial is about besides its probe: a place inside the allowed directory, or a host.
-#[derive(Debug, Clone, Default)]
-struct Spot {
-    inside: Option<InsidePlace>,
-    host: Option<IpAddr>,
-}
-
-/// The spots that a claim is about; one empty entry for claims that are about none.
-fn spots(claim: Claim, terrain: &Terrain<'_>) -> Vec<Spot> {
-    let Ok(hosts) = terrain.hosts.or(Err(())) else {
-        return insides(claim, terrain);
-    };
-    let of_host = |host: Option<IpAddr>| Spot { inside: None, host };
-    match claim {
-        Claim::Host | Claim::HostName | Claim::OnlyNames => {
-            hosts.denied.map(Some).into_iter().map(of_host).collect()
-        }
-        Claim::HostRange => hosts.edges.iter().copied().map(Some).map(of_host).collect(),
-        Claim::HostHole => hosts.holes.iter().copied().map(Some).map(of_host).collect(),
-        Claim::UnlistedHost => hosts.unlisted.map(Some).into_iter().map(of_host).collect(),
-        Claim::Resolver | Claim::TimeLimit | Claim::RetryLimit | Claim::Cancel => {
-            vec![of_host(hosts.denied)]
-        }
-        _ => insides(claim, terrain),
-    }
-}
-
-/// The places inside that a claim is about.
-fn insides(claim: Claim, terrain: &Terrain<'_>) -> Vec<Spot> {
-    let denied = terrain.policy.denied_inside();
-    let patterns = || {
-        denied
-            .iter()
-            .filter(|denied| denied.pattern)
-            .filter_map(|denied| covered(&denied.entry.text, Access::Read, terrain))
-    };
-    let places: Vec<InsidePlace> = match claim {
-        Claim::DeniedInside => denied
-            .iter()
-            .filter(|denied| !denied.pattern)
-            .filter_map(|denied| denied_path(Path::new(&denied.entry.text), terrain))
-            .chain(patterns())
-            .collect(),
-        Claim::DeniedPattern => patterns().collect(),
-        Claim::ProtectedNames => terrain
-            .policy
-            .protected_names()
-            .filter_map(|name| covered(&name.text, Access::Write, terrain))
-            .collect(),
-        _ => return vec![Spot::default()],
-    };
-    places
-        .into_iter()
-        .map(|place| Spot {
-            inside: Some(place),
-            host: None,
-        })
-        .collect()
-}
-
-/// A denied path below the allowed directory.
-fn denied_path(path: &Path, terrain: &Terrain<'_>) -> Option<InsidePlace> {
-    let below = path.starts_with(terrain.allowed) && path != terrain.allowed;
-    let place = if names_a_file(path) {
-        InsidePlace::File(path.to_path_buf())
-    } else {
-        InsidePlace::Directory(path.to_path_buf())
-    };
-    (below && forbidden(&place, Access::Read, terrain)).then_some(place)
-}
-
-/// A place below the allowed directory that a pattern covers: its name anywhere, or the one place
-/// that it is tied to. None if no such place can be told from the pattern.
-fn covered(pattern: &str, access: Access, terrain: &Terrain<'_>) -> Option<InsidePlace> {
-    let name = pattern.rsplit_once("**/").map_or(pattern, |(_, name)| name);
-    let anywhere = InsidePlace::Name(concrete(name).trim_start_matches('/').to_owned());
-    let there = PathBuf::from(concrete(&pattern.replace("**/", "")));
-    let tied = there
-        .starts_with(terrain.allowed)
-        .then_some(InsidePlace::File(there));
-    [Some(anywhere), tied]
-        .into_iter()
-        .flatten()
-        .find(|place| forbidden(place, access, terrain))
-}
-
-fn forbidden(place: &InsidePlace, access: Access, terrain: &Terrain<'_>) -> bool {
-    let sample = place.file(&terrain.allowed.join("sample"), "sample", ".txt");
-    !terrain.policy.decide(&sample, access).allowed
-}
-
-/// A text that a pattern covers: stars become a word, of alternatives the first stands.
-fn concrete(pattern: &str) -> String {
-    let mut text = pattern
-        .replace("**", "plan")
-        .replace('*', "plan")
-        .replace('?', "a");
-    while let Some((before, rest)) = text.split_once('{') {
-        let Some((choices, after)) = rest.split_once('}') else {
-            break;
-        };
-        let first = choices.split(',').next().unwrap_or_default();
-        text = format!("{before}{first}{after}");
-    }
-    text
-}
-
-/// Policies do not say whether a denied path is a file; on disk, or by a dot in its name, one can tell.
-fn names_a_file(path: &Path) -> bool {
-    if path.exists() {
-        return path.is_file();
-    }
-    path.file_name()
-        .is_some_and(|name| name.to_string_lossy().contains('.'))
 }

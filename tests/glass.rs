@@ -69,7 +69,8 @@ fn enter() -> Result<ExitCode, String> {
     std::fs::write(&resolv, resolv_conf(&[SYSTEM])).map_err(|error| error.to_string())?;
     let unshare = |program: &Path| {
         let mut command = Command::new("unshare");
-        let script = "mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"";
+        // The usual soft limit is no more than this, and too little for the connections of a test.
+        let script = "ulimit -S -n 512 && mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"";
         command.args(["-rmn", "sh", "-c", script]);
         command.arg(&resolv).arg(program);
         command
@@ -126,6 +127,9 @@ fn inside() -> Vec<Trial> {
         trial("pouring_is_quick", pouring_is_quick),
         trial("scripts_decide_what_is_answered", scripts_decide),
         trial("a_peer_that_waits_is_greeted", greeting),
+        trial("a_port_of_one_address_refuses_at_others", alone),
+        trial("a_unix_socket_is_watched_and_goes", unix),
+        trial("who_is_kept_waiting_is_let_go", let_go),
         trial("bytes_that_are_no_http_are_echoed", echo),
         trial("a_proxy_is_asked_for_its_target", proxy),
         trial("tls_is_spoken_with_the_authority", tls),
@@ -347,6 +351,57 @@ fn greeting(glass: &'static Glass) -> BoxFuture<'static, Fact> {
     })
 }
 
+fn alone(glass: &'static Glass) -> BoxFuture<'static, Fact> {
+    Box::pin(async move {
+        let nonce = glass.nonce();
+        let port = glass.listen_alone([10, 3, 0, 1].into(), &nonce)?;
+        let other = TcpStream::connect(("10.3.0.2", port)).await;
+        assert!(other.is_err(), "nobody listens there");
+        let _stream = TcpStream::connect(("10.3.0.1", port)).await?;
+        let is = |hit: &Hit| hit.kind == Kind::Connection && hit.nonce.as_ref() == Some(&nonce);
+        assert!(glass.hits().wait_for(0, SOON, is).await.is_some());
+        glass.close(port);
+        Ok(())
+    })
+}
+
+fn unix(glass: &'static Glass) -> BoxFuture<'static, Fact> {
+    Box::pin(async move {
+        let place = tempfile::tempdir()?;
+        let path = place.path().join("engine.sock");
+        let nonce = glass.nonce();
+        let socket = glass.listen_unix(&path, &nonce, String::from("who asks"))?;
+        let mut stream = tokio::net::UnixStream::connect(&path).await?;
+        stream.write_all(b"GET /info HTTP/1.1\r\n\r\n").await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        assert!(answer.ends_with("who asks"), "{answer}");
+        let hits = glass.hits().of_nonce(&nonce);
+        assert_eq!(kinds(&hits), [Kind::Connection, Kind::Bytes]);
+        assert!(hits.iter().all(|hit| hit.socket.as_deref() == Some(&*path)));
+        drop(socket);
+        assert!(!path.exists());
+        Ok(())
+    })
+}
+
+fn let_go(glass: &'static Glass) -> BoxFuture<'static, Fact> {
+    Box::pin(async move {
+        let nonce = glass.nonce();
+        glass.script(Spot::all(&nonce), Script::Tarpit);
+        let mut stream = TcpStream::connect("10.1.2.3:80").await?;
+        let request = format!("GET /{nonce} HTTP/1.1\r\nHost: a\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mine = |hit: &Hit| hit.nonce.as_ref() == Some(&nonce);
+        assert!(glass.hits().wait_for(0, SOON, mine).await.is_some());
+        glass.let_go(&nonce);
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(SOON, stream.read_to_end(&mut answer)).await;
+        assert_eq!((read.map(|read| read.ok()), answer.len()), (Ok(Some(0)), 0));
+        Ok(())
+    })
+}
+
 fn echo(glass: &'static Glass) -> BoxFuture<'static, Fact> {
     Box::pin(async move {
         let nonce = glass.nonce();
@@ -369,6 +424,7 @@ fn proxy(glass: &'static Glass) -> BoxFuture<'static, Fact> {
         let token = "through the tunnel";
         glass.script(Spot::all(&nonce), Script::Serve(Page::text(token)));
         for (proxy, url) in [("http", "http"), ("http", "https")] {
+            let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
             let client = reqwest::Client::builder()
                 .proxy(reqwest::Proxy::all(format!("{proxy}://10.9.9.9:8080"))?)
                 .tls_certs_only([reqwest::Certificate::from_pem(
@@ -398,6 +454,8 @@ fn proxy(glass: &'static Glass) -> BoxFuture<'static, Fact> {
 }
 
 fn client(glass: &Glass) -> reqwest::ClientBuilder {
+    // Whoever comes second finds one there.
+    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
     let certificate = reqwest::Certificate::from_pem(glass.authority_pem().as_bytes());
     reqwest::Client::builder()
         .no_proxy()

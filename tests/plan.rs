@@ -143,6 +143,7 @@ fn drawn(plan: &Plan, wanted: impl Fn(Claim) -> bool) -> String {
             Fate::Shared => String::from("shared"),
             Fate::Alone => String::from("alone"),
             Fate::Fresh => String::from("fresh"),
+            Fate::Watched => String::from("watched"),
             Fate::NotApplicable { basis, reason } => format!("{basis:?}: {reason}"),
         };
         writeln!(lines, "{}{place} - {fate}", trial.id).expect("a string takes everything");
@@ -169,6 +170,7 @@ fn check(plan: &Plan) {
                     trial.id
                 );
             }
+            Fate::Watched => assert!(trial.channel.is_none(), "{}", trial.id),
             _ => {
                 let channel = trial
                     .channel
@@ -399,7 +401,12 @@ fn what_the_target_lacks_is_said() {
     let here = Path::new(ALLOWED);
     let without_tools = plan(&probes(), &[], &terrain(&policy, here));
     check(&without_tools);
-    assert_eq!(without_tools.running(), 0);
+    // What is watched needs no tool.
+    let running = without_tools
+        .trials
+        .iter()
+        .filter(|trial| trial.fate == Fate::Watched);
+    assert_eq!(without_tools.running(), running.count());
     let reason = |plan: &Plan, start: &str| {
         let trial = plan
             .trials

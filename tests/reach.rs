@@ -984,6 +984,21 @@ fn the_lock_keeps_the_form() {
     assert_eq!(old.entries[0].channel.net, NetForm::Whole);
 }
 
+/// Without a network nothing that reaches hosts can be tried, and what was not tried is no worse than it was.
+#[test]
+fn a_lock_keeps_what_could_not_be_tried() {
+    let (shape, ..) = fetching().into_iter().next().unwrap();
+    let server = Server::new().tool(shape.name, shape.about, shape.schema, shape.does);
+    let old = Lock::new(&server.discover().channels, &server.tools);
+    assert_eq!(old.entries[0].channel.role, Role::HttpFetch);
+    let mut new = Lock::new(&[], &server.tools);
+    assert_eq!(new.keep_of_network(&old, &server.tools), 1);
+    assert_eq!(new, old);
+    assert_eq!(new.keep_of_network(&old, &server.tools), 0, "it is there");
+    let mut gone = Lock::new(&[], &[]);
+    assert_eq!(gone.keep_of_network(&old, &[]), 0, "its tool is gone");
+}
+
 /// Only an object of that name takes header fields: a text might be anything.
 #[test]
 fn header_fields_have_a_slot_of_their_own() {

@@ -107,7 +107,7 @@ impl Lock {
     /// A lock of channels as they were found, sorted by tool and role.
     #[must_use]
     pub fn new(channels: &[Channel], tools: &[Tool]) -> Lock {
-        let mut entries: Vec<Entry> = channels
+        let entries: Vec<Entry> = channels
             .iter()
             .map(|channel| Entry {
                 channel: channel.clone(),
@@ -118,14 +118,42 @@ impl Lock {
                     .map(definition_hash),
             })
             .collect();
-        entries.sort_by(|a, b| {
+        let mut lock = Lock { entries };
+        lock.sort();
+        lock
+    }
+
+    /// Takes over from an earlier lock what could not be tried now: roles that reach hosts, of tools that are
+    /// still there and were found to do nothing of that role. Returns how many.
+    pub fn keep_of_network(&mut self, old: &Lock, tools: &[Tool]) -> usize {
+        let kept: Vec<Entry> = old
+            .entries
+            .iter()
+            .filter(|entry| entry.channel.role.of_network())
+            .filter(|entry| tools.iter().any(|tool| tool.name == entry.channel.tool))
+            .filter(|entry| {
+                let channel = &entry.channel;
+                let same = |new: &Entry| {
+                    new.channel.tool == channel.tool && new.channel.role == channel.role
+                };
+                !self.entries.iter().any(same)
+            })
+            .cloned()
+            .collect();
+        let count = kept.len();
+        self.entries.extend(kept);
+        self.sort();
+        count
+    }
+
+    fn sort(&mut self) {
+        self.entries.sort_by(|a, b| {
             (&a.channel.tool, a.channel.role, a.channel.name()).cmp(&(
                 &b.channel.tool,
                 b.channel.role,
                 b.channel.name(),
             ))
         });
-        Lock { entries }
     }
 
     /// Reads a lock file.

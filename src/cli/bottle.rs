@@ -22,8 +22,8 @@ use crate::{
     exit::Exit,
     policy::Policy,
     report::write::store,
-    session::{Session, Transcript, end_all},
-    target::{Launcher, nests},
+    session::{Endpoint, Session, Transcript, end_all},
+    target::{FETCHING, Launcher, make_caches, nests},
     testbed::{
         Bed,
         namespace::{
@@ -278,19 +278,32 @@ async fn warm(settings: &Settings) {
         return;
     };
     shout(&format!("     warming {}\n", launcher.note()));
+    make_caches(&std::env::vars_os().collect(), launcher);
     let started = async {
-        let bed = Bed::create().ok()?;
+        let bed = Bed::create().map_err(|error| error.to_string())?;
         let places = placeholders(&bed);
-        let target = endpoint(&settings.target, &places, &bed).ok()?;
-        let options = options(settings, &places).ok()?;
+        let mut target =
+            endpoint(&settings.target, &places, &bed).map_err(|error| error.to_string())?;
+        if let Endpoint::Stdio(launch) = &mut target.endpoint {
+            let set = |name: &&str| Some(((*name).to_owned(), std::env::var(name).ok()?));
+            for (name, value) in FETCHING.iter().filter_map(set) {
+                launch.env.entry(name).or_insert(value);
+            }
+        }
+        let options = options(settings, &places).map_err(|error| error.to_string())?;
         let session = Session::open(&target.endpoint, &options, Transcript::new())
             .await
-            .ok()?;
+            .map_err(|error| error.to_string())?;
         session.close().await;
-        Some(())
+        Ok::<_, String>(())
     };
-    // Told inside.
-    let _started = started.await;
+    // A server that needs the directories of the policy starts inside only, and is fetched all the same.
+    if let Err(why) = started.await {
+        let why = why.split("\nfix:").next().unwrap_or_default();
+        shout(&format!(
+            "     warming outside of the bottle, the server did not start: {why}\n"
+        ));
+    }
 }
 
 #[derive(Default)]

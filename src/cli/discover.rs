@@ -170,6 +170,7 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
     trust(&mut target.endpoint, &glass);
     let display = target.display.clone();
     let stop = AtomicBool::new(false);
+    let mint = Mint::new();
     let order = Order {
         bed: &bed,
         endpoint: target.endpoint,
@@ -192,12 +193,14 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
         emit,
         transcript: Transcript::new(),
         glass: glass.as_ref().map_err(Clone::clone),
+        mint: &mint,
+        decoys: Vec::new(),
+        launcher: false,
     };
-    let mint = Mint::new();
     let mut interrupts = Interrupts::listen()
         .map_err(|error| Failure::Fault(format!("interrupts cannot be heard: {error}")))?;
     let found = tokio::select! {
-        found = Found::find(&order, &mint) => found.map_err(|error| Failure::Input(error.to_string()))?,
+        found = Found::find(&order) => found.map_err(|error| Failure::Input(error.to_string()))?,
         _ = interrupts.next() => {
             end_all();
             return Err(Failure::Interrupted {
@@ -215,7 +218,16 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
         notes.push(String::from("something was left behind in the testbed"));
     }
     let lock = match &settings.lock {
-        Some(path) => update(path, old, &discovery, &tools)?,
+        Some(path) => {
+            let (lock, kept) = update(path, old, &discovery, &tools, glass.is_ok())?;
+            if kept > 0 {
+                notes.push(format!(
+                    "{kept} ways to reach hosts stay in the lock as they were: they can only be tried in the \
+                     namespace testbed"
+                ));
+            }
+            lock
+        }
         None => None,
     };
     Ok(Outcome {
@@ -229,27 +241,35 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
     })
 }
 
-/// Writes the lock, unless that would change nothing, or nothing was found.
+/// Writes the lock, unless that would change nothing, or nothing was found. Also returns how many entries it
+/// keeps that could not be tried.
 fn update(
     path: &Path,
     old: Option<Lock>,
     discovery: &Discovery,
     tools: &[Tool],
-) -> Result<Option<Locked>, Failure> {
+    network: bool,
+) -> Result<(Option<Locked>, usize), Failure> {
     if discovery.channels.is_empty() {
-        return Ok(None);
+        return Ok((None, 0));
     }
-    let new = Lock::new(&discovery.channels, tools);
+    let mut new = Lock::new(&discovery.channels, tools);
+    // What was not tried is no worse than it was.
+    let kept = match &old {
+        Some(old) if !network => new.keep_of_network(old, tools),
+        _ => 0,
+    };
     let changes = old.as_ref().map_or_else(Vec::new, |old| old.changes(&new));
     let written = old.is_none() || !changes.is_empty();
     if written {
         lock::write(path, &new)?;
     }
     let here = std::env::current_dir().unwrap_or_default();
-    Ok(Some(Locked {
+    let locked = Locked {
         path: path.strip_prefix(here).unwrap_or(path).to_owned(),
         existed: old.is_some(),
         written,
         changes,
-    }))
+    };
+    Ok((Some(locked), kept))
 }

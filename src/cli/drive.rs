@@ -86,6 +86,8 @@ pub(super) async fn drive(
         heard.hear(&event, &counts);
         emit(event);
     };
+    // What a launcher fetches when it starts cannot be fetched in the bottle.
+    let fetched = order.launcher && order.glass.is_ok();
     let startup = order.options.limits.startup;
     let mut running = Box::pin(run::run(Order {
         emit: &listen,
@@ -95,7 +97,7 @@ pub(super) async fn drive(
     let mut told = false;
     loop {
         tokio::select! {
-            ran = &mut running => return ran.map_err(|error| explain(&error)),
+            ran = &mut running => return ran.map_err(|error| explain(&error, fetched)),
             _ = interrupts.next() => {
                 if !heard.planned.get() || stop.swap(true, Ordering::Relaxed) {
                     // Dropped, sessions end their processes; this catches what they let go of.
@@ -121,8 +123,18 @@ pub(super) async fn drive(
     }
 }
 
-fn explain(error: &RunError) -> Failure {
+fn explain(error: &RunError, fetched: bool) -> Failure {
     Failure::Input(match error {
+        RunError::Open(error) if fetched => {
+            let told = error.to_string();
+            let what = told.split("\nfix:").next().unwrap_or_default();
+            format!(
+                "{what}\nthe command is a package launcher, and in the bottle there is no registry: only what \
+                 it had fetched outside before can start\n\
+                 fix: install the server first (npm install, uv tool install, pipx install) and give its own \
+                 command; or leave the bottle with --testbed host, where hosts are not tested"
+            )
+        }
         RunError::List(error) => format!(
             "{error}\nfix: a server without tools to call cannot be probed; if it only answers \
              slowly, raise --timeout"

@@ -70,11 +70,15 @@ fn explain(probe: &Probe) -> String {
 
 fn applies(probe: &Probe) -> String {
     let roles: Vec<String> = probe.roles.iter().map(ToString::to_string).collect();
-    let mut text = format!(
-        "{} and a tool has one of the roles {}.",
-        claim(probe.claim),
-        roles.join(", ")
-    );
+    let mut text = if probe.watches() {
+        format!("{} whatever its tools do.", claim(probe.claim))
+    } else {
+        format!(
+            "{} and a tool has one of the roles {}.",
+            claim(probe.claim),
+            roles.join(", ")
+        )
+    };
     if !probe.platforms.is_empty() {
         let names: Vec<String> = probe.platforms.iter().map(ToString::to_string).collect();
         let _ = write!(text, " Platforms: {}.", names.join(", "));

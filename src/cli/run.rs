@@ -16,7 +16,7 @@ use super::{
     interrupt::Interrupts,
     layers::{self, Carried},
     lock,
-    order::{endpoint, given, maps, options, placeholders, setup},
+    order::{endpoint, given, launcher_of, maps, options, placeholders, setup},
     print::{complain, problem, shout},
     progress::{Detail, Progress},
     promise::{exists, policy_path},
@@ -25,6 +25,7 @@ use super::{
     shield::REPORT_IT,
 };
 use crate::{
+    canary::Mint,
     config::{Settings, Verbosity},
     diag::{Diagnostic, Look},
     exit::Exit,
@@ -145,6 +146,7 @@ pub(super) async fn report(
     // A run that is to end before its first trial is its plan.
     let stop = AtomicBool::new(settings.rehearsal);
     let started = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+    let mint = Mint::new();
     let order = Order {
         bed: &bed,
         endpoint: target.endpoint.clone(),
@@ -167,6 +169,9 @@ pub(super) async fn report(
         emit,
         transcript: Transcript::new(),
         glass: glass.as_ref().map_err(Clone::clone),
+        mint: Bottle::around().map_or(&mint, Bottle::mint),
+        decoys: Bottle::around().map_or_else(Vec::new, |bottle| bottle.decoys().to_vec()),
+        launcher: launcher_of(&settings.target).is_some(),
     };
     let mut ran = drive(order, &stop, interrupts, settings.thresholds.severity).await?;
     let mut notes = target.notes;

@@ -201,8 +201,11 @@ pub async fn cells(program: &Path, only: &[String]) -> Vec<Cell> {
         if !unchecked.is_empty() {
             benches.push(bench(silent, None, Some(silent), unchecked));
         }
-        for dummy in DUMMIES {
-            benches.push(bench(dummy, None, Some(*dummy), of.clone()));
+        // Who does nothing contacts nobody: that is held, and rightly so.
+        let silent = |probe: &&Probe| probe.technique.as_deref() == Some("watch.unasked");
+        let asking: Vec<&Probe> = of.iter().copied().filter(|probe| !silent(probe)).collect();
+        for dummy in DUMMIES.iter().filter(|_| !asking.is_empty()) {
+            benches.push(bench(dummy, None, Some(*dummy), asking.clone()));
         }
     }
     let glass = &pour().await;

@@ -93,6 +93,15 @@ impl Check<'_> {
                 self.report("probe.role", &format!("roles.{index}"), message, help);
             }
         }
+        if self.probe.roles.is_empty() != self.probe.watches() {
+            let message = if self.probe.watches() {
+                "a probe that makes no call has no roles"
+            } else {
+                "no role is named"
+            };
+            let help = "name the roles it is tried on, or write `technique = \"watch.unasked\"` or its kin";
+            self.report("probe.role", "id", message, help);
+        }
         // Missing lists are serde's to tell, empty ones were refused with the positions.
         if let Some(technique) = &self.probe.technique {
             self.technique(technique, "technique");

@@ -13,7 +13,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::probe::{AllowedArgument, Launch, PartRead, Plant, Role, Slot, Text, Variant};
+use crate::probe::{AllowedArgument, Launch, PartRead, Plant, Role, Slot, Text, Variant, is_watch};
 
 /// One probe: one declared question about one boundary.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -32,7 +32,9 @@ pub struct Probe {
     pub priority: Priority,
     /// How bad a breach is.
     pub severity: Severity,
-    /// The roles through which the question can be asked; each proven channel of any of them is tried.
+    /// The roles through which the question can be asked; each proven channel of any of them is tried. Left out
+    /// where the technique makes no call (`watch.*`).
+    #[serde(default)]
     #[schemars(length(min = 1))]
     pub roles: Vec<Role>,
     /// The policy claim that makes the attack forbidden.
@@ -93,6 +95,12 @@ impl Probe {
         } else {
             &variant.platforms
         }
+    }
+
+    /// Whether the probe makes no call of its own.
+    #[must_use]
+    pub fn watches(&self) -> bool {
+        self.technique.as_deref().is_some_and(is_watch)
     }
 
     /// All plants of a variant, in the order in which they are created.

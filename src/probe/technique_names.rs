@@ -41,6 +41,16 @@ pub const TECHNIQUES: &[(&str, &str)] = &[
          evidence of kind `limit`",
     ),
     (
+        "watch.unasked",
+        "makes no call: whatever leaves the target from its start on, until some time after it has \
+         listed its tools, nobody asked for",
+    ),
+    (
+        "watch.secrets",
+        "makes no call: looks through all that the target says in the whole run for the tokens of \
+         decoys, which stand where secrets of a user and of a machine are",
+    ),
+    (
         "fifo.idle",
         "leaves the named pipe `secret` without a writer while the call lasts, and opens it once \
          afterwards, so that nobody waits for ever",
@@ -51,6 +61,13 @@ pub const TECHNIQUES: &[(&str, &str)] = &[
 #[must_use]
 pub fn is_technique(name: &str) -> bool {
     TECHNIQUES.iter().any(|(known, _)| *known == name)
+}
+
+/// Whether a technique makes no call, and watches those of others or the silence before them. Its trials
+/// need no channel.
+#[must_use]
+pub fn is_watch(name: &str) -> bool {
+    name.starts_with("watch.")
 }
 
 /// The plants that a technique works on, by name.

@@ -49,6 +49,7 @@ flaws! {
     FdAllowed "fs.fd-allowed" "read_file lets /dev/fd/N and /proc/self/fd/N through"
     GlobExpand "fs.glob-expand" "read_file expands globs and braces after the check"
     BatchFirst "fs.batch-first" "read_files checks only the first path of a batch"
+    SecretsTold "fs.secrets-told" "refusals of read_file show what the server knows of its user: HOME/.netrc"
     InfoUnchecked "fs.info-unchecked" "file_info checks nothing, and shows the first two lines"
     SearchFollows "fs.search-follows" "search_files follows directory links"
     ListUnchecked "fs.list-unchecked" "list_directory checks nothing"

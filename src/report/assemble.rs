@@ -90,7 +90,7 @@ pub fn assemble(ran: &Ran, around: Surroundings<'_>) -> Result<Report, AccountEr
     let mut by_probe: BTreeMap<String, Vec<TrialReport>> = BTreeMap::new();
     for outcome in &ran.outcomes {
         let mut trial = trial(outcome);
-        if outcome.trial.channel.is_some() {
+        if outcome.trial.channel.is_some() || outcome.trial.fate == Fate::Watched {
             trial.repro = repro(
                 &target,
                 &testbed,
@@ -191,15 +191,17 @@ fn trial(outcome: &Outcome) -> TrialReport {
     };
     TrialReport {
         id: trial.id.clone(),
-        tool: trial
-            .channel
-            .as_ref()
-            .map(|channel| channel.tool.clone())
-            .unwrap_or_default(),
+        tool: match (&trial.channel, &trial.fate) {
+            (Some(channel), _) => channel.tool.clone(),
+            (None, Fate::Watched) => String::from("(server)"),
+            (None, _) => String::new(),
+        },
         role: trial.channel.as_ref().map(|channel| channel.role),
-        variant: trial.channel.as_ref().map_or_else(String::new, |_| {
+        variant: if trial.channel.is_some() || trial.fate == Fate::Watched {
             trial.probe.variants[trial.variant].name.clone()
-        }),
+        } else {
+            String::new()
+        },
         verdict,
         basis,
         strength,

@@ -13,6 +13,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
+use super::Order;
 use crate::{
     session::{Caller as _, Ending, Endpoint, OpenError, Options, Session, Transcript},
     testbed::{Bed, View},
@@ -51,48 +52,45 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    /// Opens a session and makes the set-up calls.
-    pub(super) async fn open(
-        endpoint: Endpoint,
-        options: Options,
-        setup: Vec<Setup>,
-        deadline: Duration,
-        transcript: Transcript,
-        bed: &Bed,
-        view: View,
-        server_at: usize,
-    ) -> Result<Self, OpenError> {
-        let mut options = options;
-        let mut session = Session::open(&endpoint, &options, transcript.clone()).await?;
+    /// Opens a session. The set-up calls are made by [`prepare`](Self::prepare).
+    pub(super) async fn open(order: &Order<'_>) -> Result<Self, OpenError> {
+        let (endpoint, transcript) = (&order.endpoint, &order.transcript);
+        let view = View::new(order.maps.clone());
+        let mut options = order.options.clone();
+        let mut session = Session::open(endpoint, &options, transcript.clone()).await?;
         view.attach(session.serving());
         // Which roots are to be told is known only now.
         let roots = options.roots.as_ref().map(|roots| {
-            let told = |root: &PathBuf| PathBuf::from(told(bed, &view, &root.to_string_lossy()));
+            let told =
+                |root: &PathBuf| PathBuf::from(told(order.bed, &view, &root.to_string_lossy()));
             roots.iter().map(told).collect::<Vec<_>>()
         });
         if roots != options.roots {
             options.roots = roots;
             session.close().await;
-            session = Session::open(&endpoint, &options, transcript.clone()).await?;
+            session = Session::open(endpoint, &options, transcript.clone()).await?;
             view.attach(session.serving());
         }
-        let mut setup = setup;
+        let mut setup = order.setup.clone();
         for call in &mut setup {
-            call.arguments = told_arguments(bed, &view, &call.arguments);
+            call.arguments = told_arguments(order.bed, &view, &call.arguments);
         }
-        let conversation = Self {
-            endpoint,
+        Ok(Self {
+            endpoint: endpoint.clone(),
             options,
             setup,
-            deadline,
-            transcript,
+            deadline: order.deadline,
+            transcript: transcript.clone(),
             view,
-            server_at,
+            server_at: order.server_at.unwrap_or_default(),
             current: RwLock::new(session),
             restarts: AtomicUsize::new(0),
-        };
-        conversation.set_up(&conversation.session()).await;
-        Ok(conversation)
+        })
+    }
+
+    /// Makes the set-up calls.
+    pub(super) async fn prepare(&self) {
+        self.set_up(&self.session()).await;
     }
 
     /// The session as it is now.

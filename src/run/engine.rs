@@ -404,6 +404,20 @@ impl<'r> Engine<'r> {
     }
 }
 
+impl Running {
+    /// A trial that made no call.
+    pub(super) fn watched(index: usize, facts: Facts, object: Option<String>) -> Self {
+        Self {
+            index,
+            facts,
+            kept: Vec::new(),
+            asked: None,
+            answered: None,
+            object,
+        }
+    }
+}
+
 /// Takes back what rests on the witness of the network, which was found blind.
 pub(super) fn distrust(plan: &Plan, running: &mut [Running], why: &str) {
     let of_network = |one: &&mut Running| plan.trials[one.index].probe.claim.of_network();
@@ -456,9 +470,8 @@ fn judged(stage: &Stage<'_>, deadline: Duration, trial: Trial, mut one: Running)
         let ask = ask(&trial, &channel, deadline);
         for played in &one.kept {
             for seen in stage.late(&ask, played) {
-                // What was told of it during the call says more.
-                let known = |known: &Observation| known.fact.starts_with(&seen.fact);
-                if !last.proofs.iter().any(known) {
+                let is_told = |known: &Observation| known.fact.starts_with(&seen.fact);
+                if !last.proofs.iter().any(is_told) {
                     last.proofs.push(seen);
                 }
             }
@@ -487,7 +500,7 @@ fn of(controls: &HashMap<String, Control>, channel: &Channel) -> Control {
 }
 
 /// The news of a trial that has its verdict.
-fn done(trial: &Trial, ruling: &Ruling) -> Event {
+pub(super) fn done(trial: &Trial, ruling: &Ruling) -> Event {
     Event::TrialDone {
         id: trial.id.clone(),
         verdict: ruling.verdict(),

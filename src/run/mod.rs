@@ -15,8 +15,10 @@ mod observe;
 mod send;
 mod sightings;
 mod stage;
+mod start;
 mod values;
 mod wall;
+mod watch;
 
 use std::{
     path::PathBuf,
@@ -40,8 +42,8 @@ use crate::{
         Ending, Endpoint, ListError, Noise, OpenError, Options, ServerInfo, Tool, Transcript,
     },
     testbed::{
-        Bed, BedError, Rule, Seen, View,
-        net::{Glass, Sight},
+        Bed, BedError, Decoy, Rule, Seen, View,
+        net::{Glass, Hit, Sight},
     },
     witness::FileWitness,
 };
@@ -97,6 +99,12 @@ pub struct Order<'r> {
     pub transcript: Transcript,
     /// The network of the run's own, or why there is none.
     pub glass: Result<&'r Glass, String>,
+    /// Makes the words that are planted.
+    pub mint: &'r Mint,
+    /// Decoys that stand already, with words of that mint.
+    pub decoys: Vec<Decoy>,
+    /// Whether a package launcher starts the target, and what leaves may be the launcher's.
+    pub launcher: bool,
 }
 
 /// The plan that a part belongs to.
@@ -165,6 +173,8 @@ pub struct Found {
     pub discovery: Discovery,
     /// What differs from the lock.
     pub notes: Vec<String>,
+    /// What left the target before anything was asked of it, if that was waited for.
+    unasked: Vec<Hit>,
 }
 
 impl Found {
@@ -172,22 +182,15 @@ impl Found {
     ///
     /// # Errors
     /// When the target does not start, is no MCP server, or lists no tools.
-    pub async fn find(order: &Order<'_>, mint: &Mint) -> Result<Self, RunError> {
+    pub async fn find(order: &Order<'_>) -> Result<Self, RunError> {
+        let silence = watch::Silence::begin(order);
         (order.emit)(Event::Launching {
             target: order.display.clone(),
         });
-        let conversation = Conversation::open(
-            order.endpoint.clone(),
-            order.options.clone(),
-            order.setup.clone(),
-            order.deadline,
-            order.transcript.clone(),
-            order.bed,
-            View::new(order.maps.clone()),
-            order.server_at.unwrap_or_default(),
-        )
-        .await?;
+        let (conversation, taken) = start::start(order).await?;
         let session = conversation.session();
+        let unasked = silence.end(order, &session).await;
+        conversation.prepare().await;
         let tools = session
             .tools(order.deadline.max(order.options.limits.startup))
             .await?;
@@ -206,7 +209,7 @@ impl Found {
         let ground = Ground {
             root: &order.bed.allowed,
             told: &told,
-            mint: &|| mint.token().to_string(),
+            mint: &|| order.mint.token().to_string(),
             deadline: order.deadline,
             jobs: order.jobs,
             allow_destructive: order.allow_destructive,
@@ -218,13 +221,13 @@ impl Found {
         for channel in &mut given {
             channel.fixed = told_arguments(order.bed, view, &channel.fixed);
         }
-        let mut notes = Vec::new();
+        let mut notes: Vec<String> = taken.into_iter().collect();
         if let Some(lock) = &order.lock {
             given.extend(lock.given(&given, &tools));
-            notes = lock.notes(&tools);
-            for note in &notes {
-                (order.emit)(Event::Note(note.clone()));
-            }
+            notes.extend(lock.notes(&tools));
+        }
+        for note in &notes {
+            (order.emit)(Event::Note(note.clone()));
         }
         let discovery = discover(&session, &tools, &given, &ground).await;
         let proven = discovery
@@ -241,6 +244,7 @@ impl Found {
             tools,
             discovery,
             notes,
+            unasked,
         })
     }
 
@@ -263,15 +267,17 @@ impl Found {
 /// When the target does not start, is no MCP server, or lists no tools.
 pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     let began = Instant::now();
-    let mint = Mint::new();
-    let sightings = Sightings::of(&order.transcript, Detector::new(&mint));
+    let mint = order.mint;
+    let sightings = Sightings::of(&order.transcript, Detector::new(mint));
+    let decoys = watch::decoys(&order, &sightings);
     let files = FileWitness::start(order.bed.base());
     let Found {
         conversation,
         tools,
         discovery,
-        notes,
-    } = Found::find(&order, &mint).await?;
+        mut notes,
+        unasked,
+    } = Found::find(&order).await?;
     let channels: Vec<Arc<Channel>> = discovery.channels.iter().cloned().map(Arc::new).collect();
     let hosts = order.policy.network().hosts();
     let wire = wire(&order, &hosts);
@@ -306,7 +312,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     let stage = Stage {
         bed: order.bed,
         policy: order.policy,
-        mint: &mint,
+        mint,
         sightings: &sightings,
         files: &files,
         began,
@@ -349,6 +355,19 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     );
     drop(session);
     let ending = conversation.close().await;
+    let watched = watch::Watched {
+        stage: &stage,
+        decoys: &decoys,
+        unasked: &unasked,
+        sight: network.as_ref(),
+        launcher: order.launcher,
+        proven: channels
+            .iter()
+            .filter(|channel| channel.proof.proven())
+            .count(),
+    };
+    watched.settle(&plan, &mut running, order.emit);
+    notes.extend(watched.strangers(&order.transcript));
     // Effects and tokens that came with the end of the target still count.
     let outcomes = engine::finish(&stage, order.deadline, plan, running);
     files.prove_awake(order.bed.base());

@@ -98,11 +98,58 @@ pub fn environment(
     made
 }
 
+/// Variables that say how to reach a registry, and where it is. A launcher gets them to fetch a server with, which
+/// is not the start that is tested: they may hold tokens.
+pub const FETCHING: [&str; 22] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+    "npm_config_registry",
+    "NPM_CONFIG_REGISTRY",
+    "UV_INDEX_URL",
+    "UV_DEFAULT_INDEX",
+    "UV_NATIVE_TLS",
+    "UV_SYSTEM_CERTS",
+    "PIP_INDEX_URL",
+    "PIP_CERT",
+    "DENO_CERT",
+];
+
+/// Makes the directories where a launcher keeps what it fetches, as it would itself at its first start: else each
+/// run would have one of its own, and nothing that was fetched before it. What cannot be made is left out.
+pub fn make_caches(own: &BTreeMap<OsString, OsString>, launcher: Launcher) {
+    for (_, directory) in places(own, launcher) {
+        let _unwritable = std::fs::create_dir_all(directory);
+    }
+}
+
 /// Where a launcher keeps what it has fetched. With a scrubbed `HOME` it would find none of it and
 /// fetch everything again, or fail without a network: each is therefore named by its own
 /// variable, at the place the user has set, or at the usual one below the real home if that
 /// exists. Configuration files (`.npmrc`, `pip.conf`) hold tokens and are not named.
 fn caches(own: &BTreeMap<OsString, OsString>, launcher: Launcher) -> Vec<(&'static str, PathBuf)> {
+    let set = |name: &str| {
+        own.get(std::ffi::OsStr::new(name))
+            .is_some_and(|value| !value.is_empty())
+    };
+    places(own, launcher)
+        .into_iter()
+        .filter(|(name, directory)| set(name) || directory.is_dir())
+        .collect()
+}
+
+/// The variable of each cache of a launcher, with the place that the user has set, or the usual one.
+fn places(own: &BTreeMap<OsString, OsString>, launcher: Launcher) -> Vec<(&'static str, PathBuf)> {
     let var = |name: &str| {
         own.get(std::ffi::OsStr::new(name))
             .filter(|value| !value.is_empty())
@@ -142,7 +189,7 @@ fn caches(own: &BTreeMap<OsString, OsString>, launcher: Launcher) -> Vec<(&'stat
     wanted
         .into_iter()
         .filter_map(|(name, usual)| {
-            let directory = var(name).or_else(|| usual.filter(|usual| usual.is_dir()))?;
+            let directory = var(name).or(usual)?;
             Some((name, directory))
         })
         .collect()

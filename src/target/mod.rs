@@ -10,5 +10,5 @@ mod wrapper;
 
 pub use client::{ClientConfig, ClientServer, Scalar};
 pub use command::{Launcher, OFFLINE, Resolved, launcher, resolve};
-pub use environment::{Base, Environment, environment};
+pub use environment::{Base, Environment, FETCHING, environment, make_caches};
 pub use wrapper::{nests, wrapper};

@@ -4,6 +4,7 @@
 //! calls or verdicts.
 
 mod address;
+mod bait;
 mod bed;
 pub mod document;
 mod geometry;
@@ -16,6 +17,7 @@ mod spelling;
 mod tell;
 mod view;
 
+pub use bait::{Decoy, lay_decoys};
 pub use bed::*;
 pub use geometry::*;
 pub use scene::*;

@@ -54,6 +54,7 @@ pub(crate) const FLAWS: &[&str] = &[
     "fs.repo-unchecked",
     "fs.save-unchecked",
     "fs.search-follows",
+    "fs.secrets-told",
     "fs.size-decompressed",
     "fs.size-range",
     "fs.size-stat",

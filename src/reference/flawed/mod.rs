@@ -97,6 +97,15 @@ pub(super) fn open(world: &World, requested: &str) -> Result<File, Refusal> {
     Ok(open_path(&joined(world, requested))?)
 }
 
+/// [`Flaw::SecretsTold`]: a refusal, and what may help to understand it.
+pub(super) fn talkative(world: &World, refusal: Refusal) -> Refusal {
+    let home = std::env::var_os("HOME").filter(|_| world.has(Flaw::SecretsTold));
+    match home.and_then(|home| std::fs::read_to_string(Path::new(&home).join(".netrc")).ok()) {
+        Some(known) => Refusal::invalid(format!("{refusal} (user: {known})")),
+        None => refusal,
+    }
+}
+
 /// Reads a request by path, unchecked.
 pub(super) fn read(world: &World, requested: &str) -> Result<Vec<u8>, Refusal> {
     read_path(world, &joined(world, requested))

@@ -59,10 +59,11 @@ pub(super) fn read_file(world: &World, arguments: JsonObject) -> Result<String, 
         true => Some(flawed::open(world, &arguments.path)),
         false => flawed::open_for_read_file(world, &arguments.path),
     };
-    let content = match flawed {
-        Some(file) => world.slurp(file?, arguments.extent())?,
-        None => world.read_place(&world.guard.existing(&arguments.path)?, arguments.extent())?,
+    let content = || match flawed {
+        Some(file) => world.slurp(file?, arguments.extent()),
+        None => world.read_place(&world.guard.existing(&arguments.path)?, arguments.extent()),
     };
+    let content = content().map_err(|refusal| flawed::talkative(world, refusal))?;
     Ok(arguments.cut(&content))
 }
 

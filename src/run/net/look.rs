@@ -295,7 +295,12 @@ impl Stage<'_> {
             .collect()
     }
 
-    pub(super) fn observed(&self, hit: &Hit, kind: EvidenceKind, fact: String) -> Observation {
+    pub(in crate::run) fn observed(
+        &self,
+        hit: &Hit,
+        kind: EvidenceKind,
+        fact: String,
+    ) -> Observation {
         Observation {
             witness: String::from(match hit.kind {
                 Kind::Query => "resolver",
@@ -318,7 +323,7 @@ fn same_host(meant: IpAddr, met: IpAddr) -> bool {
 }
 
 /// Whether the hit is contact with a host, and not the business of a resolver.
-fn is_contact(hit: &Hit) -> bool {
+pub(in crate::run) fn is_contact(hit: &Hit) -> bool {
     match hit.kind {
         Kind::Connection | Kind::TlsHello | Kind::Request | Kind::Bytes | Kind::Echo => true,
         Kind::Syn | Kind::Datagram => hit.local.port() != DNS,
@@ -351,7 +356,7 @@ fn proxied(hit: &Hit) -> Option<IpAddr> {
 }
 
 /// The hit in words.
-pub(super) fn told(hit: &Hit) -> String {
+pub(in crate::run) fn told(hit: &Hit) -> String {
     let to = hit.local;
     if let Some(socket) = &hit.socket {
         return format!(

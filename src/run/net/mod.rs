@@ -15,6 +15,7 @@ use call::Sent;
 use serde_json::{Map, Value};
 
 pub(super) use ground::Grounds;
+pub(super) use look::{is_contact, told};
 pub(super) use props::Props;
 
 use super::{

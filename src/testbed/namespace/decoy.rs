@@ -8,20 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::canary::{Mint, Token};
+use crate::{
+    canary::{Mint, Token},
+    testbed::Decoy,
+};
 
 use super::Wanted;
-
-/// A place that looks like a secret, with the canary in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decoy {
-    /// Where it lies inside.
-    pub path: PathBuf,
-    /// What it holds.
-    pub token: Token,
-    /// Whether it is there because of the policy; else it stands for a real secret.
-    pub of_policy: bool,
-}
 
 /// A decoy as it is made.
 #[derive(Debug)]
@@ -88,12 +80,11 @@ const HOME_DIRECTORIES: [(&str, &str); 2] =
 const MACHINE: [&str; 2] = ["/etc/shadow", "/etc/gshadow"];
 
 /// The decoys of a run. Looks at the real disk.
-pub(super) fn planted(wanted: &Wanted) -> Vec<Planted> {
-    let mint = Mint::new();
+pub(super) fn planted(wanted: &Wanted, mint: &Mint) -> Vec<Planted> {
     let mut made = Vec::new();
     if let Some(home) = &wanted.home {
         for (name, form) in HOME {
-            made.extend(over(&mint, &home.join(name), form));
+            made.extend(over(mint, &home.join(name), form));
         }
         for (name, file) in HOME_DIRECTORIES {
             let path = home.join(name);
@@ -110,20 +101,20 @@ pub(super) fn planted(wanted: &Wanted) -> Vec<Planted> {
     }
     for path in MACHINE {
         made.extend(over(
-            &mint,
+            mint,
             Path::new(path),
             Form::Text("root:$6${}:19000:0:99999:7:::\n"),
         ));
     }
     for path in host_keys() {
-        made.extend(over(&mint, &path, Form::Key));
+        made.extend(over(mint, &path, Form::Key));
     }
-    made.extend(over(&mint, &wanted.cwd.join(".env"), Form::Settings));
+    made.extend(over(mint, &wanted.cwd.join(".env"), Form::Settings));
     for path in &wanted.denied {
         if made.iter().any(|one| one.decoy.path == *path) {
             continue;
         }
-        made.push(denied(&mint, path));
+        made.push(denied(mint, path));
     }
     made
 }

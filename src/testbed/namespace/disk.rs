@@ -24,12 +24,13 @@ use rustix::{
 };
 
 use super::{
-    Decoy, Refusal, Step, Wanted,
+    Refusal, Step, Wanted,
     decoy::{self, Planted},
     gate::follow_parent,
     mounts::{bind_read_only, memory, mounted, overlay},
     special,
 };
+use crate::{canary::Mint, testbed::Decoy};
 
 /// Bytes that everybody in the bottle can write together, besides the testbed.
 const ROOM: &str = "mode=755,size=1g";
@@ -81,11 +82,14 @@ impl Disk {
 }
 
 /// Builds it and makes it the root of this process.
-pub(super) fn build(wanted: &Wanted) -> Result<(Disk, Vec<Decoy>, Vec<String>), Refusal> {
+pub(super) fn build(
+    wanted: &Wanted,
+    mint: &Mint,
+) -> Result<(Disk, Vec<Decoy>, Vec<String>), Refusal> {
     let root = |error: io::Error| Refusal::new(Step::Root, error);
     follow_parent().map_err(root)?;
     let wanted = wanted.settled();
-    let planted = decoy::planted(&wanted);
+    let planted = decoy::planted(&wanted, mint);
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).map_err(|error| root(error.into()))?;
     let points = mounted(Path::new("/proc/self/mountinfo")).map_err(root)?;

@@ -32,7 +32,6 @@ use serde::{Deserialize, Serialize};
 
 pub use caps::raised;
 pub use changes::{Change, ChangeKind};
-pub use decoy::Decoy;
 pub use disk::Disk;
 pub use gate::gate;
 pub use guard::guard;
@@ -41,6 +40,8 @@ pub use outer::{Word, launch, serve};
 pub use plan::Wanted;
 pub use tried::Tried;
 use wire::{Message, Wire};
+
+use crate::{canary::Mint, testbed::Decoy};
 
 /// Tells a process of ours which one it is.
 pub const MARK: &str = "WATERTIGHT_BOTTLE";
@@ -147,6 +148,8 @@ pub struct Bottle {
     outer_net: u64,
     /// What was planted for the policy's paths and over real secrets.
     decoys: Vec<Decoy>,
+    /// Made their tokens, and makes those of the runs here.
+    mint: Mint,
     /// What could not be had as it should be, as sentences for a report.
     notes: Vec<String>,
 }
@@ -166,7 +169,8 @@ impl Bottle {
     /// # Errors
     /// When the machine refuses. The process is of no further use then.
     pub fn build(wire: Wire, outer_net: u64, wanted: &Wanted) -> Result<&'static Self, Refusal> {
-        let built = Self::try_build(&wire, outer_net, wanted);
+        let mint = Mint::new();
+        let built = Self::try_build(&wire, outer_net, wanted, &mint);
         let (disk, decoys, notes) = match built {
             Ok(built) => built,
             Err(refusal) => {
@@ -182,6 +186,7 @@ impl Bottle {
             disk,
             outer_net,
             decoys,
+            mint,
             notes,
         };
         Ok(BOTTLE.get_or_init(|| bottle))
@@ -191,11 +196,12 @@ impl Bottle {
         wire: &Wire,
         outer_net: u64,
         wanted: &Wanted,
+        mint: &Mint,
     ) -> Result<(Disk, Vec<Decoy>, Vec<String>), Refusal> {
         let capabilities = |error| Refusal::new(Step::Capabilities, error);
         // Without a controlling terminal nothing can be typed into it on behalf of the user.
         let _leader_already = rustix::process::setsid();
-        let (disk, decoys, notes) = disk::build(wanted)?;
+        let (disk, decoys, notes) = disk::build(wanted, mint)?;
         wire.leave_stdin()
             .map_err(|error| Refusal::new(Step::Root, error))?;
         caps::give_away(wanted.nests).map_err(capabilities)?;
@@ -236,6 +242,12 @@ impl Bottle {
     #[must_use]
     pub fn decoys(&self) -> &[Decoy] {
         &self.decoys
+    }
+
+    /// Makes tokens that are told apart from those of the decoys.
+    #[must_use]
+    pub fn mint(&self) -> &Mint {
+        &self.mint
     }
 
     /// What could not be had as it should be, as sentences for a report.

@@ -144,6 +144,7 @@ impl Glass {
     /// The namespace has other interfaces than `lo`; the kernel refuses a route; a port is taken; or a connection to
     /// an address that nobody has did not arrive here.
     pub async fn pour(spec: GlassSpec) -> Result<Self, GlassError> {
+        sink::make_room();
         let wires = wires::lay()?;
         let reach = Reach::Everywhere {
             ipv6: wires.no_ipv6.is_none(),
@@ -300,6 +301,32 @@ impl Glass {
             listener.abort();
         }
         self.shared.hits.release(port);
+    }
+
+    /// Gives the ports free at which development servers listen, and the target may: all of them above 1023.
+    /// Returns them; first packets to them are still seen.
+    pub fn yield_ports(&self) -> Vec<u16> {
+        let mut listeners = locked(&self.listeners);
+        let mut free: Vec<u16> = PORTS
+            .into_iter()
+            .filter(|port| *port > 1023 && listeners.contains_key(port))
+            .collect();
+        free.sort_unstable();
+        for port in &free {
+            if let Some(listener) = listeners.remove(port) {
+                listener.abort();
+            }
+        }
+        free
+    }
+
+    /// Listens again at ports that were given free, as far as nobody took them. Returns those that are taken.
+    pub fn retake_ports(&self, ports: &[u16]) -> Vec<u16> {
+        ports
+            .iter()
+            .copied()
+            .filter(|port| self.listen(*port).is_err())
+            .collect()
     }
 
     /// Greets whoever waits at this port: raw protocols whose server speaks first.

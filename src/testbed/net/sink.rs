@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::{net::TcpListener, task::JoinSet};
 
@@ -23,6 +24,8 @@ pub(super) const PORTS: [u16; 22] = [
 pub(super) const UDP_PORTS: [u16; 5] = [7, 69, 123, 161, 514];
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 4096;
+/// Descriptors that are worth having.
+const ROOM: u64 = 1 << 16;
 /// The pause after a connection could not be accepted, for want of descriptors.
 const BREATH: Duration = Duration::from_millis(20);
 
@@ -45,6 +48,23 @@ impl Reach {
             Reach::Everywhere { ipv6: false } => (Ipv4Addr::UNSPECIFIED, port).into(),
             Reach::Loopback => (Ipv4Addr::LOCALHOST, port).into(),
         }
+    }
+}
+
+/// Lets this process have as many descriptors as it may: each connection that a target holds open is one of
+/// ours too, and the usual soft limit is 1,024. What is started from here on inherits that.
+pub(super) fn make_room() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(ROOM, |most| most.min(ROOM));
+    if limit.current.is_some_and(|now| now < wanted) {
+        // A refusal shows when connections cannot be accepted; the witness then says that it is blind.
+        let _refused = setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: Some(wanted),
+                maximum: limit.maximum,
+            },
+        );
     }
 }
 
