@@ -2,6 +2,7 @@
 //!
 //! Owns what users type and see. Everything else is called.
 
+pub mod baseline;
 mod bottle;
 mod calibration;
 mod conclude;
@@ -64,6 +65,8 @@ enum Command {
     Render(Box<render::RenderArgs>),
     /// Compare two JSON reports; fail if something got worse
     Diff(diff::DiffArgs),
+    /// Write a file of known verdicts from a JSON report, or bring one up to date
+    Baseline(baseline::BaselineArgs),
     /// Say which testbed this machine can have, and what would enable it
     Doctor(doctor::DoctorArgs),
     /// Find secrets and wide-open doors in configs, policies and Dockerfiles
@@ -181,6 +184,7 @@ impl Command {
             | Self::Doctor(_) => Exit::HarnessFault,
             Self::Render(args) => render::run(&args),
             Self::Diff(args) => diff::run(&args),
+            Self::Baseline(args) => baseline::run(&args),
             Self::Lint(args) => lint::run(&args),
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),

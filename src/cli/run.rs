@@ -190,6 +190,7 @@ pub(super) async fn report(
             min_severity: settings.thresholds.severity,
             min_coverage: settings.thresholds.coverage,
         },
+        baseline: settings.baseline.clone(),
         notes,
     };
     let clean = bed.remove();

@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use serde_json::{Map, Value};
 
 use crate::{
-    config::{Binding, Era, ReportFormat, SetupCall, Testbed},
+    config::{Baseline, Binding, Era, ReportFormat, SetupCall, Testbed},
     diag::Diagnostic,
     policy::Policy,
     probe::Severity,
@@ -42,6 +42,8 @@ pub struct Settings {
     pub seed: Option<u64>,
     /// What makes the run fail.
     pub thresholds: Limits,
+    /// Verdicts that are known.
+    pub baseline: Option<Baseline>,
     /// The world that a command runs in.
     pub testbed: Testbed,
     /// How much is printed.

@@ -8,11 +8,13 @@ use std::collections::BTreeSet;
 use thiserror::Error;
 
 use crate::{
+    config::Baseline,
     judge::Verdict,
     report::{
         Calibration, Calls, Harness, NotTested, ProbeReport, Report, TargetReport, TestbedReport,
-        Thresholds, TrialReport, basis_verdict, boundary_reports, probe_verdict, shorten,
-        shorten_value, summary,
+        Thresholds, TrialReport,
+        accept::{accept, can_be_known, with_baseline},
+        basis_verdict, boundary_reports, probe_verdict, shorten, shorten_value, summary,
     },
 };
 
@@ -45,6 +47,8 @@ pub struct Findings {
     pub roles_offered: usize,
     /// What it takes to pass.
     pub thresholds: Thresholds,
+    /// Verdicts that are known.
+    pub baseline: Option<Baseline>,
 }
 
 /// Why a report may not exist. Each is a fault of the harness, or a file that was tampered with.
@@ -67,6 +71,9 @@ pub enum AccountError {
     /// A held trial has no strength, or another one has.
     #[error("trial `{0}` has a strength though it is not held, or none though it is")]
     Strength(String),
+    /// A verdict is accepted that nobody can know, or more or fewer are than the baseline says.
+    #[error("{0} is accepted by no baseline")]
+    Accepted(String),
     /// The rule that decided cannot lead to this verdict.
     #[error("trial `{0}` has a basis that does not lead to its verdict")]
     Basis(String),
@@ -99,8 +106,11 @@ impl Report {
             probe.trials.sort_by(|a, b| a.id.cmp(&b.id));
             probe.trials.iter_mut().for_each(shorten_trial);
         }
+        let baseline = findings
+            .baseline
+            .map(|baseline| accept(&mut probes, &baseline, &findings.harness.started));
         let boundaries = boundary_reports(&probes);
-        let summary = summary(
+        let mut summary = summary(
             &boundaries,
             &probes,
             findings.planned,
@@ -108,6 +118,7 @@ impl Report {
             findings.thresholds,
             findings.harness.interrupted,
         );
+        summary.exit_code = with_baseline(summary.exit_code, baseline.as_ref());
         let mut not_tested = findings.not_tested;
         not_tested.extend(untried_tools(&findings.target, &not_tested));
         let report = Self {
@@ -122,6 +133,7 @@ impl Report {
             testbed: findings.testbed,
             calibration: findings.calibration,
             calls: findings.calls,
+            baseline,
             notes: findings.notes,
         };
         report.account()?;
@@ -152,6 +164,22 @@ impl Report {
                 return Err(AccountError::Stale(format!("probe `{}`", probe.id)));
             }
         }
+        let accepted: Vec<&TrialReport> = self
+            .probes
+            .iter()
+            .flat_map(|probe| &probe.trials)
+            .filter(|trial| trial.accepted.is_some())
+            .collect();
+        let told = self.baseline.as_ref().map_or(0, |told| told.accepted);
+        if accepted.len() != told {
+            return Err(AccountError::Accepted(format!(
+                "one of {} trials",
+                accepted.len()
+            )));
+        }
+        if let Some(trial) = accepted.iter().find(|trial| !can_be_known(trial)) {
+            return Err(AccountError::Accepted(format!("trial `{}`", trial.id)));
+        }
         let found = self.probes.iter().map(|probe| probe.trials.len()).sum();
         if found != self.summary.planned {
             return Err(AccountError::Planned {
@@ -162,7 +190,7 @@ impl Report {
         if self.boundaries != boundary_reports(&self.probes) {
             return Err(AccountError::Stale(String::from("the table of boundaries")));
         }
-        let counted = summary(
+        let mut counted = summary(
             &self.boundaries,
             &self.probes,
             self.summary.planned,
@@ -170,6 +198,7 @@ impl Report {
             self.summary.thresholds,
             self.harness.interrupted,
         );
+        counted.exit_code = with_baseline(counted.exit_code, self.baseline.as_ref());
         if self.summary != counted {
             return Err(AccountError::Stale(String::from("the summary")));
         }

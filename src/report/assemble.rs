@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use crate::{
     channel::Channel,
+    config::Baseline,
     judge::{Basis, Control, Facts, Observation, Ruling, Twin, Verdict},
     plan::Fate,
     policy::Policy,
@@ -53,6 +54,8 @@ pub struct Surroundings<'a> {
     pub calibration: Option<Calibration>,
     /// What it takes to pass.
     pub thresholds: Thresholds,
+    /// Verdicts that are known.
+    pub baseline: Option<Baseline>,
     /// Notes from before the run.
     pub notes: Vec<String>,
 }
@@ -145,6 +148,7 @@ pub fn assemble(ran: &Ran, around: Surroundings<'_>) -> Result<Report, AccountEr
         roles_bound: bound,
         roles_offered: offered,
         thresholds: around.thresholds,
+        baseline: around.baseline,
     })
 }
 
@@ -194,6 +198,7 @@ fn trial(outcome: &Outcome) -> TrialReport {
         verdict,
         basis,
         strength,
+        accepted: None,
         reason,
         asked: outcome.asked.clone(),
         answered: outcome.answered.clone(),

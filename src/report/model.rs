@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::{
     judge::{Basis, Strength, Verdict},
     probe::{Assumption, Priority, ProbeId, References, Role, Severity},
+    report::{Accepted, BaselineReport},
 };
 
 /// The whole result of a run.
@@ -38,6 +39,9 @@ pub struct Report {
     pub calibration: Option<Calibration>,
     /// What was sent and how far it came.
     pub calls: Calls,
+    /// Known verdicts that were told, when they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<BaselineReport>,
     /// Things a reader should know: banners skipped, restarts, unusual behaviour of the target.
     pub notes: Vec<String>,
 }
@@ -184,7 +188,7 @@ pub struct ProbeReport {
 }
 
 /// A line of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
     /// Its path as the user wrote it.
@@ -211,6 +215,9 @@ pub struct TrialReport {
     pub basis: Basis,
     /// Of a held trial.
     pub strength: Option<Strength>,
+    /// Why the verdict does not decide the exit code, when it is known and accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted>,
     /// One sentence: why.
     pub reason: String,
     /// What was asked: the request as sent.

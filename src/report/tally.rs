@@ -7,8 +7,9 @@ use crate::{
     judge::{Basis, Strength, Verdict},
     probe::{Priority, Probe, Severity},
     report::{
-        BoundaryReport, Counts, ProbeReport, Summary, Thresholds, TrialReport, boundary_order,
-        boundary_title,
+        BoundaryReport, Counts, ProbeReport, Summary, Thresholds, TrialReport,
+        accept::{any_accepted, forgiven},
+        boundary_order, boundary_title,
     },
 };
 
@@ -179,14 +180,20 @@ pub fn summary(
         0 => 0.0,
         applicable => share(judged, applicable),
     };
-    let breached = probes
+    // Known verdicts are counted as what they are, and decide nothing.
+    let forgiven = any_accepted(probes).then(|| forgiven(probes));
+    let deciding = forgiven.as_deref().unwrap_or(probes);
+    let breached = deciding
         .iter()
         .filter_map(breach_severity)
         .any(|severity| severity >= thresholds.min_severity);
     let open = judged == 0
         || interrupted
         || coverage < thresholds.min_coverage
-        || boundaries.iter().any(is_open);
+        || match &forgiven {
+            Some(forgiven) => boundary_reports(forgiven).iter().any(is_open),
+            None => boundaries.iter().any(is_open),
+        };
     Summary {
         verdict: boundaries
             .iter()

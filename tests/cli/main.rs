@@ -5,6 +5,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod baseline;
 mod codes;
 mod diff;
 mod input;
