@@ -3,11 +3,15 @@
 //! Owns trial ids and the decision that something is not applicable, which is made here and (for
 //! inert payloads) by the judge, and nowhere else. Every selected probe appears in the plan.
 
+mod part;
+
 use std::{
     net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+pub use part::digest_of;
 
 use crate::{
     channel::Channel,

@@ -18,6 +18,7 @@ mod interrupt;
 pub mod lint;
 pub mod list;
 mod lock;
+pub mod merge;
 mod print;
 pub mod progress;
 mod promise;
@@ -27,6 +28,7 @@ mod run_args;
 pub mod schema;
 mod select;
 pub mod self_test;
+mod shards;
 mod shield;
 pub mod style;
 
@@ -61,6 +63,8 @@ enum Command {
     Demo(Box<RunArgs>),
     /// Find out which tools do what, with proof, and lock it in a file
     Discover(Box<discover::DiscoverArgs>),
+    /// Join the reports of a run that was done in parts
+    Merge(Box<merge::MergeArgs>),
     /// Make any format from a JSON report
     Render(Box<render::RenderArgs>),
     /// Compare two JSON reports; fail if something got worse
@@ -182,6 +186,7 @@ impl Command {
             | Self::Discover(_)
             | Self::SelfTest(_)
             | Self::Doctor(_) => Exit::HarnessFault,
+            Self::Merge(args) => merge::run(&args),
             Self::Render(args) => render::run(&args),
             Self::Diff(args) => diff::run(&args),
             Self::Baseline(args) => baseline::run(&args),

@@ -13,7 +13,7 @@ use std::{
 use crate::{
     config::{
         Baseline, Binding, ConfigFile, Era, Limits, Progress, Reach, ReportSpec, Settings,
-        SetupCall, TargetSpec, Testbed, Verbosity, check::Checker,
+        SetupCall, Shard, TargetSpec, Testbed, Verbosity, check::Checker,
     },
     diag::{Diagnostic, Problems, Source},
     policy::Policy,
@@ -52,6 +52,7 @@ pub struct Layer {
     pub(crate) timeout: Option<Duration>,
     pub(crate) startup_timeout: Option<Duration>,
     pub(crate) seed: Option<u64>,
+    pub(crate) shard: Option<Shard>,
     pub(crate) coverage: Option<f64>,
     pub(crate) severity: Option<Severity>,
     pub(crate) baseline: Option<Baseline>,
@@ -335,6 +336,7 @@ impl Layer {
             timeout: self.timeout.unwrap_or(DEFAULT_TIMEOUT),
             startup_timeout: self.startup_timeout.unwrap_or(DEFAULT_STARTUP_TIMEOUT),
             seed: self.seed,
+            shard: self.shard,
             thresholds: Limits {
                 coverage: self.coverage.unwrap_or(0.0),
                 severity: self.severity.unwrap_or(Severity::Low),

@@ -11,7 +11,7 @@ use crate::{
     diag::At,
     exit::Exit,
     judge::{Basis, Verdict},
-    report::{Place, ProbeReport, TrialReport, verdict_word},
+    report::{Extent, Place, ProbeReport, TrialReport, verdict_word},
 };
 
 /// Why a verdict does not decide the exit code.
@@ -36,6 +36,51 @@ pub struct BaselineReport {
     pub accepted: usize,
     /// Entries that fail the run.
     pub problems: Vec<BaselineProblem>,
+    /// Of a part of a run: entries whose trials it does not hold. What no part holds is stale.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<BaselineProblem>,
+}
+
+/// Where the known verdicts of a run are told.
+#[derive(Debug, Clone)]
+pub enum Told {
+    /// In a file.
+    File(Baseline),
+    /// In the reports of the parts of a run, which have applied them.
+    Parts(Vec<BaselineReport>),
+}
+
+impl Told {
+    pub(super) fn accept(
+        self,
+        probes: &mut [ProbeReport],
+        started: &str,
+        extent: Extent,
+    ) -> BaselineReport {
+        match self {
+            Self::File(baseline) => accept(probes, &baseline, started, extent),
+            Self::Parts(parts) => joined(parts),
+        }
+    }
+}
+
+/// The baseline of a whole run, from those of its parts.
+fn joined(parts: Vec<BaselineReport>) -> BaselineReport {
+    let mut parts = parts.into_iter();
+    let mut whole = parts.next().unwrap_or_else(|| BaselineReport {
+        file: String::new(),
+        accepted: 0,
+        problems: Vec::new(),
+        missing: Vec::new(),
+    });
+    for part in parts {
+        whole.accepted += part.accepted;
+        whole.problems.extend(part.problems);
+        whole.missing.retain(|entry| part.missing.contains(entry));
+    }
+    whole.problems.append(&mut whole.missing);
+    whole.problems.sort_by_key(|problem| problem.place.line);
+    whole
 }
 
 /// An entry of a baseline that fails the run.
@@ -64,15 +109,17 @@ pub enum BaselineFault {
 
 /// Marks the trials that a baseline accepts on the day of the run. Probes that the run did not ask are
 /// none of its business.
-pub(super) fn accept(
+fn accept(
     probes: &mut [ProbeReport],
     baseline: &Baseline,
     started: &str,
+    extent: Extent,
 ) -> BaselineReport {
     let mut report = BaselineReport {
         file: baseline.source().name().to_owned(),
         accepted: 0,
         problems: Vec::new(),
+        missing: Vec::new(),
     };
     let place = |at: &At<String>| Place {
         file: baseline.source().name().to_owned(),
@@ -88,6 +135,7 @@ pub(super) fn accept(
         for name in &entry.trials.value {
             let id = format!("{}/{}", entry.probe.value, name.value);
             let trial = probe.trials.iter_mut().find(|trial| trial.id == id);
+            let gone = trial.is_none();
             let (kind, message) = match trial {
                 Some(trial) if is_known(entry, trial) => {
                     if *entry.expires.value >= *started.get(..10).unwrap_or(started) {
@@ -124,7 +172,11 @@ pub(super) fn accept(
                     ),
                 ),
             };
-            report.problems.push(BaselineProblem {
+            let list = match extent {
+                Extent::Part if gone => &mut report.missing,
+                _ => &mut report.problems,
+            };
+            list.push(BaselineProblem {
                 kind,
                 trial: id,
                 place: place(name),

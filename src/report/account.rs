@@ -8,12 +8,11 @@ use std::collections::BTreeSet;
 use thiserror::Error;
 
 use crate::{
-    config::Baseline,
     judge::Verdict,
     report::{
-        Calibration, Calls, Harness, NotTested, ProbeReport, Report, TargetReport, TestbedReport,
-        Thresholds, TrialReport,
-        accept::{accept, can_be_known, with_baseline},
+        Calibration, Calls, Extent, Harness, NotTested, ProbeReport, Report, TargetReport,
+        TestbedReport, Thresholds, Told, TrialReport,
+        accept::{can_be_known, with_baseline},
         basis_verdict, boundary_reports, probe_verdict, shorten, shorten_value, summary,
     },
 };
@@ -48,7 +47,7 @@ pub struct Findings {
     /// What it takes to pass.
     pub thresholds: Thresholds,
     /// Verdicts that are known.
-    pub baseline: Option<Baseline>,
+    pub baseline: Option<Told>,
 }
 
 /// Why a report may not exist. Each is a fault of the harness, or a file that was tampered with.
@@ -106,10 +105,11 @@ impl Report {
             probe.trials.sort_by(|a, b| a.id.cmp(&b.id));
             probe.trials.iter_mut().for_each(shorten_trial);
         }
+        let extent = findings.harness.extent();
         let baseline = findings
             .baseline
-            .map(|baseline| accept(&mut probes, &baseline, &findings.harness.started));
-        let boundaries = boundary_reports(&probes);
+            .map(|told| told.accept(&mut probes, &findings.harness.started, extent));
+        let boundaries = boundary_reports(&probes, extent);
         let mut summary = summary(
             &boundaries,
             &probes,
@@ -117,10 +117,13 @@ impl Report {
             (findings.roles_bound, findings.roles_offered),
             findings.thresholds,
             findings.harness.interrupted,
+            extent,
         );
         summary.exit_code = with_baseline(summary.exit_code, baseline.as_ref());
         let mut not_tested = findings.not_tested;
-        not_tested.extend(untried_tools(&findings.target, &not_tested));
+        if extent == Extent::Whole {
+            not_tested.extend(untried_tools(&findings.target, &not_tested));
+        }
         let report = Self {
             schema: 1,
             harness: findings.harness,
@@ -187,7 +190,8 @@ impl Report {
                 found,
             });
         }
-        if self.boundaries != boundary_reports(&self.probes) {
+        let extent = self.harness.extent();
+        if self.boundaries != boundary_reports(&self.probes, extent) {
             return Err(AccountError::Stale(String::from("the table of boundaries")));
         }
         let mut counted = summary(
@@ -197,6 +201,7 @@ impl Report {
             (self.summary.roles_bound, self.summary.roles_offered),
             self.summary.thresholds,
             self.harness.interrupted,
+            extent,
         );
         counted.exit_code = with_baseline(counted.exit_code, self.baseline.as_ref());
         if self.summary != counted {

@@ -92,11 +92,18 @@ pub fn render(report: &Report) -> String {
                 "toolExecutionNotifications": notifications(report),
                 "toolConfigurationNotifications": configuration(report),
             }],
-            "automationDetails": { "id": format!("watertight/{}/", shown(target(report))) },
+            "automationDetails": { "id": automation(report) },
             "columnKind": "unicodeCodePoints",
             "results": results,
         }],
     }))
+}
+
+/// Tells analyses of one commit apart: a service keeps the newest of each id.
+fn automation(report: &Report) -> String {
+    let part = report.harness.part();
+    let part = part.map_or_else(String::new, |part| format!("{}/", part.replace(' ', "-")));
+    format!("watertight/{}/{part}", shown(target(report)))
 }
 
 fn target(report: &Report) -> &str {

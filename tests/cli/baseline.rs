@@ -61,11 +61,9 @@ fn what_is_known_passes_until_it_is_mended_or_expires() {
     // Another flaw of the same server is not known.
     run(&baseline, &PROBES, &["--flaw", "fs.no-check"]).code(1);
 
-    run(&baseline, &PROBES, &[]).code(2).tells(&[
-        "baseline::stale",
-        "baseline.toml:",
-        "6 more",
-    ]);
+    run(&baseline, &PROBES, &[])
+        .code(2)
+        .tells(&["baseline::stale", "baseline.toml:", "6 more"]);
     // What is not asked is not stale.
     run(&baseline, &PROBES[2..], &[]).code(0);
 

@@ -14,5 +14,6 @@ mod program;
 mod render;
 mod reports;
 mod run;
+mod shards;
 mod signals;
 mod targets;

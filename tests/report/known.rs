@@ -7,7 +7,7 @@ use watertight::{
     diag::{Look, Source},
     judge::Verdict,
     report::{
-        AccountError, BaselineFault, Findings, Format, Report, is_plain, parse_report,
+        AccountError, BaselineFault, Findings, Format, Report, Told, is_plain, parse_report,
         render_in_toto, render_json, render_junit, render_sarif, render_terminal,
     },
 };
@@ -55,7 +55,7 @@ fn with(text: &str) -> Report {
 
 fn with_of(text: &str, change: impl FnOnce(&mut Findings)) -> Report {
     let mut findings = findings();
-    findings.baseline = Some(baseline(text));
+    findings.baseline = Some(Told::File(baseline(text)));
     findings.thresholds.min_coverage = 0.0;
     change(&mut findings);
     Report::new(findings).expect("it adds up")

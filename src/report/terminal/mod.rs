@@ -154,6 +154,7 @@ fn verdict(page: &mut Page, report: &Report) {
     };
     // The exit code first: a narrow page cuts the end of the line.
     let mut parts = vec![format!("exit code {}", summary.exit_code)];
+    parts.extend(report.harness.part());
     if let Some(baseline) = &report.baseline {
         if baseline.accepted > 0 {
             parts.push(format!("{} known", baseline.accepted));
