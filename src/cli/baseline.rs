@@ -88,6 +88,17 @@ pub fn run(args: &BaselineArgs) -> Exit {
         return refuse("the reason is empty\nfix: say with --reason why this is accepted");
     }
     let printed = args.output.as_os_str() == "-";
+    if !printed
+        && args
+            .output
+            .extension()
+            .is_none_or(|ending| ending != "toml")
+    {
+        let path = visible(&args.output.display().to_string(), 200).into_owned();
+        return refuse(&format!(
+            "a baseline is TOML, and {path} is not called so\nfix: name a file that ends in .toml"
+        ));
+    }
     let old = match Baseline::read(&args.output) {
         _ if printed || !args.output.exists() => None,
         Ok(old) => Some(old.source().text().to_owned()),

@@ -18,11 +18,14 @@ mod interrupt;
 pub mod lint;
 pub mod list;
 mod lock;
+mod manner;
 pub mod merge;
 mod print;
 pub mod progress;
 mod promise;
 pub mod render;
+mod repeat;
+pub mod replay;
 pub mod run;
 mod run_args;
 pub mod schema;
@@ -67,6 +70,8 @@ enum Command {
     Merge(Box<merge::MergeArgs>),
     /// Make any format from a JSON report
     Render(Box<render::RenderArgs>),
+    /// Replay one trial of a JSON report, with every message
+    Replay(Box<replay::ReplayArgs>),
     /// Compare two JSON reports; fail if something got worse
     Diff(diff::DiffArgs),
     /// Write a file of known verdicts from a JSON report, or bring one up to date
@@ -155,6 +160,7 @@ impl Command {
             Self::Run(args) => run::settle(args)?,
             Self::Demo(args) => demo::settle(args)?,
             Self::Discover(args) => discover::settle(args)?,
+            Self::Replay(args) => replay::settle(args)?,
             Self::SelfTest(_) => self_test::settle(),
             Self::Doctor(args) => return Err(doctor::examine(stage, args)),
             _ => return Ok(Task::Other(Box::new(self))),
@@ -169,6 +175,7 @@ impl Task {
         match self {
             Self::Contained(command, settings) => match *command {
                 Command::Discover(args) => discover::settled(&args, &settings).await,
+                Command::Replay(args) => replay::settled(&args, &settings).await,
                 Command::SelfTest(args) => self_test::run(&args).await,
                 _ => run::settled(&settings).await,
             },
@@ -184,6 +191,7 @@ impl Command {
             Self::Run(_)
             | Self::Demo(_)
             | Self::Discover(_)
+            | Self::Replay(_)
             | Self::SelfTest(_)
             | Self::Doctor(_) => Exit::HarnessFault,
             Self::Merge(args) => merge::run(&args),

@@ -94,7 +94,7 @@ impl Baseline {
             if entry.trials.value.is_empty() {
                 let message = String::from("an entry without trials knows nothing");
                 let help =
-                    "name trials as reports do: \"plain@read_file:/path\"; or remove the entry";
+                    "name trials as reports do: \"plain@read_file:path\"; or remove the entry";
                 error("baseline::empty", message, &entry.trials.span, help);
             }
             for trial in &entry.trials.value {

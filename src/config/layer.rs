@@ -342,6 +342,7 @@ impl Layer {
                 severity: self.severity.unwrap_or(Severity::Low),
             },
             baseline: self.baseline,
+            only: None,
             testbed: self.testbed.unwrap_or_default(),
             verbosity: self.verbosity,
             progress: self.progress,

@@ -40,6 +40,8 @@ pub struct Settings {
     pub startup_timeout: Duration,
     /// Seed; a fresh one when none.
     pub seed: Option<u64>,
+    /// The one trial to run, and whether it is only rehearsed.
+    pub only: Option<(String, bool)>,
     /// The part of the run to do; all of it when none.
     pub shard: Option<Shard>,
     /// What makes the run fail.

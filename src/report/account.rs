@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::{
     judge::Verdict,
     report::{
-        Calibration, Calls, Extent, Harness, NotTested, ProbeReport, Report, TargetReport,
+        Calibration, Calls, Extent, Harness, NotTested, ProbeReport, Repeat, Report, TargetReport,
         TestbedReport, Thresholds, Told, TrialReport,
         accept::{can_be_known, with_baseline},
         basis_verdict, boundary_reports, probe_verdict, shorten, shorten_value, summary,
@@ -46,6 +46,8 @@ pub struct Findings {
     pub roles_offered: usize,
     /// What it takes to pass.
     pub thresholds: Thresholds,
+    /// How the same is asked again.
+    pub repeat: Option<Repeat>,
     /// Verdicts that are known.
     pub baseline: Option<Told>,
 }
@@ -136,6 +138,7 @@ impl Report {
             testbed: findings.testbed,
             calibration: findings.calibration,
             calls: findings.calls,
+            repeat: findings.repeat,
             baseline,
             notes: findings.notes,
         };

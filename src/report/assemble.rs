@@ -14,7 +14,7 @@ use crate::{
     probe::{Probe, Role},
     report::{
         AccountError, Calibration, Calls, EvidenceReport, Findings, Harness, NotTested, Place,
-        ProbeReport, Report, TargetReport, TestbedReport, Thresholds, Told, ToolReport,
+        ProbeReport, Repeat, Report, TargetReport, TestbedReport, Thresholds, Told, ToolReport,
         TrialReport, WitnessReport, probe_report, repro,
     },
     run::{Outcome, Ran},
@@ -54,6 +54,8 @@ pub struct Surroundings<'a> {
     pub calibration: Option<Calibration>,
     /// What it takes to pass.
     pub thresholds: Thresholds,
+    /// How the same is asked again.
+    pub repeat: Option<Repeat>,
     /// Verdicts that are known.
     pub baseline: Option<Baseline>,
     /// Notes from before the run.
@@ -152,6 +154,7 @@ pub fn assemble(ran: &Ran, around: Surroundings<'_>) -> Result<Report, AccountEr
         roles_bound: bound,
         roles_offered: offered,
         thresholds: around.thresholds,
+        repeat: around.repeat,
         baseline: around.baseline.map(Told::File),
     })
 }

@@ -39,6 +39,7 @@ pub(super) fn joined(parts: &[Part<'_>], first: &Part<'_>) -> Findings {
         harness: harness(parts, model),
         probes: probes(reports()),
         planned: shard.planned,
+        repeat: model.repeat.clone(),
         baseline: baselines(parts),
         not_tested,
         target: target(reports(), model),

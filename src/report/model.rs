@@ -39,11 +39,27 @@ pub struct Report {
     pub calibration: Option<Calibration>,
     /// What was sent and how far it came.
     pub calls: Calls,
+    /// How the same is asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<Repeat>,
     /// Known verdicts that were told, when they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<BaselineReport>,
     /// Things a reader should know: banners skipped, restarts, unusual behaviour of the target.
     pub notes: Vec<String>,
+}
+
+/// How the same is asked again. Values of variables and headers, and arguments that were told, are not
+/// in it: they may be secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Repeat {
+    /// Flags of `watertight run`, the command of the target last; placeholders are not replaced.
+    pub flags: Vec<String>,
+    /// The policy as it was written, with its placeholders.
+    pub policy: Value,
+    /// Flags that must be given again, with the names that they set.
+    pub withheld: Vec<(String, String)>,
 }
 
 /// What made the report.

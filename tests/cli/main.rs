@@ -12,6 +12,7 @@ mod input;
 #[path = "../support/program.rs"]
 mod program;
 mod render;
+mod replay;
 mod reports;
 mod run;
 mod shards;

@@ -136,6 +136,7 @@ pub(crate) fn findings() -> Findings {
         roles_bound: 6,
         roles_offered: 8,
         thresholds: Thresholds::default(),
+        repeat: None,
         baseline: None,
     };
     findings.probes = probes(&findings);
