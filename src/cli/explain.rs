@@ -107,6 +107,7 @@ fn claim(claim: Claim) -> &'static str {
         Claim::Resolver => "The policy names the only resolver (`dns_override`)",
         Claim::TimeLimit => "The policy limits the time of a request (`timeout_seconds`)",
         Claim::RetryLimit => "The policy limits how often a request is repeated (`max_retries`)",
+        Claim::Cancel => "Whatever the policy says,",
     }
 }
 
@@ -250,6 +251,7 @@ fn plant_words(plant: &Plant) -> String {
         ("directory", &plant.dir),
         ("named pipe", &plant.fifo),
         ("repository", &plant.repo),
+        ("Unix socket", &plant.socket),
     ];
     let links = [
         ("symbolic link", &plant.symlink),
@@ -281,6 +283,9 @@ fn launch_words(launch: &crate::probe::Launch) -> String {
     if let Some(allowed) = launch.allowed {
         words.push(format!("with the allowed directory {allowed}"));
     }
+    for (name, value) in &launch.env {
+        words.push(format!("with {name}={}", value.shown()));
+    }
     format!("the target is started {}", words.join(" and "))
 }
 
@@ -299,7 +304,9 @@ fn breach(probe: &Probe) -> String {
             EvidenceKind::Query => {
                 "a question that arrives at a resolver, or for a name, that may not be asked"
             }
-            EvidenceKind::Limit => "more time or more attempts than the policy permits",
+            EvidenceKind::Limit => {
+                "more time or more attempts than the policy permits, or work beyond the end of its call"
+            }
         })
         .collect();
     format!("{}.", kinds.join("; or "))

@@ -11,6 +11,7 @@ pub mod diff;
 pub mod discover;
 pub mod doctor;
 mod drive;
+pub(crate) mod errand;
 mod event_log;
 pub mod explain;
 mod failure;
@@ -19,6 +20,7 @@ pub mod lint;
 pub mod list;
 mod lock;
 mod manner;
+pub mod manual;
 pub mod merge;
 mod print;
 pub mod progress;
@@ -88,6 +90,10 @@ enum Command {
     SelfTest(self_test::SelfTestArgs),
     /// Print a JSON Schema of a file format
     Schema(schema::SchemaArgs),
+    /// Print the completions for a shell
+    Completions(manual::CompletionsArgs),
+    /// Print the manual, or that of a subcommand
+    Man(manual::ManArgs),
     /// Run the reference target, an MCP server that is sound or flawed on purpose
     Reference(ReferenceArgs),
 }
@@ -202,6 +208,8 @@ impl Command {
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),
             Self::Schema(args) => told(Ok(schema::run(&args))),
+            Self::Completions(args) => manual::completions(&args),
+            Self::Man(args) => manual::man(&args),
             Self::Reference(args) => serve(args).await,
         }
     }

@@ -350,6 +350,7 @@ impl Layer {
             lock: None,
             warnings,
             notes: Vec::new(),
+            rehearsal: false,
         })
     }
 }

@@ -135,6 +135,8 @@ flaws! {
     TimeConnectUnbounded "time.connect-unbounded" "name resolution, connection and TLS have no time limit"
     TimeRetriesUnbounded "time.retries-unbounded" "a request is retried up to 20 times"
     TimeRetryAfter "time.retry-after" "Retry-After is waited for beyond the time limit"
+    TimeOrphanWork "time.orphan-work" "the time limit ends the wait for a request, and not the request"
+    TimeLocalUnbounded "time.local-unbounded" "read_file opens whatever is inside and waits for it, named pipes too"
     TimeCancelIgnored "time.cancel-ignored" "a call goes on after the client has cancelled it"
 }
 

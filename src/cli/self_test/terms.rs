@@ -113,7 +113,7 @@ allowed_hosts = ["*.example.org"]
 pub(super) fn terms(claim: Claim) -> &'static Terms {
     match claim {
         Claim::ReadOnly => &READ_ONLY,
-        Claim::Host => &PUBLIC,
+        Claim::Host | Claim::Cancel => &PUBLIC,
         Claim::HostRange => &RANGES,
         Claim::HostHole
         | Claim::UnlistedHost
