@@ -88,7 +88,8 @@ fn mend(settings: &Settings, report: &Report) {
             more => format!("{}; the same goes for {more} more", first.message),
         };
         let mut told = baseline.problem(code, message, at).help(help);
-        for at in rest {
+        // Enough to see what is meant.
+        for at in rest.into_iter().take(2) {
             told = told.label(at.span.clone(), "and here");
         }
         shout(&told.render(Look::of_stderr()));

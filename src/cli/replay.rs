@@ -263,7 +263,13 @@ fn emit(report: &Report, trial: &TrialReport, transcript: &Transcript, call: &Va
         return Exit::HarnessFault;
     }
     let bed = PathBuf::from(&report.testbed.denied);
-    let bed = bed.parent().unwrap_or(&bed).display().to_string();
+    let bed = bed.parent().unwrap_or(&bed);
+    // Around it is what was made for it alone.
+    let whole = bed.parent().filter(|parent| {
+        let name = parent.file_name().unwrap_or_default();
+        name.to_string_lossy().starts_with("watertight-replay-")
+    });
+    let bed = whole.unwrap_or(bed).display().to_string();
     let target = &report.target;
     let send = match &*target.transport {
         "http" => format!(

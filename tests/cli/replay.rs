@@ -74,7 +74,11 @@ fn a_breach_is_shown_with_every_message_and_ends_with_the_call() {
 #[test]
 fn the_lines_can_be_piped_into_a_server_by_hand() {
     let report = report_of(&PROBE, &reference(&FLAW));
-    let ran = replay(&report, &[TRIAL, "--emit"]);
+    // What is planted stays, as it is to.
+    let ran = Run::new(&["replay", "report.json", TRIAL, "--emit"])
+        .file("report.json", &report)
+        .start()
+        .wait();
     ran.code(0);
     ran.tells(&["planted", "forbidden", "send", "remove rm -r"]);
     let told = |label: &str| {
@@ -118,8 +122,7 @@ fn the_lines_can_be_piped_into_a_server_by_hand() {
         "{answer}"
     );
 
-    let bed = told("planted");
-    let kept = Path::new(&bed).parent().expect("it has one").to_owned();
+    let kept = Path::new(&told("planted")).to_owned();
     assert!(
         kept.file_name()
             .is_some_and(|name| name.to_string_lossy().starts_with("watertight-replay-"))
