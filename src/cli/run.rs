@@ -20,6 +20,7 @@ use super::{
     print::{complain, problem, shout},
     progress::{Detail, Progress},
     promise::{exists, policy_path},
+    repeat,
     select::{Selection, select},
     shards,
     shield::REPORT_IT,
@@ -30,7 +31,7 @@ use crate::{
     diag::{Diagnostic, Look},
     exit::Exit,
     report::{Calibration, Harness, Report, Surroundings, Thresholds, assemble},
-    run::{Event, Order},
+    run::{self, Event, Order},
     session::{Endpoint, Transcript, claim_orphans},
     testbed::{
         Bed,
@@ -118,10 +119,10 @@ pub async fn settled(settings: &Settings) -> Exit {
     }
 }
 
-/// Makes the report of a run.
+/// The report of a run.
 ///
 /// # Errors
-/// When something that the user gave cannot be used, or the harness fails.
+/// As [`made`].
 pub(super) async fn report(
     settings: &Settings,
     glass: &Result<Glass, String>,
@@ -129,6 +130,32 @@ pub(super) async fn report(
     calibration: Option<Calibration>,
     interrupts: &mut Interrupts,
 ) -> Result<Report, Failure> {
+    let transcript = Transcript::new();
+    let made = made(settings, glass, emit, calibration, interrupts, transcript).await?;
+    Ok(made.report)
+}
+
+/// What was made of a run.
+pub(super) struct Made {
+    pub(super) report: Report,
+    /// The request of the first trial, whole.
+    pub(super) asked: Option<Value>,
+    /// What the calls were for.
+    pub(super) steps: Vec<(std::time::Instant, run::Step)>,
+}
+
+/// Makes the report of a run.
+///
+/// # Errors
+/// When something that the user gave cannot be used, or the harness fails.
+pub(super) async fn made(
+    settings: &Settings,
+    glass: &Result<Glass, String>,
+    emit: &dyn Fn(Event),
+    calibration: Option<Calibration>,
+    interrupts: &mut Interrupts,
+    transcript: Transcript,
+) -> Result<Made, Failure> {
     let Selection { probes, words } = select(settings).map_err(Failure::Problems)?;
     let bed = bed(settings)?;
     let _carried = settings
@@ -164,10 +191,14 @@ pub(super) async fn report(
         jobs: settings.jobs.unwrap_or(JOBS),
         deadline: settings.timeout,
         seed,
+        only: settings.only.as_ref().map(|(trial, rehearsed)| run::Only {
+            trial,
+            rehearsed: *rehearsed,
+        }),
         shard: settings.shard,
         stop: &stop,
         emit,
-        transcript: Transcript::new(),
+        transcript,
         glass: glass.as_ref().map_err(Clone::clone),
         mint: Bottle::around().map_or(&mint, Bottle::mint),
         decoys: Bottle::around().map_or_else(Vec::new, |bottle| bottle.decoys().to_vec()),
@@ -219,9 +250,18 @@ pub(super) async fn report(
             min_severity: settings.thresholds.severity,
             min_coverage: settings.thresholds.coverage,
         },
+        repeat: Some(repeat::of(settings)),
+        baseline: settings.baseline.clone(),
         notes,
     };
-    let clean = bed.remove();
+    let kept = matches!(settings.only, Some((_, true)));
+    let clean = if kept {
+        // It is the user's now.
+        std::mem::forget(bed);
+        true
+    } else {
+        bed.remove()
+    };
     let report = assemble(
         &ran,
         Surroundings {
@@ -229,8 +269,14 @@ pub(super) async fn report(
             ..surroundings
         },
     );
-    report.map_err(|error| {
+    let report = report.map_err(|error| {
         Failure::Fault(format!("the report does not add up: {error}\n{REPORT_IT}"))
+    })?;
+    let mut outcomes = ran.outcomes.into_iter();
+    Ok(Made {
+        report,
+        asked: outcomes.next().and_then(|outcome| outcome.asked),
+        steps: ran.steps,
     })
 }
 
@@ -243,6 +289,9 @@ pub(super) fn bed(settings: &Settings) -> Result<Bed, Failure> {
         Some(_) => bottle::shared(settings),
         None => settings.target.allowed.clone(),
     };
+    if let (None, Some((_, true))) = (&shared, &settings.only) {
+        return repeat::kept_bed();
+    }
     let bed = match shared {
         Some(shared) => Bed::around(&shared),
         None => Bed::create(),

@@ -35,6 +35,8 @@ pub enum SchemaOf {
     Suite,
     /// JSON reports
     Report,
+    /// Files of known verdicts
+    Baseline,
     /// What `lint --json` prints
     Lint,
     /// What `diff --json` prints
@@ -52,6 +54,7 @@ pub fn run(args: &SchemaArgs) -> String {
         SchemaOf::Probe => probe::probe_schema(),
         SchemaOf::Suite => suite::suite_schema(),
         SchemaOf::Report => report::schema(),
+        SchemaOf::Baseline => config::baseline_schema(),
         SchemaOf::Lint => lint::schema(),
         SchemaOf::Diff => report::diff_schema(),
     };

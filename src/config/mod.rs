@@ -3,6 +3,7 @@
 //! Owns the format of the file, precedence and defaults. Whether suites, probes and tools of the
 //! given names exist is known further down.
 
+mod baseline;
 mod check;
 mod file;
 mod fleet;
@@ -10,6 +11,7 @@ mod layer;
 mod settings;
 mod shard;
 
+pub use baseline::*;
 pub(crate) use check::Checker;
 pub use file::*;
 pub use fleet::*;
@@ -30,6 +32,12 @@ pub fn schema() -> schemars::Schema {
 #[must_use]
 pub fn fleet_schema() -> schemars::Schema {
     crate::diag::schema_of::<FleetFile>("fleet.toml, version 1")
+}
+
+/// JSON Schema of baseline files.
+#[must_use]
+pub fn baseline_schema() -> schemars::Schema {
+    crate::diag::schema_of::<BaselineFile>("Watertight baseline, version 1")
 }
 
 /// The word by which a value such as a role is written in files.

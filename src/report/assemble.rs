@@ -11,14 +11,15 @@ use std::{
 
 use crate::{
     channel::Channel,
+    config::Baseline,
     judge::{Basis, Control, Facts, Observation, Ruling, Twin, Verdict},
     plan::Fate,
     policy::Policy,
     probe::{Probe, Role},
     report::{
         AccountError, Calibration, Calls, EvidenceReport, Findings, Harness, MappingReport,
-        NotTested, Place, ProbeReport, Report, TargetReport, TestbedReport, Thresholds, ToolReport,
-        TrialReport, WitnessReport, probe_report, repro,
+        NotTested, Place, ProbeReport, Repeat, Report, TargetReport, TestbedReport, Thresholds,
+        Told, ToolReport, TrialReport, WitnessReport, probe_report, repro,
     },
     run::{Outcome, Ran},
     testbed::{Seen, net::Sight},
@@ -57,6 +58,10 @@ pub struct Surroundings<'a> {
     pub calibration: Option<Calibration>,
     /// What it takes to pass.
     pub thresholds: Thresholds,
+    /// How the same is asked again.
+    pub repeat: Option<Repeat>,
+    /// Verdicts that are known.
+    pub baseline: Option<Baseline>,
     /// Notes from before the run.
     pub notes: Vec<String>,
 }
@@ -154,6 +159,8 @@ pub fn assemble(ran: &Ran, around: Surroundings<'_>) -> Result<Report, AccountEr
         roles_bound: bound,
         roles_offered: offered,
         thresholds: around.thresholds,
+        repeat: around.repeat,
+        baseline: around.baseline.map(Told::File),
     })
 }
 
@@ -205,6 +212,7 @@ fn trial(outcome: &Outcome) -> TrialReport {
         verdict,
         basis,
         strength,
+        accepted: None,
         reason,
         asked: outcome.asked.clone(),
         answered: outcome.answered.clone(),

@@ -236,6 +236,14 @@ fn same(one: &Part<'_>, other: &Part<'_>) -> Result<(), MergeError> {
                 SAME_JOB,
             ),
             (
+                "the baseline",
+                match &report.baseline {
+                    Some(told) => told.file.clone(),
+                    None => String::from("none"),
+                },
+                SAME_JOB,
+            ),
+            (
                 "a setting, such as --timeout or --bind",
                 digest(&shard.settings, "settings"),
                 SAME_JOB,

@@ -5,6 +5,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod baseline;
 mod codes;
 mod diff;
 mod fleet;
@@ -12,6 +13,7 @@ mod input;
 #[path = "../support/program.rs"]
 mod program;
 mod render;
+mod replay;
 mod reports;
 mod run;
 mod shards;
