@@ -384,7 +384,7 @@ fn wanted(settings: &Settings) -> Wanted {
 fn sandboxed(target: &TargetSpec) -> bool {
     match &target.reach {
         Reach::Command(words) => words.first().is_some_and(|program| nests(program)),
-        Reach::Url { .. } => false,
+        Reach::Url { .. } | Reach::Inside(_) => false,
     }
 }
 

@@ -313,6 +313,8 @@ fn own(entry: &FleetEntry, source: &Source, base: &Path) -> Layer {
             timeout: entry.timeout,
             startup_timeout: entry.startup_timeout,
             seed: entry.seed,
+            baseline: None,
+            layers: None,
             policy: entry.policy,
             target: entry.target,
             thresholds: entry.thresholds,

@@ -238,8 +238,8 @@ fn same(one: &Part<'_>, other: &Part<'_>) -> Result<(), MergeError> {
             (
                 "the baseline",
                 match &report.baseline {
-                    Some(told) => told.file.clone(),
-                    None => String::from("none"),
+                    Some(told) => plain(told.file.clone()),
+                    None => plain(String::from("none")),
                 },
                 SAME_JOB,
             ),

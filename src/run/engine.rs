@@ -414,6 +414,7 @@ impl Running {
             asked: None,
             answered: None,
             object,
+            seen: None,
         }
     }
 }

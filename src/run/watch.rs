@@ -13,7 +13,7 @@ use super::{
     stage::Stage,
 };
 use crate::{
-    judge::{Attempt, Control, Facts, Liveness, Observation, Response, Twin, Watch, judge},
+    judge::{Attempt, Control, Facts, Liveness, Observation, Response, Twin, Wall, Watch, judge},
     plan::{Fate, Plan},
     policy::Access,
     probe::{EvidenceKind, Probe},
@@ -212,6 +212,7 @@ impl Watched<'_> {
             twin,
             liveness: Liveness::Live,
             watch: Watch::Awake,
+            wall: Wall::None,
             proofs: Vec::new(),
             signals: Vec::new(),
             response: Response::Benign,

@@ -140,7 +140,7 @@ impl Session {
             base,
             url: match endpoint {
                 Endpoint::Http(endpoint) => Some(endpoint.url.clone()),
-                Endpoint::Stdio(_) => None,
+                Endpoint::Stdio(_) | Endpoint::Inside(_) => None,
             },
             info,
             next: AtomicU64::new(0),
