@@ -67,11 +67,12 @@ fn mend(settings: &Settings, report: &Report) {
             continue;
         };
         let probe = |problem: &BaselineProblem| problem.trial.split('/').next().map(str::to_owned);
-        let mut rest = Vec::new();
-        while let Some(more) =
-            problems.next_if(|more| more.kind == first.kind && probe(more) == probe(first))
+        let mut more = 0;
+        while problems
+            .next_if(|next| next.kind == first.kind && probe(next) == probe(first))
+            .is_some()
         {
-            rest.extend(baseline.find(&more.trial));
+            more += 1;
         }
         let (code, help) = match first.kind {
             BaselineFault::Stale => (
@@ -83,15 +84,11 @@ fn mend(settings: &Settings, report: &Report) {
                 "mend the server, or accept it anew with a later day",
             ),
         };
-        let message = match rest.len() {
+        let message = match more {
             0 => first.message.clone(),
             more => format!("{}; the same goes for {more} more", first.message),
         };
-        let mut told = baseline.problem(code, message, at).help(help);
-        // Enough to see what is meant.
-        for at in rest.into_iter().take(2) {
-            told = told.label(at.span.clone(), "and here");
-        }
+        let told = baseline.problem(code, message, at).help(help);
         shout(&told.render(Look::of_stderr()));
     }
 }
