@@ -3,6 +3,7 @@
 //! Owns trial ids and the decision that something is not applicable, which is made here and (for
 //! inert payloads) by the judge, and nowhere else. Every selected probe appears in the plan.
 
+mod only;
 mod part;
 
 use std::{
@@ -11,6 +12,7 @@ use std::{
     sync::Arc,
 };
 
+pub use only::alike;
 pub use part::digest_of;
 
 use crate::{

@@ -12,8 +12,8 @@ use std::{
 
 use crate::{
     config::{
-        Binding, ConfigFile, Era, InProcess, Limits, Progress, Reach, ReportSpec, Settings,
-        SetupCall, Shard, TargetSpec, Testbed, Verbosity, check::Checker,
+        Baseline, Binding, ConfigFile, Era, InProcess, Limits, Progress, Reach, ReportSpec,
+        Settings, SetupCall, Shard, TargetSpec, Testbed, Verbosity, check::Checker,
     },
     diag::{Diagnostic, Problems, Source},
     policy::Policy,
@@ -59,6 +59,7 @@ pub struct Layer {
     pub(crate) shard: Option<Shard>,
     pub(crate) coverage: Option<f64>,
     pub(crate) severity: Option<Severity>,
+    pub(crate) baseline: Option<Baseline>,
     pub(crate) testbed: Option<Testbed>,
     pub(crate) verbosity: Verbosity,
     pub(crate) progress: Progress,
@@ -125,6 +126,7 @@ impl Layer {
                 .as_ref()
                 .map(|at| check.seconds(at, "startup_timeout")),
             seed: file.seed,
+            baseline: file.baseline.as_ref().and_then(|at| check.baseline(at)),
             testbed: file.testbed,
             policy: file.policy.as_ref().and_then(|at| check.policy(at)),
             reports: file.report.as_ref().map(|list| check.reports(list)),
@@ -270,6 +272,7 @@ impl Layer {
             seed: self.seed.or(below.seed),
             coverage: self.coverage.or(below.coverage),
             severity: self.severity.or(below.severity),
+            baseline: self.baseline.or(below.baseline),
             testbed: self.testbed.or(below.testbed),
             file: self.file.or(below.file),
             no_target: self.no_target.or(below.no_target),
@@ -345,6 +348,8 @@ impl Layer {
                 coverage: self.coverage.unwrap_or(0.0),
                 severity: self.severity.unwrap_or(Severity::Low),
             },
+            baseline: self.baseline,
+            only: None,
             testbed: self.testbed.unwrap_or_default(),
             verbosity: self.verbosity,
             progress: self.progress,

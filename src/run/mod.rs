@@ -12,6 +12,7 @@ mod launch;
 mod liveness;
 mod net;
 mod observe;
+mod rehearse;
 mod send;
 mod sightings;
 mod stage;
@@ -22,7 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use calls::Counted;
+pub use calls::{Counted, Step};
 pub use conversation::Setup;
 pub use engine::Outcome;
 pub use event::*;
@@ -80,6 +81,8 @@ pub struct Order<'r> {
     pub deadline: Duration,
     /// Orders the words of a run.
     pub seed: u64,
+    /// The one trial to run, alone.
+    pub only: Option<Only<'r>>,
     /// The part of the plan to run; all of it when none.
     pub shard: Option<Shard>,
     /// Set when the run is to end.
@@ -90,6 +93,15 @@ pub struct Order<'r> {
     pub transcript: Transcript,
     /// The network of the run's own, or why there is none.
     pub glass: Result<&'r Glass, String>,
+}
+
+/// One trial of a plan.
+#[derive(Debug, Clone, Copy)]
+pub struct Only<'r> {
+    /// Its id.
+    pub trial: &'r str,
+    /// Whether its scene is set and its request made, but not sent; the scene stays.
+    pub rehearsed: bool,
 }
 
 /// The plan that a part belongs to.
@@ -127,6 +139,8 @@ pub struct Ran {
     pub blind: Option<String>,
     /// Whether the witness of the network saw, before and after; nothing when there is no network.
     pub network: Option<Sight>,
+    /// What the calls were for, in the order in which they began.
+    pub steps: Vec<(Instant, Step)>,
     /// Wall time.
     pub took: Duration,
     /// Whether trials were left out because the run was to end.
@@ -145,6 +159,24 @@ pub enum RunError {
     /// The target does not list its tools.
     #[error(transparent)]
     List(#[from] ListError),
+    /// The plan does not hold the one trial that is wanted.
+    #[error(
+        "the target has no trial `{trial}` any more{}\nfix: look with `watertight discover` what drives its tools now",
+        listed(near)
+    )]
+    NoTrial {
+        /// Its id.
+        trial: String,
+        /// Trials that look like it.
+        near: Vec<String>,
+    },
+}
+
+fn listed(near: &[String]) -> String {
+    match near.is_empty() {
+        true => String::new(),
+        false => format!("; it has {}", near.join(", ")),
+    }
 }
 
 /// A target that was opened and whose tools were tried.
@@ -276,6 +308,12 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     if let Some(shard) = order.shard {
         plan = plan.part(shard);
     }
+    if let Some(only) = order.only {
+        plan.keep(only.trial).map_err(|near| RunError::NoTrial {
+            trial: only.trial.to_owned(),
+            near,
+        })?;
+    }
     (order.emit)(Event::Planned {
         trials: plan.running(),
     });
@@ -305,9 +343,18 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     };
     let engine = Engine::new(&stage, &conversation, orders, order.emit, order.seed);
     let before = sight(&order).await;
-    let mut running = tokio::select! {
-        running = engine.run(&plan) => running,
-        never = conversation.hurry_after(order.stop) => never,
+    let rehearsed = match order.only {
+        Some(Only {
+            rehearsed: true, ..
+        }) => rehearse::rehearse(&stage, &plan, order.seed, order.deadline).await,
+        _ => None,
+    };
+    let mut running = match rehearsed {
+        Some(_) => Vec::new(),
+        None => tokio::select! {
+            running = engine.run(&plan) => running,
+            never = conversation.hurry_after(order.stop) => never,
+        },
     };
     let network = match before {
         Some(Sight::Sees) => sight(&order).await,
@@ -325,7 +372,10 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     drop(session);
     let ending = conversation.close().await;
     // Effects and tokens that came with the end of the target still count.
-    let outcomes = engine::finish(&stage, order.deadline, plan, running);
+    let mut outcomes = engine::finish(&stage, order.deadline, plan, running);
+    if let (Some(rehearsed), Some(outcome)) = (rehearsed, outcomes.first_mut()) {
+        (outcome.asked, outcome.object) = (Some(rehearsed.asked), rehearsed.object);
+    }
     files.prove_awake(order.bed.base());
     let interrupted = order.stop.load(std::sync::atomic::Ordering::Relaxed);
     let took = began.elapsed();
@@ -346,6 +396,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         counted: tally.counted(),
         blind: files.blind(),
         network,
+        steps: std::mem::take(&mut *tally.steps()),
         took,
         interrupted,
     })
