@@ -83,14 +83,18 @@ pub(super) fn of(settings: &Settings) -> Repeat {
     match &target.reach {
         Reach::Command(command) => {
             made.flags.push(String::from("--"));
-            made.flags.extend(command.iter().cloned());
+            // What was taken from variables may be secret.
+            made.flags
+                .extend(command.iter().map(|word| target.conceal(word)));
         }
+        // No command line names one.
+        Reach::Inside(_) => {}
         Reach::Url {
             url,
             headers,
             bearer_env,
         } => {
-            made.flags.push(format!("--url={url}"));
+            made.flags.push(format!("--url={}", target.conceal(url)));
             made.flags
                 .extend(bearer_env.iter().map(|name| format!("--bearer-env={name}")));
             let names = headers.iter().map(|(name, _)| name.clone());

@@ -11,7 +11,8 @@ use rmcp::{
 };
 use tokio::sync::mpsc;
 
-use super::{super::Outcome, Link, locked};
+use super::super::Outcome;
+use super::{Link, locked};
 
 /// The pipes as rmcp sees them.
 #[derive(Debug)]
