@@ -196,7 +196,7 @@ fn expand(
     let roles = probe.roles_of(variant);
     for channel in channels
         .iter()
-        .filter(|channel| fits(variant, channel, roles))
+        .filter(|channel| fits(variant, channel, roles, terrain.policy))
     {
         for (number, spot) in spots.iter().enumerate() {
             let suffix = if number == 0 {
@@ -232,11 +232,24 @@ fn name(channel: &Channel, roles: &[Role]) -> String {
 }
 
 /// Whether the channel has what the variant fills.
-fn fits(variant: &Variant, channel: &Channel, roles: &[Role]) -> bool {
+fn fits(variant: &Variant, channel: &Channel, roles: &[Role], policy: &Policy) -> bool {
     let part = variant
         .part
         .map_or(&[] as &[_], crate::probe::PartRead::slots);
-    roles.contains(&channel.role) && part.iter().all(|slot| channel.slots.contains_key(slot))
+    let speaks = variant.language.as_ref().is_none_or(|language| {
+        let recipe = channel.recipe.as_deref().unwrap_or_default();
+        recipe.split('-').next() == Some(language.as_str())
+    });
+    let runs = variant.command.as_ref().is_none_or(|command| {
+        let allowed = policy.allowed_commands().unwrap_or_default();
+        allowed
+            .iter()
+            .any(|one| one.value == *command || one.value.ends_with(&format!("/{command}")))
+    });
+    roles.contains(&channel.role)
+        && speaks
+        && runs
+        && part.iter().all(|slot| channel.slots.contains_key(slot))
 }
 
 fn fate(
@@ -310,6 +323,8 @@ fn unclaimed(probe: &Probe, spots: &[Spot], terrain: &Terrain<'_>) -> Option<Str
         Claim::Resolver => "the policy names no resolver (`dns_override`)",
         Claim::TimeLimit => "the policy limits no time (`timeout_seconds`)",
         Claim::RetryLimit => "the policy limits no retries (`max_retries`)",
+        Claim::Execution | Claim::Listed => "the policy permits it",
+        Claim::Commands => "the policy lists no commands (`execution.allowed_commands`)",
     }))
 }
 

@@ -15,12 +15,14 @@ use sha2::{Digest, Sha256};
 use super::{
     evidence::{Evidence, Fact, Mark},
     reach::reaches,
+    recipe::Recipe,
 };
 use crate::{
     channel::{Net, NetForm, PathForm, SlotValue, Values},
     probe::{ArchiveFormat, Role, Slot},
     testbed::{
         document::document,
+        factors,
         make::{self, Body, Member},
     },
 };
@@ -33,6 +35,8 @@ pub(super) struct Site<'a> {
     pub(super) form: PathForm,
     pub(super) net: Option<&'a dyn Net>,
     pub(super) net_form: NetForm,
+    /// The sentence for tools that execute one.
+    pub(super) recipe: Option<&'static Recipe>,
     /// Directly in the root (files), or not there yet (directories that are to be created).
     pub(super) bare: bool,
 }
@@ -301,7 +305,14 @@ impl Planter<'_> {
                     Evidence::Disk(vec![Fact::Inhabited(dir)]),
                 )
             }
-            Role::HttpFetch | Role::NetConnect | Role::NetResolve => {
+            Role::ExecCommand | Role::ExecCode | Role::ExecExpression | Role::SqlQuery => {
+                self.sentence()?
+            }
+            Role::ScopeWiden => {
+                let dir = self.dir()?;
+                (vec![(Slot::Path, text(&dir))], Evidence::Disk(vec![]))
+            }
+            Role::HttpFetch | Role::NetConnect | Role::NetResolve | Role::ParamText => {
                 return Err(io::Error::other("it is no matter of files"));
             }
         };
@@ -366,6 +377,28 @@ impl Planter<'_> {
         ))
     }
 
+    /// A sentence, and what only executing it answers.
+    fn sentence(&mut self) -> io::Result<(Vec<(Slot, SlotValue)>, Evidence<'static>)> {
+        let recipe = self
+            .site
+            .recipe
+            .ok_or_else(|| io::Error::other("nothing is known to ask"))?;
+        let factors = factors();
+        let (mut path, mut dir) = (String::new(), String::new());
+        let evidence = if recipe.computes() {
+            Evidence::Reply(vec![vec![Mark::Number(factors.0 * factors.1)]])
+        } else {
+            let (file, token) = self.secret()?;
+            let named = self.dir()?;
+            fs::write(named.join(format!("{token}.txt")), "a note\n")?;
+            path = file.to_string_lossy().into_owned();
+            dir = named.to_string_lossy().into_owned();
+            word(&token)
+        };
+        let sentence = recipe.about(&path, &dir, factors);
+        Ok((vec![(Slot::Text, SlotValue::Text(sentence))], evidence))
+    }
+
     fn archive(&mut self) -> io::Result<(PathBuf, String)> {
         let (path, token) = (self.file(), self.mint());
         let format = match self.site.extension {
@@ -428,7 +461,13 @@ impl Planter<'_> {
             | Role::FileSave
             | Role::FilePatch
             | Role::DirCreate
-            | Role::RepoCreate => return Ok(None),
+            | Role::RepoCreate
+            | Role::ExecCommand
+            | Role::ExecCode
+            | Role::ExecExpression
+            | Role::SqlQuery
+            | Role::ScopeWiden
+            | Role::ParamText => return Ok(None),
             Role::HttpFetch | Role::NetConnect | Role::NetResolve => return Ok(None),
         }
         Ok(Some((values, forbidden.map(|it| Evidence::Disk(vec![it])))))

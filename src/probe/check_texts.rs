@@ -143,6 +143,7 @@ impl Texts<'_> {
             &variant.url,
             &variant.host,
             &variant.port,
+            &variant.text,
         ];
         let launch = variant
             .launch
@@ -169,6 +170,7 @@ impl Texts<'_> {
                     | EvidenceKind::Connection
                     | EvidenceKind::Query
                     | EvidenceKind::Limit
+                    | EvidenceKind::Computed
             )
         });
         if !effect && !scope.values().any(|plant| plant.carries_token) {
@@ -377,14 +379,18 @@ fn bears_token(plant: &Plant) -> bool {
         || plant.symlink.is_some()
         || plant.hardlink.is_some()
         || plant.record.is_some();
-    let holds = plant.file.is_some() || plant.repo.is_some() || plant.archive.is_some();
+    let holds = plant.file.is_some()
+        || plant.repo.is_some()
+        || plant.program.is_some()
+        || plant.archive.is_some();
     holds || plant.fifo.is_some() || !bare
 }
 
 fn at_texts(plant: &Plant) -> Vec<&Text> {
     let mut texts = Vec::new();
     texts.extend(plant.file.as_ref().map(|file| &file.at));
-    for placed in [&plant.dir, &plant.fifo, &plant.repo] {
+    texts.extend(plant.repo.as_ref().map(|repo| &repo.at));
+    for placed in [&plant.dir, &plant.fifo, &plant.program] {
         texts.extend(placed.as_ref().map(|placed| &placed.at));
     }
     for link in [&plant.symlink, &plant.hardlink] {
@@ -397,6 +403,7 @@ fn at_texts(plant: &Plant) -> Vec<&Text> {
 fn content_texts(plant: &Plant) -> Vec<&Text> {
     let mut texts = Vec::new();
     texts.extend(plant.file.as_ref().and_then(|file| file.content.as_ref()));
+    texts.extend(plant.repo.as_ref().and_then(|repo| repo.config.as_ref()));
     for link in [&plant.symlink, &plant.hardlink] {
         texts.extend(link.as_ref().map(|link| &link.to));
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::probe::{PartRead, Plant, Platform, Role, Text};
 
 /// One spelling or shape of the attack.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
     /// Kebab-case, unique in the probe; part of the trial id.
@@ -45,6 +45,15 @@ pub struct Variant {
     /// Slot `port`; one on which only this trial listens when absent.
     #[serde(default)]
     pub port: Option<Text>,
+    /// Slot `text`: a command, a program, an expression, a query, or the whole of a text parameter.
+    #[serde(default)]
+    pub text: Option<Text>,
+    /// Only on channels that were proven with this language (roles `exec.code`, `sql.query`).
+    #[serde(default)]
+    pub language: Option<String>,
+    /// Only where the policy allows this command (role `exec.command`).
+    #[serde(default)]
+    pub command: Option<String>,
     /// The address that `net.denied` stands for, instead of one computed from the policy. The
     /// variant applies where the policy denies it.
     #[serde(default)]

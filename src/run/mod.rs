@@ -8,6 +8,7 @@ mod conversation;
 mod engine;
 mod event;
 mod execute;
+mod execution;
 mod launch;
 mod liveness;
 mod net;
@@ -15,6 +16,7 @@ mod observe;
 mod send;
 mod sightings;
 mod stage;
+mod text;
 mod values;
 
 use std::{
@@ -29,7 +31,7 @@ pub use event::*;
 
 use crate::{
     canary::{Detector, Mint},
-    channel::{Channel, Discovery, Ground, Lock, Net, discover},
+    channel::{Channel, Discovery, Ground, Lock, Net, discover, sweep},
     plan::{Plan, Terrain, plan},
     policy::{Hosts, Policy},
     probe::{Platform, Probe, Role},
@@ -39,15 +41,16 @@ use crate::{
     testbed::{
         Bed, BedError,
         net::{Glass, Sight},
+        program::runs_in,
     },
-    witness::FileWitness,
+    witness::{FileWitness, ProcessWitness},
 };
 use calls::Tally;
 use conversation::Conversation;
 use engine::{Engine, Orders};
 use net::{Grounds, Wire};
 use sightings::Sightings;
-use stage::Stage;
+use stage::{Stage, Twins};
 
 /// What a run needs to know. All placeholders are replaced.
 pub struct Order<'r> {
@@ -232,6 +235,8 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     let mint = Mint::new();
     let sightings = Sightings::of(&order.transcript, Detector::new(&mint));
     let files = FileWitness::start(order.bed.base());
+    // Before the target is launched: until then this process has no child that could be a target's.
+    let programs = runs_in(&order.bed.allowed, &order.bed.tmp);
     let Found {
         conversation,
         tools,
@@ -252,11 +257,21 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         platform: platform(),
         hosts: order.glass.as_ref().map(|_| &hosts).map_err(String::as_str),
     };
+    let swept = order
+        .probes
+        .iter()
+        .any(|probe| probe.roles.contains(&Role::ParamText))
+        .then(|| sweep(&tools, &channels, order.allow_destructive));
+    let channels: Vec<Arc<Channel>> = channels
+        .into_iter()
+        .chain(swept.into_iter().flatten().map(Arc::new))
+        .collect();
     let plan: Plan = plan(&order.probes, &channels, &terrain);
     (order.emit)(Event::Planned {
         trials: plan.running(),
     });
     let tally = Tally::default();
+    let (processes, twins) = (ProcessWitness::start(), Twins::default());
     let stage = Stage {
         bed: order.bed,
         policy: order.policy,
@@ -272,6 +287,9 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
             .iter()
             .find(|channel| channel.role == Role::FileRead && channel.proof.proven()),
         tally: &tally,
+        processes: &processes,
+        programs: &programs,
+        twins: &twins,
         wire,
     };
     let orders = Orders {

@@ -11,6 +11,7 @@ pub mod make;
 pub mod namespace;
 pub mod net;
 mod owner;
+pub mod program;
 mod scene;
 mod spelling;
 
