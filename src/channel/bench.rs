@@ -78,7 +78,7 @@ pub(super) fn common_word() -> String {
     (0..10).map(|_| fastrand::lowercase()).collect()
 }
 
-struct Planter<'a> {
+pub(super) struct Planter<'a> {
     site: &'a Site<'a>,
     litter: Litter,
 }
@@ -122,7 +122,7 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn text(path: &Path) -> SlotValue {
+pub(super) fn text(path: &Path) -> SlotValue {
     SlotValue::Text(path.to_string_lossy().into_owned())
 }
 
@@ -136,7 +136,7 @@ impl Planter<'_> {
     }
 
     /// A place for a file of the site's extension.
-    fn file(&mut self) -> PathBuf {
+    pub(super) fn file(&mut self) -> PathBuf {
         let name = format!("{}{}", common_word(), self.site.extension);
         if self.site.bare {
             let path = self.site.root.join(name);
@@ -154,7 +154,7 @@ impl Planter<'_> {
         Ok((path, token))
     }
 
-    fn dir(&self) -> io::Result<PathBuf> {
+    pub(super) fn dir(&self) -> io::Result<PathBuf> {
         let path = self.litter.dir.join(common_word());
         fs::create_dir(&path)?;
         Ok(path)
@@ -287,11 +287,7 @@ impl Planter<'_> {
             }
             Role::RepoRead => {
                 let (dir, token) = (self.dir()?, self.mint());
-                make::repo(&dir, &format!("A note on {token}"))?;
-                // Status shows the new file, a list of branches the second branch.
-                fs::write(dir.join(format!("{token}.txt")), "a note\n")?;
-                let heads = dir.join(".git/refs/heads");
-                fs::copy(heads.join("main"), heads.join(&token))?;
+                make::repo(&dir, &format!("A note on {token}"), &token)?;
                 (vec![(Slot::Path, text(&dir))], word(&token))
             }
             Role::RepoCreate => {
@@ -412,65 +408,6 @@ impl Planter<'_> {
         };
         make::archive(&path, format, &[member])?;
         Ok((path, token))
-    }
-
-    /// The input that names nothing: nothing is there, or for roles that create, it does not apply.
-    fn missing(&mut self, role: Role, like: &Case<'_>) -> io::Result<Missing<'static>> {
-        let mut values = like.values.clone();
-        let mut forbidden = None;
-        match role {
-            Role::FileRead
-            | Role::FileStage
-            | Role::FileInfo
-            | Role::ResourceRead
-            | Role::ArchiveRead
-            | Role::DirList
-            | Role::RepoRead => {
-                values.insert(Slot::Path, text(&self.file()));
-            }
-            Role::FileReadMany => {
-                let paths =
-                    [self.file(), self.file()].map(|path| path.to_string_lossy().into_owned());
-                values.insert(Slot::Paths, SlotValue::Many(paths.to_vec()));
-            }
-            Role::FileSearch => {
-                values.insert(Slot::Pattern, SlotValue::Text(common_word()));
-            }
-            Role::IdentRead => {
-                values.insert(Slot::Ident, SlotValue::Text(common_word()));
-            }
-            Role::FileMove | Role::FileCopy => {
-                let target = self.file();
-                values.insert(Slot::Source, text(&self.file()));
-                values.insert(Slot::Path, text(&target));
-                forbidden = Some(Fact::Exists(target));
-            }
-            Role::ArchiveExtract => {
-                let target = self.dir()?;
-                values.insert(Slot::Source, text(&self.file()));
-                values.insert(Slot::Path, text(&target));
-                forbidden = Some(Fact::Inhabited(target));
-            }
-            Role::FileEdit => {
-                let path = self.file();
-                values.insert(Slot::Path, text(&path));
-                forbidden = Some(Fact::Exists(path));
-            }
-            Role::FileWrite
-            | Role::FileDelete
-            | Role::FileSave
-            | Role::FilePatch
-            | Role::DirCreate
-            | Role::RepoCreate
-            | Role::ExecCommand
-            | Role::ExecCode
-            | Role::ExecExpression
-            | Role::SqlQuery
-            | Role::ScopeWiden
-            | Role::ParamText => return Ok(None),
-            Role::HttpFetch | Role::NetConnect | Role::NetResolve => return Ok(None),
-        }
-        Ok(Some((values, forbidden.map(|it| Evidence::Disk(vec![it])))))
     }
 }
 

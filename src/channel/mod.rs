@@ -3,6 +3,7 @@
 //! Owns the way from a tool list to proven channels: flatten, score, fill, prove, repair, lock.
 //! Knows nothing of probes or verdicts.
 
+mod absent;
 mod account;
 mod arguments;
 mod attempts;

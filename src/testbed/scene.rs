@@ -474,6 +474,7 @@ impl Scene {
             planted.commit = Some(make::repo(
                 path,
                 &format!("{} {}", planted.tag, planted.token),
+                planted.token.as_str(),
             )?);
             if let Some(config) = &repo.config {
                 let more = self.render(config)?;

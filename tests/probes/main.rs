@@ -133,7 +133,9 @@ const UNASKED: &[(&str, &str)] = &[
         "net.proxy-bypass",
         "a probe would start the target behind a proxy",
     ),
-    ("net.unix-socket", "a probe would plant a listening socket"),
+    ("net.unix-socket",
+    ("state.scope-widens",
+    ("surface.hidden-tools", "a probe would plant a listening socket"),
     ("time.cancel-ignored", "a probe would cancel its call"),
 ];
 
