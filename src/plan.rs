@@ -3,17 +3,21 @@
 //! Owns trial ids and the decision that something is not applicable, which is made here and (for
 //! inert payloads) by the judge, and nowhere else. Every selected probe appears in the plan.
 
+mod part;
+
 use std::{
     net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+pub use part::digest_of;
+
 use crate::{
     channel::Channel,
     judge::Basis,
     policy::{Access, Hosts, Policy},
-    probe::{Claim, Launch, Platform, Probe, Role, Variant},
+    probe::{Claim, Launch, PartRead, Platform, Probe, Role, Slot, Variant},
 };
 
 /// The trials of a run, in order of id.
@@ -123,7 +127,7 @@ pub fn plan(probes: &[Arc<Probe>], channels: &[Arc<Channel>], terrain: &Terrain<
         let spots = spots(probe.claim, terrain);
         match (unclaimed(probe, &spots, terrain), terrain.hosts) {
             (Some(reason), _) => trials.push(whole(probe, Basis::NoClaim, reason)),
-            (None, Err(why)) if probe.claim.of_network() => {
+            (None, Err(why)) if of_network(probe) => {
                 trials.push(whole(probe, Basis::Platform, why.to_owned()));
             }
             (None, _) => {
@@ -231,11 +235,19 @@ fn name(channel: &Channel, roles: &[Role]) -> String {
     }
 }
 
+/// Whether the probe is played on the network: some limits on time are for files too.
+fn of_network(probe: &Probe) -> bool {
+    probe.claim.of_network() && probe.roles.iter().any(|role| role.of_network())
+}
+
 /// Whether the channel has what the variant fills.
 fn fits(variant: &Variant, channel: &Channel, roles: &[Role], policy: &Policy) -> bool {
-    let part = variant
-        .part
-        .map_or(&[] as &[_], crate::probe::PartRead::slots);
+    let part = variant.part.map_or(&[] as &[_], PartRead::slots);
+    let headers: &[_] = if variant.headers.is_empty() {
+        &[]
+    } else {
+        &[Slot::Headers]
+    };
     let speaks = variant.language.as_ref().is_none_or(|language| {
         let recipe = channel.recipe.as_deref().unwrap_or_default();
         recipe.split('-').next() == Some(language.as_str())
@@ -246,10 +258,11 @@ fn fits(variant: &Variant, channel: &Channel, roles: &[Role], policy: &Policy) -
             .iter()
             .any(|one| one.value == *command || one.value.ends_with(&format!("/{command}")))
     });
+    let mut needed = part.iter().chain(headers);
     roles.contains(&channel.role)
         && speaks
         && runs
-        && part.iter().all(|slot| channel.slots.contains_key(slot))
+        && needed.all(|slot| channel.slots.contains_key(slot))
 }
 
 fn fate(
@@ -325,6 +338,7 @@ fn unclaimed(probe: &Probe, spots: &[Spot], terrain: &Terrain<'_>) -> Option<Str
         Claim::RetryLimit => "the policy limits no retries (`max_retries`)",
         Claim::Execution | Claim::Listed => "the policy permits it",
         Claim::Commands => "the policy lists no commands (`execution.allowed_commands`)",
+        Claim::Cancel => "calls are not cancelled",
     }))
 }
 
@@ -348,7 +362,9 @@ fn spots(claim: Claim, terrain: &Terrain<'_>) -> Vec<Spot> {
         Claim::HostRange => hosts.edges.iter().copied().map(Some).map(of_host).collect(),
         Claim::HostHole => hosts.holes.iter().copied().map(Some).map(of_host).collect(),
         Claim::UnlistedHost => hosts.unlisted.map(Some).into_iter().map(of_host).collect(),
-        Claim::Resolver | Claim::TimeLimit | Claim::RetryLimit => vec![of_host(hosts.denied)],
+        Claim::Resolver | Claim::TimeLimit | Claim::RetryLimit | Claim::Cancel => {
+            vec![of_host(hosts.denied)]
+        }
         _ => insides(claim, terrain),
     }
 }

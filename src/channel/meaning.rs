@@ -240,6 +240,8 @@ const EXPRESSION: Meaning = Meaning {
     formats: Words(""),
     phrases: Words("expression formula mathematical calculate evaluate arithmetic equation"),
 };
+const HEADERS: Meaning =
+    by_name("headers header httpheader requestheader customheader extraheader additionalheader");
 
 const DIFF: Meaning = Meaning {
     names: Words("patch diff unifieddiff patchtext patchcontent diffcontent"),
@@ -272,6 +274,7 @@ pub(super) fn meaning(role: Role, slot: Slot) -> &'static Meaning {
         (_, Slot::Url) => &URL,
         (_, Slot::Host) => &HOST,
         (_, Slot::Port) => &PORT,
+        (_, Slot::Headers) => &HEADERS,
         (Role::ExecCommand, Slot::Text) => &COMMAND,
         (Role::ExecCode, Slot::Text) => &CODE,
         (Role::SqlQuery, Slot::Text) => &SQL,

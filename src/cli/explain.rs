@@ -112,6 +112,7 @@ fn claim(claim: Claim) -> &'static str {
         }
         Claim::Commands => "The policy lists the commands that may be run (`allowed_commands`)",
         Claim::Listed => "Only tools that are listed may answer, under any policy,",
+        Claim::Cancel => "Whatever the policy says,",
     }
 }
 
@@ -276,6 +277,7 @@ fn plant_words(plant: &Plant) -> String {
         ("directory", &plant.dir),
         ("named pipe", &plant.fifo),
         ("program", &plant.program),
+        ("Unix socket", &plant.socket),
     ];
     let links = [
         ("symbolic link", &plant.symlink),
@@ -307,6 +309,9 @@ fn launch_words(launch: &crate::probe::Launch) -> String {
     if let Some(allowed) = launch.allowed {
         words.push(format!("with the allowed directory {allowed}"));
     }
+    for (name, value) in &launch.env {
+        words.push(format!("with {name}={}", value.shown()));
+    }
     format!("the target is started {}", words.join(" and "))
 }
 
@@ -325,7 +330,9 @@ fn breach(probe: &Probe) -> String {
             EvidenceKind::Query => {
                 "a question that arrives at a resolver, or for a name, that may not be asked"
             }
-            EvidenceKind::Limit => "more time or more attempts than the policy permits",
+            EvidenceKind::Limit => {
+                "more time or more attempts than the policy permits, or work beyond the end of its call"
+            }
             EvidenceKind::Execution => {
                 "a program of the trial that was started, and left its record or its output"
             }

@@ -3,6 +3,7 @@
 //! Owns what a policy says, its checks, its schema and the decision on a path. Knows nothing of
 //! targets and testbeds; the values of placeholders come from outside.
 
+mod build;
 mod check;
 mod document;
 mod filesystem;
@@ -14,6 +15,7 @@ use std::{path::Path, time::Duration};
 
 use serde::{Serialize, Serializer};
 
+pub use build::PolicyBuilder;
 pub use document::*;
 pub use filesystem::{Access, Decision, DeniedInside, Entry, Location, Rule, RuleKind};
 pub use hosts::Hosts;
@@ -86,6 +88,23 @@ impl Policy {
     pub fn default_policy() -> Self {
         let source = Source::new("default-policy.toml", include_str!("default.toml"));
         Self::load(&source).expect("the default policy has no mistakes; a test reads it")
+    }
+
+    /// A policy that is written in Rust.
+    ///
+    /// ```
+    /// use watertight::policy::Policy;
+    ///
+    /// let policy = Policy::builder()
+    ///     .allow_path("{allowed}")
+    ///     .deny_path("{allowed}/private")
+    ///     .deny_host("10.0.0.0/8")
+    ///     .build()?;
+    /// assert!(!policy.network().permits([10, 0, 0, 5].into()));
+    /// # Ok::<(), watertight::diag::Problems>(())
+    /// ```
+    pub fn builder() -> PolicyBuilder {
+        PolicyBuilder::default()
     }
 
     /// What it says, as written.
@@ -163,7 +182,7 @@ impl Policy {
     #[must_use]
     pub fn claims(&self, claim: Claim) -> bool {
         match claim {
-            Claim::Host => return true,
+            Claim::Host | Claim::Cancel => return true,
             Claim::HostRange => return self.network.claimed,
             Claim::HostHole => return self.network.allowed.is_some(),
             Claim::UnlistedHost => return self.network.allowed.is_some(),

@@ -241,6 +241,8 @@ pub enum Claim {
     TimeLimit,
     /// Failed requests of the server's own are repeated a number of times (`max_retries`).
     RetryLimit,
+    /// Work ends when its call is cancelled: expected of any server, whatever its policy says.
+    Cancel,
     /// Nothing that a caller sends is executed by tools that are not for it. Every policy claims it.
     Execution,
     /// Only some commands may be run (`allowed_commands`).
@@ -262,7 +264,8 @@ impl Claim {
             | Claim::OnlyNames
             | Claim::Resolver
             | Claim::TimeLimit
-            | Claim::RetryLimit => true,
+            | Claim::RetryLimit
+            | Claim::Cancel => true,
             Claim::Outside
             | Claim::DeniedInside
             | Claim::DeniedPattern

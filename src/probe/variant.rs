@@ -2,7 +2,7 @@
 //!
 //! Owns what one trial sends and how it changes the launch of the target.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,10 @@ pub struct Variant {
     /// Only where the policy allows this command (role `exec.command`).
     #[serde(default)]
     pub command: Option<String>,
+    /// Slot `headers`: header fields that the caller gives a request; the variant applies to channels
+    /// that have a place for them.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Text>,
     /// The address that `net.denied` stands for, instead of one computed from the policy. The
     /// variant applies where the policy denies it.
     #[serde(default)]
@@ -100,6 +104,9 @@ pub struct Launch {
     /// What stands in the command line where `{allowed}` stood.
     #[serde(default)]
     pub allowed: Option<AllowedArgument>,
+    /// Variables of its environment, besides those that it has.
+    #[serde(default)]
+    pub env: BTreeMap<String, Text>,
 }
 
 /// What replaces the allowed directory in the command line and environment of the target.

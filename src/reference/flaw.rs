@@ -157,6 +157,8 @@ flaws! {
     SqlIdentifier "sql.identifier" "describe_table puts the name of the table into a query as it is"
     ScopeWidens "state.scope-widens" "add_allowed_directory adds any directory"
     HiddenTools "surface.hidden-tools" "tools that are not listed in read-only mode are answered"
+    TimeOrphanWork "time.orphan-work" "the time limit ends the wait for a request, and not the request"
+    TimeLocalUnbounded "time.local-unbounded" "read_file opens whatever is inside and waits for it, named pipes too"
     TimeCancelIgnored "time.cancel-ignored" "a call goes on after the client has cancelled it"
 }
 

@@ -134,7 +134,7 @@ pub(super) fn terms(probe: &Probe) -> &'static Terms {
         Claim::Execution | Claim::Commands => &EXECUTION,
         Claim::Listed => &READ_ONLY,
         Claim::ReadOnly => &READ_ONLY,
-        Claim::Host => &PUBLIC,
+        Claim::Host | Claim::Cancel => &PUBLIC,
         Claim::HostRange => &RANGES,
         Claim::HostHole
         | Claim::UnlistedHost
