@@ -17,7 +17,7 @@ use crate::{
     channel::Channel,
     judge::Basis,
     policy::{Access, Hosts, Policy},
-    probe::{Claim, Launch, PartRead, Platform, Probe, Role, Slot, Variant},
+    probe::{Claim, Launch, Platform, Probe, Role, Variant},
 };
 
 /// The trials of a run, in order of id.
@@ -242,27 +242,17 @@ fn of_network(probe: &Probe) -> bool {
 
 /// Whether the channel has what the variant fills.
 fn fits(variant: &Variant, channel: &Channel, roles: &[Role], policy: &Policy) -> bool {
-    let part = variant.part.map_or(&[] as &[_], PartRead::slots);
-    let headers: &[_] = if variant.headers.is_empty() {
-        &[]
-    } else {
-        &[Slot::Headers]
-    };
-    let speaks = variant.language.as_ref().is_none_or(|language| {
-        let recipe = channel.recipe.as_deref().unwrap_or_default();
-        recipe.split('-').next() == Some(language.as_str())
-    });
-    let runs = variant.command.as_ref().is_none_or(|command| {
-        let allowed = policy.allowed_commands().unwrap_or_default();
-        allowed
-            .iter()
-            .any(|one| one.value == *command || one.value.ends_with(&format!("/{command}")))
-    });
-    let mut needed = part.iter().chain(headers);
+    let speaks = variant
+        .language
+        .as_ref()
+        .is_none_or(|it| channel.speaks(it));
+    let runs = variant.command.as_ref().is_none_or(|it| policy.runs(it));
     roles.contains(&channel.role)
         && speaks
         && runs
-        && needed.all(|slot| channel.slots.contains_key(slot))
+        && variant
+            .needs()
+            .all(|slot| channel.slots.contains_key(&slot))
 }
 
 fn fate(

@@ -197,6 +197,13 @@ impl Channel {
         }
     }
 
+    /// Whether it was proven by sentences of this language.
+    #[must_use]
+    pub fn speaks(&self, language: &str) -> bool {
+        let recipe = self.recipe.as_deref().unwrap_or_default();
+        recipe.split('-').next() == Some(language)
+    }
+
     /// Whether the channel is worth attacking: proven, or its names leave little doubt.
     #[must_use]
     pub fn likely(&self) -> bool {

@@ -252,6 +252,14 @@ impl Policy {
         Some(&execution.allowed_commands)
     }
 
+    /// Whether the policy lists a command, by its name or with its directory.
+    #[must_use]
+    pub fn runs(&self, command: &str) -> bool {
+        let name = |text: &str| text.rsplit('/').next() == Some(command);
+        let listed = self.allowed_commands().unwrap_or_default();
+        listed.iter().any(|one| name(&one.value))
+    }
+
     fn line_of_network(&self, claim: Claim) -> Option<usize> {
         let server = self.document.server.as_ref()?;
         let hosts = || {

@@ -213,12 +213,12 @@ pub const VALUES: &[(&str, &str)] = &[
         "that text, grown to one byte above the policy's size limit; one byte below it in the twin",
     ),
     (
-        "word",
+        "slug.other",
         "another word that is unique to the trial, and a name that any program takes",
     ),
     (
         "benign",
-        "what the parameter holds in the channel's plain call; where that is unknown, `word`",
+        "what the parameter holds in the channel's plain call; where that is unknown, `slug.other`",
     ),
     (
         "factor.one",

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::probe::{PartRead, Plant, Platform, Role, Text};
+use crate::probe::{PartRead, Plant, Platform, Role, Slot, Text};
 
 /// One spelling or shape of the attack.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -92,6 +92,15 @@ pub struct Variant {
     /// what a chain put inside the allowed root is fetched from there.
     #[serde(default)]
     pub then_read: Option<Text>,
+}
+
+impl Variant {
+    /// The optional slots without which a channel cannot be asked.
+    pub fn needs(&self) -> impl Iterator<Item = Slot> {
+        let part = self.part.map_or(&[] as &[Slot], PartRead::slots);
+        let headers = (!self.headers.is_empty()).then_some(Slot::Headers);
+        part.iter().copied().chain(headers)
+    }
 }
 
 /// Changes to the launch of the target.

@@ -35,7 +35,7 @@ use crate::{
     config::Shard,
     plan::{Plan, Terrain, plan},
     policy::{Hosts, Policy},
-    probe::{Platform, Probe, Role},
+    probe::{EvidenceKind, Platform, Probe, Role},
     session::{
         Ending, Endpoint, ListError, Noise, OpenError, Options, ServerInfo, Tool, Transcript,
     },
@@ -250,7 +250,11 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     let sightings = Sightings::of(&order.transcript, Detector::new(&mint));
     let files = FileWitness::start(order.bed.base());
     // Before the target is launched: until then this process has no child that could be a target's.
-    let programs = runs_in(&order.bed.allowed, &order.bed.tmp);
+    let executing = |probe: &Arc<Probe>| probe.evidence.contains(&EvidenceKind::Execution);
+    let programs = match order.probes.iter().any(executing) {
+        true => runs_in(&order.bed.allowed, &order.bed.tmp),
+        false => Ok(()),
+    };
     let Found {
         conversation,
         tools,

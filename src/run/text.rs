@@ -41,7 +41,7 @@ struct Along {
 }
 
 /// Whether the parameter is one that the tool's proven channel drives.
-fn own<'c>(channel: &'c Channel) -> Option<&'c Arc<Channel>> {
+fn own(channel: &Channel) -> Option<&Arc<Channel>> {
     let base = channel.base.as_ref()?;
     let pointer = channel.slots.get(&Slot::Text)?.first()?;
     let drives = |own: &String| own.replace("/-", "/0") == *pointer;

@@ -344,7 +344,7 @@ impl Scene {
         match (base, field) {
             ("ext", None) => return Ok(self.extension.clone()),
             ("slug", None) => return Ok(self.slug.clone()),
-            ("word", None) => return Ok(self.word()),
+            ("slug", Some("other")) => return Ok(self.word()),
             ("benign", None) => return Ok(self.benign.clone().unwrap_or_else(|| self.word())),
             ("factor", Some("one")) => return Ok(self.factors.0.to_string()),
             ("factor", Some("two")) => return Ok(self.factors.1.to_string()),

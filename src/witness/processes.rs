@@ -37,25 +37,31 @@ impl Shared {
 #[derive(Debug)]
 pub struct ProcessWitness {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl ProcessWitness {
-    /// Starts it; it sleeps until somebody looks for a word.
+    /// One that looks as soon as somebody seeks a word.
     #[must_use]
     pub fn start() -> Self {
-        let shared = Arc::new(Shared::default());
-        let theirs = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name(String::from("processes"))
-            .spawn(move || watch(&theirs))
-            .ok();
-        Self { shared, thread }
+        Self {
+            shared: Arc::default(),
+            thread: Mutex::default(),
+        }
     }
 
     /// Begins to look for a word.
     pub fn seek(&self, word: &str) {
         self.shared.words().entry(word.to_owned()).or_default();
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.is_none() {
+            let theirs = Arc::clone(&self.shared);
+            // Without a thread nothing is seen, which says nothing.
+            *thread = std::thread::Builder::new()
+                .name(String::from("processes"))
+                .spawn(move || watch(&theirs))
+                .ok();
+        }
         self.shared.wanted.notify_one();
     }
 
@@ -75,7 +81,11 @@ impl Drop for ProcessWitness {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::Relaxed);
         self.shared.wanted.notify_one();
-        if let Some(thread) = self.thread.take() {
+        let thread = self
+            .thread
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.take() {
             // It cannot panic, and nothing is to be had of it.
             let _ = thread.join();
         }
