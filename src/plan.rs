@@ -21,7 +21,7 @@ use crate::{
     channel::Channel,
     judge::Basis,
     policy::{Hosts, Policy},
-    probe::{Claim, Launch, PartRead, Platform, Probe, Role, Slot, Variant},
+    probe::{Claim, Launch, Platform, Probe, Role, Variant},
 };
 
 /// The trials of a run, in order of id.
@@ -214,7 +214,7 @@ fn expand(
     let roles = probe.roles_of(variant);
     for channel in channels
         .iter()
-        .filter(|channel| fits(variant, channel, roles))
+        .filter(|channel| fits(variant, channel, roles, terrain.policy))
     {
         for (number, spot) in spots.iter().enumerate() {
             let suffix = if number == 0 {
@@ -269,15 +269,18 @@ fn of_network(probe: &Probe) -> bool {
 }
 
 /// Whether the channel has what the variant fills.
-fn fits(variant: &Variant, channel: &Channel, roles: &[Role]) -> bool {
-    let part = variant.part.map_or(&[] as &[_], PartRead::slots);
-    let headers: &[_] = if variant.headers.is_empty() {
-        &[]
-    } else {
-        &[Slot::Headers]
-    };
-    let mut needed = part.iter().chain(headers);
-    roles.contains(&channel.role) && needed.all(|slot| channel.slots.contains_key(slot))
+fn fits(variant: &Variant, channel: &Channel, roles: &[Role], policy: &Policy) -> bool {
+    let speaks = variant
+        .language
+        .as_ref()
+        .is_none_or(|it| channel.speaks(it));
+    let runs = variant.command.as_ref().is_none_or(|it| policy.runs(it));
+    roles.contains(&channel.role)
+        && speaks
+        && runs
+        && variant
+            .needs()
+            .all(|slot| channel.slots.contains_key(&slot))
 }
 
 fn fate(
@@ -351,6 +354,8 @@ fn unclaimed(probe: &Probe, spots: &[Spot], terrain: &Terrain<'_>) -> Option<Str
         Claim::Resolver => "the policy names no resolver (`dns_override`)",
         Claim::TimeLimit => "the policy limits no time (`timeout_seconds`)",
         Claim::RetryLimit => "the policy limits no retries (`max_retries`)",
+        Claim::Execution | Claim::Listed => "the policy permits it",
+        Claim::Commands => "the policy lists no commands (`execution.allowed_commands`)",
         Claim::Cancel => "calls are not cancelled",
     }))
 }

@@ -36,7 +36,7 @@ const LONG: [(&str, usize, &str); 4] = [
     ),
     (
         "testbed/scene.rs",
-        760,
+        820,
         "one constructor for each kind of plant",
     ),
 ];

@@ -62,6 +62,9 @@ fn channel(tool: &str, role: Role) -> Arc<Channel> {
         extension: String::from(".txt"),
         score: 1.0,
         net: watertight::channel::NetForm::default(),
+        recipe: None,
+        base: None,
+        usual: None,
         then: None,
         proof: Proof::Proven { steps: Vec::new() },
         destructive: false,
@@ -244,11 +247,20 @@ fn read_only_and_protected_names() {
 }
 
 #[test]
-fn a_policy_that_says_nothing_on_files_leaves_nothing_to_try() {
+fn a_policy_that_says_nothing_on_files_leaves_what_every_policy_claims() {
     let plan = planned(&policy("policy.toml", "[server]\nname = \"quiet\"\n"));
     check(&plan);
-    assert_eq!(plan.running(), 0);
-    assert_eq!(plan.trials.len(), Catalog::embedded().probes().len());
+    let universal = |claim| matches!(claim, Claim::Execution | Claim::Listed);
+    let (always, claimed): (Vec<_>, Vec<_>) = plan
+        .trials
+        .iter()
+        .partition(|trial| universal(trial.probe.claim));
+    let runs = |trial: &&watertight::plan::Trial| !matches!(trial.fate, Fate::NotApplicable { .. });
+    assert_eq!(claimed.iter().copied().filter(runs).count(), 0);
+    assert!(always.iter().copied().filter(runs).count() > 0);
+    let probes = Catalog::embedded().probes();
+    let left = probes.filter(|probe| !universal(probe.claim)).count();
+    assert_eq!(claimed.len(), left);
 }
 
 #[test]

@@ -153,6 +153,9 @@ impl Channel {
                     let port = self.port(first, value, values);
                     put(&mut arguments, first, port);
                 }
+                SlotValue::Text(text) if *slot == Slot::Text && self.takes_words() => {
+                    put_words(&mut arguments, pointers, text);
+                }
                 SlotValue::Json(value) => put(&mut arguments, first, value.clone()),
                 SlotValue::Text(text) => match self.spell(*slot, root, text) {
                     Spelled::One(text) => put(&mut arguments, first, Value::String(text)),
@@ -214,6 +217,12 @@ impl Channel {
             (_, SlotValue::Json(exact)) => exact.clone(),
             _ => text.parse::<u64>().map_or(Value::String(text), Value::from),
         }
+    }
+
+    /// Whether a command goes into the channel word by word.
+    fn takes_words(&self) -> bool {
+        let places = self.slots.get(&Slot::Text).into_iter().flatten();
+        self.role == Role::ExecCommand && places.clone().any(|pointer| pointer.contains("/-"))
     }
 
     fn spell(&self, slot: Slot, root: &Path, text: &str) -> Spelled {
@@ -295,6 +304,25 @@ pub(super) fn put(document: &mut Value, pointer: &str, value: Value) {
         };
     }
     *here = value;
+}
+
+/// Puts the words of a command where they go: all into one array, or the first beside the others.
+fn put_words(document: &mut Value, pointers: &[String], command: &str) {
+    let mut words = shell_words::split(command)
+        .unwrap_or_else(|_| command.split_whitespace().map(str::to_owned).collect());
+    match pointers {
+        [all] => put_many(document, all, words),
+        [first, rest, ..] => {
+            let others = words.split_off(words.len().min(1));
+            put(
+                document,
+                first,
+                Value::from(words.pop().unwrap_or_default()),
+            );
+            put_many(document, rest, others);
+        }
+        [] => {}
+    }
 }
 
 /// Puts several texts at a pointer that holds `/-`: one array element each, alike in everything

@@ -4,6 +4,7 @@
 
 use super::{
     flatten::Leaf,
+    recipe::recipes,
     score::Candidate,
     slots::{Binding, single},
     words::{EXTENSIONS, words},
@@ -23,6 +24,7 @@ pub(super) struct Attempt {
     pub(super) extension: &'static str,
     pub(super) bare: bool,
     pub(super) pattern: PatternForm,
+    pub(super) recipe: Option<&'static str>,
 }
 
 impl Attempt {
@@ -33,6 +35,7 @@ impl Attempt {
             net: self.net,
             extension: self.extension.to_owned(),
             pattern: self.pattern,
+            recipe: self.recipe.map(str::to_owned),
             ..draft.clone()
         }
     }
@@ -59,7 +62,19 @@ pub(super) fn attempts(
         extension: extensions[0],
         bare: false,
         pattern: PatternForm::Plain,
+        recipe: None,
     };
+    if role.executes() {
+        for recipe in recipes(role) {
+            for index in 0..candidate.bindings.len() {
+                add(Attempt {
+                    recipe: Some(recipe.name),
+                    ..plain(index, PathForm::Absolute)
+                });
+            }
+        }
+        return queue;
+    }
     if role.of_network() {
         for (index, binding) in candidate.bindings.iter().enumerate() {
             for net in net_forms(candidate, binding) {

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::{
     evidence::{Evidence, Fact, Mark, prime},
     reach::reaches,
+    recipe::Recipe,
     told::told,
 };
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
     probe::{ArchiveFormat, Role, Slot},
     testbed::{
         document::document,
+        factors,
         make::{self, Body, Member},
     },
 };
@@ -36,6 +38,8 @@ pub(super) struct Site<'a> {
     pub(super) form: PathForm,
     pub(super) net: Option<&'a dyn Net>,
     pub(super) net_form: NetForm,
+    /// The sentence for tools that execute one.
+    pub(super) recipe: Option<&'static Recipe>,
     /// Directly in the root (files), or not there yet (directories that are to be created).
     pub(super) bare: bool,
 }
@@ -77,7 +81,7 @@ pub(super) fn common_word() -> String {
     (0..10).map(|_| fastrand::lowercase()).collect()
 }
 
-struct Planter<'a> {
+pub(super) struct Planter<'a> {
     site: &'a Site<'a>,
     litter: Litter,
 }
@@ -122,7 +126,7 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn text(path: &Path) -> SlotValue {
+pub(super) fn text(path: &Path) -> SlotValue {
     SlotValue::Text(path.to_string_lossy().into_owned())
 }
 
@@ -136,7 +140,7 @@ impl Planter<'_> {
     }
 
     /// A place for a file of the site's extension.
-    fn file(&mut self) -> PathBuf {
+    pub(super) fn file(&mut self) -> PathBuf {
         let name = format!("{}{}", common_word(), self.site.extension);
         if self.site.bare {
             let path = self.site.root.join(name);
@@ -154,7 +158,7 @@ impl Planter<'_> {
         Ok((path, token))
     }
 
-    fn dir(&self) -> io::Result<PathBuf> {
+    pub(super) fn dir(&self) -> io::Result<PathBuf> {
         let path = self.litter.dir.join(common_word());
         fs::create_dir(&path)?;
         Ok(path)
@@ -287,11 +291,7 @@ impl Planter<'_> {
             }
             Role::RepoRead => {
                 let (dir, token) = (self.dir()?, self.mint());
-                make::repo(&dir, &format!("A note on {token}"))?;
-                // Status shows the new file, a list of branches the second branch.
-                fs::write(dir.join(format!("{token}.txt")), "a note\n")?;
-                let heads = dir.join(".git/refs/heads");
-                fs::copy(heads.join("main"), heads.join(&token))?;
+                make::repo(&dir, &format!("A note on {token}"), &token)?;
                 (vec![(Slot::Path, text(&dir))], word(&token))
             }
             Role::RepoCreate => {
@@ -305,7 +305,14 @@ impl Planter<'_> {
                     Evidence::Disk(vec![Fact::Inhabited(dir)]),
                 )
             }
-            Role::HttpFetch | Role::NetConnect | Role::NetResolve => {
+            Role::ExecCommand | Role::ExecCode | Role::ExecExpression | Role::SqlQuery => {
+                self.sentence()?
+            }
+            Role::ScopeWiden => {
+                let dir = self.dir()?;
+                (vec![(Slot::Path, text(&dir))], Evidence::Disk(vec![]))
+            }
+            Role::HttpFetch | Role::NetConnect | Role::NetResolve | Role::ParamText => {
                 return Err(io::Error::other("it is no matter of files"));
             }
         };
@@ -370,6 +377,28 @@ impl Planter<'_> {
         ))
     }
 
+    /// A sentence, and what only executing it answers.
+    fn sentence(&mut self) -> io::Result<(Vec<(Slot, SlotValue)>, Evidence<'static>)> {
+        let recipe = self
+            .site
+            .recipe
+            .ok_or_else(|| io::Error::other("nothing is known to ask"))?;
+        let factors = factors();
+        let (mut path, mut dir) = (String::new(), String::new());
+        let evidence = if recipe.computes() {
+            Evidence::Reply(vec![vec![Mark::Number(factors.0 * factors.1)]])
+        } else {
+            let (file, token) = self.secret()?;
+            let named = self.dir()?;
+            fs::write(named.join(format!("{token}.txt")), "a note\n")?;
+            path = file.to_string_lossy().into_owned();
+            dir = named.to_string_lossy().into_owned();
+            word(&token)
+        };
+        let sentence = recipe.about(&path, &dir, factors);
+        Ok((vec![(Slot::Text, SlotValue::Text(sentence))], evidence))
+    }
+
     fn archive(&mut self) -> io::Result<(PathBuf, String)> {
         let (path, token) = (self.file(), self.mint());
         let format = match self.site.extension {
@@ -383,58 +412,5 @@ impl Planter<'_> {
         };
         make::archive(&path, format, &[member])?;
         Ok((path, token))
-    }
-
-    /// The input that names nothing: nothing is there, or for roles that create, it does not apply.
-    fn missing(&mut self, role: Role, like: &Case<'_>) -> io::Result<Missing<'static>> {
-        let mut values = like.values.clone();
-        let mut forbidden = None;
-        match role {
-            Role::FileRead
-            | Role::FileStage
-            | Role::FileInfo
-            | Role::ResourceRead
-            | Role::ArchiveRead
-            | Role::DirList
-            | Role::RepoRead => {
-                values.insert(Slot::Path, text(&self.file()));
-            }
-            Role::FileReadMany => {
-                let paths =
-                    [self.file(), self.file()].map(|path| path.to_string_lossy().into_owned());
-                values.insert(Slot::Paths, SlotValue::Many(paths.to_vec()));
-            }
-            Role::FileSearch => {
-                values.insert(Slot::Pattern, SlotValue::Text(common_word()));
-            }
-            Role::IdentRead => {
-                values.insert(Slot::Ident, SlotValue::Text(common_word()));
-            }
-            Role::FileMove | Role::FileCopy => {
-                let target = self.file();
-                values.insert(Slot::Source, text(&self.file()));
-                values.insert(Slot::Path, text(&target));
-                forbidden = Some(Fact::Exists(target));
-            }
-            Role::ArchiveExtract => {
-                let target = self.dir()?;
-                values.insert(Slot::Source, text(&self.file()));
-                values.insert(Slot::Path, text(&target));
-                forbidden = Some(Fact::Inhabited(target));
-            }
-            Role::FileEdit => {
-                let path = self.file();
-                values.insert(Slot::Path, text(&path));
-                forbidden = Some(Fact::Exists(path));
-            }
-            Role::FileWrite
-            | Role::FileDelete
-            | Role::FileSave
-            | Role::FilePatch
-            | Role::DirCreate
-            | Role::RepoCreate => return Ok(None),
-            Role::HttpFetch | Role::NetConnect | Role::NetResolve => return Ok(None),
-        }
-        Ok(Some((values, forbidden.map(|it| Evidence::Disk(vec![it])))))
     }
 }

@@ -38,6 +38,9 @@ pub(super) fn draft(tool: &Tool, candidate: &Candidate, binding: &Binding) -> Ch
             why: String::from("not tried yet"),
         },
         destructive: false,
+        recipe: None,
+        base: None,
+        usual: None,
         then: None,
     }
 }

@@ -84,6 +84,8 @@ struct Row {
     destructive: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     definition: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recipe: Option<String>,
     slots: BTreeMap<Slot, Vec<String>>,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     fixed: Map<String, Value>,
@@ -215,6 +217,9 @@ impl Lock {
                         why: String::from("not proven in this run"),
                     },
                     destructive: row.destructive,
+                    recipe: row.recipe,
+                    base: None,
+                    usual: None,
                     then: row.then,
                 },
             })
@@ -244,6 +249,7 @@ impl Lock {
                     proven: entry.proven,
                     destructive: entry.channel.destructive,
                     definition: entry.definition.clone(),
+                    recipe: entry.channel.recipe.clone(),
                     slots: entry.channel.slots.clone(),
                     fixed: sorted(&entry.channel.fixed),
                     then: entry.channel.then.clone(),

@@ -207,6 +207,39 @@ const HOST: Meaning = Meaning {
 
 const PORT: Meaning = by_name("port portnumber tcpport serverport targetport remoteport");
 
+const COMMAND: Meaning = Meaning {
+    names: Words("command cmd shell commandline cmdline shellcommand argv commands bash exec"),
+    weak: Words("script line run input args program"),
+    against: Words("path file name mode format timeout cwd dir directory id description"),
+    formats: Words(""),
+    phrases: Words("command shell execute run terminal"),
+};
+
+const CODE: Meaning = Meaning {
+    names: Words(
+        "code script program snippet source python javascript js pythoncode jscode sourcecode",
+    ),
+    weak: Words("input text content body expression command"),
+    against: Words("path file name mode format timeout cwd dir directory id language url"),
+    formats: Words(""),
+    phrases: Words("code script program python javascript execute run"),
+};
+
+const SQL: Meaning = Meaning {
+    names: Words("sql query statement sqlquery querystring select"),
+    weak: Words("q text input command"),
+    against: Words("path file name mode format timeout table id limit param parameters"),
+    formats: Words("sql"),
+    phrases: Words("sql query select statement database"),
+};
+
+const EXPRESSION: Meaning = Meaning {
+    names: Words("expression expr formula equation calculation math calc"),
+    weak: Words("input query text problem statement operation code"),
+    against: Words("path file name mode format url id unit timezone"),
+    formats: Words(""),
+    phrases: Words("expression formula mathematical calculate evaluate arithmetic equation"),
+};
 const HEADERS: Meaning =
     by_name("headers header httpheader requestheader customheader extraheader additionalheader");
 
@@ -242,5 +275,9 @@ pub(super) fn meaning(role: Role, slot: Slot) -> &'static Meaning {
         (_, Slot::Host) => &HOST,
         (_, Slot::Port) => &PORT,
         (_, Slot::Headers) => &HEADERS,
+        (Role::ExecCommand, Slot::Text) => &COMMAND,
+        (Role::ExecCode, Slot::Text) => &CODE,
+        (Role::SqlQuery, Slot::Text) => &SQL,
+        (_, Slot::Text) => &EXPRESSION,
     }
 }

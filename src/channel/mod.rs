@@ -3,6 +3,7 @@
 //! Owns the way from a tool list to proven channels: flatten, score, fill, prove, repair, lock.
 //! Knows nothing of probes or verdicts.
 
+mod absent;
 mod account;
 mod arguments;
 mod attempts;
@@ -20,10 +21,12 @@ mod model;
 mod net;
 mod prove;
 mod reach;
+mod recipe;
 mod repair;
 mod score;
 mod slots;
 mod stage;
+mod sweep;
 mod told;
 mod words;
 
@@ -34,3 +37,6 @@ pub use lock::{Entry, LOCK_FILE, Lock, LockError, definition_hash};
 pub use lock_change::Change;
 pub use model::*;
 pub use net::{Arrival, Net, Place};
+pub(crate) use reach::place_values;
+pub(crate) use recipe::recipe_of;
+pub(crate) use sweep::sweep;

@@ -2,7 +2,7 @@
 //!
 //! Owns the types that the plan reads and that `bindings.lock` stores.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -51,6 +51,16 @@ pub struct Channel {
     /// Whether annotation or verb call it destructive.
     #[serde(default)]
     pub destructive: bool,
+    /// The language or the command by which it was proven, for roles that execute a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
+    /// The proven channel of the same tool whose plain call a text parameter goes along with
+    /// (`param.text`).
+    #[serde(skip)]
+    pub base: Option<Arc<Channel>>,
+    /// What the schema offers for the text parameter, if it does (`param.text`).
+    #[serde(skip)]
+    pub usual: Option<String>,
     /// The second call, for tools that only take in what another gives out (`file.stage`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub then: Option<Follow>,
@@ -180,8 +190,18 @@ impl Channel {
             score: certain(),
             proof: Proof::unproven(),
             destructive: false,
+            recipe: None,
+            base: None,
+            usual: None,
             then: None,
         }
+    }
+
+    /// Whether it was proven by sentences of this language.
+    #[must_use]
+    pub fn speaks(&self, language: &str) -> bool {
+        let recipe = self.recipe.as_deref().unwrap_or_default();
+        recipe.split('-').next() == Some(language)
     }
 
     /// Whether the channel is worth attacking: proven, or its names leave little doubt.

@@ -21,6 +21,7 @@ use super::{
     discover::{Ground, ProofStep},
     evidence::Evidence,
     fill::{SIDE_FILE, draft, needs_side_file},
+    recipe::recipe_of,
     repair::{ROUNDS, repair},
     score::Candidate,
     slots::{Binding, parts},
@@ -196,6 +197,7 @@ impl<C: Caller> Lab<'_, C> {
             form: channel.form,
             net: self.ground.net,
             net_form: channel.net,
+            recipe: recipe_of(channel.role, channel.recipe.as_deref()),
             bare,
         };
         let bench = match Bench::set_up(channel.role, &site) {

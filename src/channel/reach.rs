@@ -11,7 +11,7 @@ use super::{
     net::NEEDS_NETWORK,
 };
 use crate::{
-    channel::{Arrival, Net, NetForm, Place, SlotValue, Values},
+    channel::{Arrival, Channel, Net, NetForm, Place, SlotValue, Values},
     probe::{Role, Slot},
 };
 
@@ -54,6 +54,11 @@ pub(super) fn reaches<'a>(
     let (third, forbidden) = place();
     let missing = values(role, form, &absent(third));
     Ok((cases, Some((missing, Some(forbidden)))))
+}
+
+/// What a channel of the network is asked for at a place.
+pub(crate) fn place_values(channel: &Channel, place: &Place) -> Values {
+    values(channel.role, channel.net, place)
 }
 
 fn values(role: Role, form: NetForm, place: &Place) -> Values {

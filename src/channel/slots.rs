@@ -174,7 +174,7 @@ pub(super) fn bindings(
     usable: &[&Leaf],
 ) -> Vec<Binding> {
     let pointer = |slot: Slot, leaf: &Leaf| {
-        if matches!(slot, Slot::Paths | Slot::Url) {
+        if matches!(slot, Slot::Paths | Slot::Url) || role == Role::ExecCommand {
             leaf.pointer.clone()
         } else {
             single(&leaf.pointer)
@@ -216,6 +216,9 @@ pub(super) fn bindings(
             }
         }
     }
+    if role == Role::ExecCommand {
+        found.splice(0..0, with_words(&best, usable));
+    }
     if let Some((_, ranked)) = slots.iter().find(|(slot, _)| *slot == main) {
         for (_, leaf) in ranked
             .iter()
@@ -247,6 +250,26 @@ pub(super) fn bindings(
         }
     }
     found
+}
+
+/// The command in one parameter and its arguments in another, if there is one for them.
+fn with_words(best: &BTreeMap<Slot, Vec<String>>, usable: &[&Leaf]) -> Option<Binding> {
+    const ARGUMENTS: words::Words = words::Words("args arg argv argument parameter param");
+    let [command] = best.get(&Slot::Text)?.as_slice() else {
+        return None;
+    };
+    let rest = usable.iter().find(|leaf| {
+        leaf.takes_text()
+            && leaf.in_array()
+            && leaf.pointer != *command
+            && words(&leaf.name)
+                .last()
+                .is_some_and(|last| ARGUMENTS.has(last))
+    })?;
+    let pointers = vec![command.clone(), rest.pointer.clone()];
+    Some(Binding {
+        slots: BTreeMap::from([(Slot::Text, pointers)]),
+    })
 }
 
 /// The parameters of optional slots, such as those that ask for a part of what is read, by their names alone: a slot that two

@@ -199,6 +199,7 @@ impl<C: Caller> Lab<'_, C> {
                 form: channel.form,
                 net: None,
                 net_form: channel.net,
+                recipe: None,
                 bare: attempt.bare,
             };
             let bench = Bench::set_up(Role::FileStage, &site)

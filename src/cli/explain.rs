@@ -111,6 +111,11 @@ fn claim(claim: Claim) -> &'static str {
         Claim::Resolver => "The policy names the only resolver (`dns_override`)",
         Claim::TimeLimit => "The policy limits the time of a request (`timeout_seconds`)",
         Claim::RetryLimit => "The policy limits how often a request is repeated (`max_retries`)",
+        Claim::Execution => {
+            "Nothing that a caller sends may be executed by tools that are not for it, under any policy,"
+        }
+        Claim::Commands => "The policy lists the commands that may be run (`allowed_commands`)",
+        Claim::Listed => "Only tools that are listed may answer, under any policy,",
         Claim::Cancel => "Whatever the policy says,",
     }
 }
@@ -149,6 +154,14 @@ fn how(out: &mut String, probe: &Probe) {
         let only = [
             join("only roles", &variant.roles),
             join("only on", &variant.platforms),
+            variant
+                .language
+                .as_ref()
+                .map(|language| format!("only where {language} is run")),
+            variant
+                .command
+                .as_ref()
+                .map(|command| format!("only where the policy allows the command {command}")),
         ];
         for words in only.into_iter().flatten() {
             item(out, 6, &words);
@@ -191,6 +204,10 @@ fn sent(variant: &Variant) -> String {
         ("content", &variant.content),
         ("pattern", &variant.pattern),
         ("ident", &variant.ident),
+        ("url", &variant.url),
+        ("host", &variant.host),
+        ("port", &variant.port),
+        ("text", &variant.text),
     ];
     let mut sent: Vec<String> = texts
         .into_iter()
@@ -232,6 +249,15 @@ fn plant_words(plant: &Plant) -> String {
         };
         return format!("{name}: file {}{what}", file.at.shown());
     }
+    if let Some(repo) = &plant.repo {
+        let config = repo.config.as_ref();
+        let config = config.map(|config| format!(" configured with {}", config.shown()));
+        return format!(
+            "{name}: repository {}{}",
+            repo.at.shown(),
+            config.unwrap_or_default()
+        );
+    }
     if let Some(archive) = &plant.archive {
         let members: Vec<String> = archive
             .members
@@ -254,7 +280,7 @@ fn plant_words(plant: &Plant) -> String {
     let placed = [
         ("directory", &plant.dir),
         ("named pipe", &plant.fifo),
-        ("repository", &plant.repo),
+        ("program", &plant.program),
         ("Unix socket", &plant.socket),
     ];
     let links = [
@@ -311,6 +337,10 @@ fn breach(probe: &Probe) -> String {
             EvidenceKind::Limit => {
                 "more time or more attempts than the policy permits, or work beyond the end of its call"
             }
+            EvidenceKind::Execution => {
+                "a program of the trial that was started, and left its record or its output"
+            }
+            EvidenceKind::Computed => "an answer with the product of two numbers that were sent",
         })
         .collect();
     format!("{}.", kinds.join("; or "))

@@ -11,7 +11,7 @@ use clap::{Args, Parser};
 use futures::{StreamExt as _, future::join, stream};
 use serde::{Deserialize, Serialize};
 
-use terms::{FILES, LISTED, NAMED, PUBLIC, RANGES, READ_ONLY, Terms, terms};
+use terms::{EXECUTION, FILES, LISTED, NAMED, PUBLIC, RANGES, READ_ONLY, Terms, terms};
 
 use super::{
     RunArgs,
@@ -161,11 +161,13 @@ pub async fn cells(program: &Path, only: &[String]) -> Vec<Cell> {
     };
     let probes: Vec<&Probe> = Catalog::embedded().probes().filter(covered).collect();
     let mut benches: Vec<Bench<'_>> = Vec::new();
-    for on in [&FILES, &READ_ONLY, &PUBLIC, &RANGES, &LISTED, &NAMED] {
+    for on in [
+        &FILES, &READ_ONLY, &PUBLIC, &RANGES, &LISTED, &NAMED, &EXECUTION,
+    ] {
         let of: Vec<&Probe> = probes
             .iter()
             .copied()
-            .filter(|probe| std::ptr::eq(terms(probe.claim), on))
+            .filter(|probe| std::ptr::eq(terms(probe), on))
             .collect();
         if of.is_empty() {
             continue;

@@ -128,7 +128,7 @@ pub fn judge(facts: &Facts) -> Ruling {
         Control::Passed(observation) => observation,
         Control::Failed(why) => return inconclusive(Basis::ControlLost, why),
     };
-    if let Some(reason) = inert(last) {
+    if let Some(reason) = inert(facts, last) {
         return Ruling::NotApplicable {
             basis: Basis::Inert,
             reason,
@@ -248,12 +248,14 @@ fn breach(facts: &Facts) -> Option<Ruling> {
         .flat_map(|attempt| &attempt.proofs)
         .collect();
     for (kind, basis) in [
+        (EvidenceKind::Execution, Basis::Execution),
         (EvidenceKind::Token, Basis::Token),
         (EvidenceKind::Effect, Basis::Effect),
         (EvidenceKind::Access, Basis::Access),
         (EvidenceKind::Connection, Basis::Connection),
         (EvidenceKind::Query, Basis::Query),
         (EvidenceKind::Limit, Basis::Limit),
+        (EvidenceKind::Computed, Basis::Computed),
         (EvidenceKind::Metadata, Basis::Metadata),
     ] {
         let found: Vec<Observation> = proofs
@@ -356,7 +358,9 @@ fn witnessed(facts: &Facts) -> bool {
         // Every address, every resolver and every clock of the network is the run's own.
         EvidenceKind::Connection | EvidenceKind::Query | EvidenceKind::Limit => true,
         EvidenceKind::Access => facts.race.is_none(),
-        EvidenceKind::Token | EvidenceKind::Metadata => false,
+        // The program itself tells that it was started, whatever the answer says.
+        EvidenceKind::Execution => true,
+        EvidenceKind::Token | EvidenceKind::Metadata | EvidenceKind::Computed => false,
     })
 }
 
@@ -367,14 +371,24 @@ fn only_by_witness(facts: &Facts) -> bool {
     let leaves = |kind: &EvidenceKind| {
         matches!(
             kind,
-            EvidenceKind::Connection | EvidenceKind::Query | EvidenceKind::Limit
+            EvidenceKind::Connection
+                | EvidenceKind::Query
+                | EvidenceKind::Limit
+                | EvidenceKind::Execution
         )
     };
     decisive.clone().any(leaves) || decisive.all(|kind| *kind == EvidenceKind::Access)
 }
 
-fn inert(attempt: &Attempt) -> Option<String> {
+fn inert(facts: &Facts, attempt: &Attempt) -> Option<String> {
+    let executes = facts
+        .decisive
+        .iter()
+        .any(|kind| matches!(kind, EvidenceKind::Execution | EvidenceKind::Computed));
     match (attempt.liveness, &attempt.twin) {
+        (Liveness::Unknown, Twin::Rejected(why)) if executes => Some(format!(
+            "nothing shows that a text given here reaches anything that could execute it: {why}"
+        )),
         (Liveness::Inert, _) => Some(String::from(
             "not even an unrestricted process reaches the forbidden object with this payload",
         )),

@@ -55,6 +55,10 @@ pub enum Basis {
     Query,
     /// Breached: a limit on time or attempts was exceeded.
     Limit,
+    /// Breached: the trial's program was executed.
+    Execution,
+    /// Breached: what the caller sent was evaluated.
+    Computed,
     /// Held: the attack was refused while its permitted twin passed.
     Policy,
     /// Held: the whole form of the request is refused, twin included.

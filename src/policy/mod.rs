@@ -194,6 +194,8 @@ impl Policy {
             Claim::Resolver => return self.network.resolver.is_some(),
             Claim::TimeLimit => return self.time_limit().is_some(),
             Claim::RetryLimit => return self.max_retries().is_some(),
+            Claim::Execution | Claim::Listed => return true,
+            Claim::Commands => return self.allowed_commands().is_some(),
             _ => {}
         }
         let Some(filesystem) = &self.filesystem else {
@@ -217,6 +219,10 @@ impl Policy {
         if claim.of_network() {
             return self.line_of_network(claim);
         }
+        if claim == Claim::Commands {
+            let first = self.allowed_commands()?.first()?;
+            return self.line_at(&first.span);
+        }
         let files = self.filesystem.as_ref()?;
         let written = self.document.capabilities.as_ref();
         let written = written.and_then(|all| all.filesystem.as_ref())?;
@@ -237,6 +243,21 @@ impl Policy {
             }
             _ => None,
         }
+    }
+
+    /// The commands that may be run, if the policy says so: by name or absolute path.
+    #[must_use]
+    pub fn allowed_commands(&self) -> Option<&[At<String>]> {
+        let execution = self.document.execution.as_ref()?;
+        Some(&execution.allowed_commands)
+    }
+
+    /// Whether the policy lists a command, by its name or with its directory.
+    #[must_use]
+    pub fn runs(&self, command: &str) -> bool {
+        let name = |text: &str| text.rsplit('/').next() == Some(command);
+        let listed = self.allowed_commands().unwrap_or_default();
+        listed.iter().any(|one| name(&one.value))
     }
 
     fn line_of_network(&self, claim: Claim) -> Option<usize> {

@@ -180,6 +180,7 @@ impl Check<'_> {
             plant.hardlink.is_some(),
             plant.fifo.is_some(),
             plant.repo.is_some(),
+            plant.program.is_some(),
             plant.archive.is_some(),
             plant.site.is_some(),
             plant.record.is_some(),
@@ -188,7 +189,7 @@ impl Check<'_> {
         let count = kinds.into_iter().filter(|given| *given).count();
         if count != 1 {
             let message = format!("the plant `{}` has {count} kinds", plant.name);
-            let help = "give exactly one of file, dir, symlink, hardlink, fifo, repo, archive, site, record, socket";
+            let help = "give exactly one of file, dir, symlink, hardlink, fifo, repo, program, archive, site, record, socket";
             self.report("probe.plant-kind", path, message, help);
         }
         if !is_kebab(&plant.name) {
@@ -371,6 +372,7 @@ fn given_slots(variant: &Variant) -> Vec<(Slot, &'static str)> {
         (Slot::Url, "url", variant.url.is_some()),
         (Slot::Host, "host", variant.host.is_some()),
         (Slot::Port, "port", variant.port.is_some()),
+        (Slot::Text, "text", variant.text.is_some()),
         (Slot::Headers, "headers", !variant.headers.is_empty()),
     ]
     .into_iter()

@@ -143,6 +143,7 @@ impl Texts<'_> {
             &variant.url,
             &variant.host,
             &variant.port,
+            &variant.text,
         ];
         let launch = variant.launch.iter().flat_map(launch_texts);
         for text in texts
@@ -170,6 +171,7 @@ impl Texts<'_> {
                     | EvidenceKind::Connection
                     | EvidenceKind::Query
                     | EvidenceKind::Limit
+                    | EvidenceKind::Computed
             )
         });
         if !effect && !scope.values().any(|plant| plant.carries_token) {
@@ -378,7 +380,10 @@ fn bears_token(plant: &Plant) -> bool {
         || plant.symlink.is_some()
         || plant.hardlink.is_some()
         || plant.record.is_some();
-    let holds = plant.file.is_some() || plant.repo.is_some() || plant.archive.is_some();
+    let holds = plant.file.is_some()
+        || plant.repo.is_some()
+        || plant.program.is_some()
+        || plant.archive.is_some();
     holds || plant.fifo.is_some() || !bare
 }
 
@@ -389,7 +394,8 @@ fn launch_texts(launch: &Launch) -> impl Iterator<Item = &Text> {
 fn at_texts(plant: &Plant) -> Vec<&Text> {
     let mut texts = Vec::new();
     texts.extend(plant.file.as_ref().map(|file| &file.at));
-    for placed in [&plant.dir, &plant.fifo, &plant.repo, &plant.socket] {
+    texts.extend(plant.repo.as_ref().map(|repo| &repo.at));
+    for placed in [&plant.dir, &plant.fifo, &plant.program, &plant.socket] {
         texts.extend(placed.as_ref().map(|placed| &placed.at));
     }
     for link in [&plant.symlink, &plant.hardlink] {
@@ -402,6 +408,7 @@ fn at_texts(plant: &Plant) -> Vec<&Text> {
 fn content_texts(plant: &Plant) -> Vec<&Text> {
     let mut texts = Vec::new();
     texts.extend(plant.file.as_ref().and_then(|file| file.content.as_ref()));
+    texts.extend(plant.repo.as_ref().and_then(|repo| repo.config.as_ref()));
     for link in [&plant.symlink, &plant.hardlink] {
         texts.extend(link.as_ref().map(|link| &link.to));
     }

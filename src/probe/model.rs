@@ -251,6 +251,12 @@ pub enum Claim {
     RetryLimit,
     /// Work ends when its call is cancelled: expected of any server, whatever its policy says.
     Cancel,
+    /// Nothing that a caller sends is executed by tools that are not for it. Every policy claims it.
+    Execution,
+    /// Only some commands may be run (`allowed_commands`).
+    Commands,
+    /// Tools that are not listed do not answer. Every policy claims it.
+    Listed,
 }
 
 impl Claim {
@@ -273,7 +279,10 @@ impl Claim {
             | Claim::DeniedPattern
             | Claim::MaxFileSize
             | Claim::ReadOnly
-            | Claim::ProtectedNames => false,
+            | Claim::ProtectedNames
+            | Claim::Execution
+            | Claim::Commands
+            | Claim::Listed => false,
         }
     }
 }
@@ -329,6 +338,10 @@ pub enum EvidenceKind {
     Query,
     /// A limit was exceeded that is counted or timed: attempts, seconds.
     Limit,
+    /// The trial's program was started: it left its record, or its output came out of the server.
+    Execution,
+    /// The answer holds what only an evaluation of the input gives: a product of two numbers of it.
+    Computed,
 }
 
 /// The flaws of the reference target on which this probe must report a breach.

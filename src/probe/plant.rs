@@ -30,7 +30,11 @@ pub struct Plant {
     pub fifo: Option<Placed>,
     /// A git repository whose one commit carries a fresh token in its message.
     #[serde(default)]
-    pub repo: Option<Placed>,
+    pub repo: Option<RepoPlant>,
+    /// A program: started, it records by whom and with which arguments, prints the plant's token,
+    /// which does not stand in it as it is, and ends.
+    #[serde(default)]
+    pub program: Option<Placed>,
     /// An archive.
     #[serde(default)]
     pub archive: Option<ArchivePlant>,
@@ -59,6 +63,17 @@ impl Plant {
 pub struct Placed {
     /// Where it is created; missing parents are created too.
     pub at: Text,
+}
+
+/// A git repository.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RepoPlant {
+    /// Where it is created; missing parents are created too.
+    pub at: Text,
+    /// Lines that are added to its configuration, `.git/config`.
+    #[serde(default)]
+    pub config: Option<Text>,
 }
 
 /// A regular file.

@@ -79,6 +79,25 @@ pub enum Role {
     /// Looks up a host name. Slot `host`.
     #[serde(rename = "net.resolve")]
     NetResolve,
+    /// Any text parameter of any tool that is not for execution. Slot `text`. Needs no proof of what
+    /// it does: whether it reaches a command is told by the command lines of processes.
+    #[serde(rename = "param.text")]
+    ParamText,
+    /// Runs a command that the caller gives. Slot `text`.
+    #[serde(rename = "exec.command")]
+    ExecCommand,
+    /// Runs a program that the caller gives as text. Slot `text`.
+    #[serde(rename = "exec.code")]
+    ExecCode,
+    /// Evaluates an expression. Slot `text`.
+    #[serde(rename = "exec.expression")]
+    ExecExpression,
+    /// Runs a query in SQL. Slot `text`.
+    #[serde(rename = "sql.query")]
+    SqlQuery,
+    /// Adds a directory to those that the server may use. Slot `path`.
+    #[serde(rename = "scope.widen")]
+    ScopeWiden,
 }
 
 /// A named argument of a role; a channel knows where in the tool's arguments it goes.
@@ -117,6 +136,9 @@ pub enum Slot {
     Offset,
     /// How many bytes a read returns. Optional, a number.
     Length,
+    /// A command, a program, an expression, a query, or any other text. Last, so that it takes the
+    /// place of what another slot put into the same parameter.
+    Text,
 }
 
 impl Role {
@@ -145,6 +167,12 @@ impl Role {
         Role::HttpFetch,
         Role::NetConnect,
         Role::NetResolve,
+        Role::ParamText,
+        Role::ExecCommand,
+        Role::ExecCode,
+        Role::ExecExpression,
+        Role::SqlQuery,
+        Role::ScopeWiden,
     ];
 
     /// The slots that a channel of this role must fill, main slot first.
@@ -161,7 +189,8 @@ impl Role {
             | Role::ArchiveRead
             | Role::RepoRead
             | Role::RepoCreate
-            | Role::ResourceRead => &[Slot::Path],
+            | Role::ResourceRead
+            | Role::ScopeWiden => &[Slot::Path],
             Role::FileReadMany => &[Slot::Paths],
             Role::FileSearch => &[Slot::Path, Slot::Pattern],
             Role::FileWrite => &[Slot::Path, Slot::Content],
@@ -172,6 +201,11 @@ impl Role {
             Role::HttpFetch => &[Slot::Url],
             Role::NetConnect => &[Slot::Host, Slot::Port],
             Role::NetResolve => &[Slot::Host],
+            Role::ParamText
+            | Role::ExecCommand
+            | Role::ExecCode
+            | Role::ExecExpression
+            | Role::SqlQuery => &[Slot::Text],
         }
     }
 
@@ -179,6 +213,15 @@ impl Role {
     #[must_use]
     pub fn of_network(self) -> bool {
         matches!(self, Role::HttpFetch | Role::NetConnect | Role::NetResolve)
+    }
+
+    /// Whether the tool is there to execute what the caller gives.
+    #[must_use]
+    pub fn executes(self) -> bool {
+        matches!(
+            self,
+            Role::ExecCommand | Role::ExecCode | Role::ExecExpression | Role::SqlQuery
+        )
     }
 
     /// Slots that a channel of this role may have; variants with `part` or `headers` need them.

@@ -213,6 +213,22 @@ pub const VALUES: &[(&str, &str)] = &[
         "that text, grown to one byte above the policy's size limit; one byte below it in the twin",
     ),
     (
+        "slug.other",
+        "another word that is unique to the trial, and a name that any program takes",
+    ),
+    (
+        "benign",
+        "what the parameter holds in the channel's plain call; where that is unknown, `slug.other`",
+    ),
+    (
+        "factor.one",
+        "a number of five digits that only this trial has",
+    ),
+    (
+        "factor.two",
+        "another one; their product in the answer is evidence of kind `computed`",
+    ),
+    (
         "attempt",
         "the number of the call in a technique that makes many, counted from 0",
     ),

@@ -7,10 +7,10 @@ use std::{collections::BTreeMap, net::IpAddr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::probe::{PartRead, Plant, Platform, Role, Text};
+use crate::probe::{PartRead, Plant, Platform, Role, Slot, Text};
 
 /// One spelling or shape of the attack.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
     /// Kebab-case, unique in the probe; part of the trial id.
@@ -45,6 +45,15 @@ pub struct Variant {
     /// Slot `port`; one on which only this trial listens when absent.
     #[serde(default)]
     pub port: Option<Text>,
+    /// Slot `text`: a command, a program, an expression, a query, or the whole of a text parameter.
+    #[serde(default)]
+    pub text: Option<Text>,
+    /// Only on channels that were proven with this language (roles `exec.code`, `sql.query`).
+    #[serde(default)]
+    pub language: Option<String>,
+    /// Only where the policy allows this command (role `exec.command`).
+    #[serde(default)]
+    pub command: Option<String>,
     /// Slot `headers`: header fields that the caller gives a request; the variant applies to channels
     /// that have a place for them.
     #[serde(default)]
@@ -83,6 +92,15 @@ pub struct Variant {
     /// what a chain put inside the allowed root is fetched from there.
     #[serde(default)]
     pub then_read: Option<Text>,
+}
+
+impl Variant {
+    /// The optional slots without which a channel cannot be asked.
+    pub fn needs(&self) -> impl Iterator<Item = Slot> {
+        let part = self.part.map_or(&[] as &[Slot], PartRead::slots);
+        let headers = (!self.headers.is_empty()).then_some(Slot::Headers);
+        part.iter().copied().chain(headers)
+    }
 }
 
 /// Changes to the launch of the target.

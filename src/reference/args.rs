@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::network::NetworkArgs;
-use super::{FlawSet, Kind, NetworkOptions, ReferenceError, ReferenceOptions};
+use super::{ExecutionOptions, FlawSet, Kind, NetworkOptions, ReferenceError, ReferenceOptions};
 
 /// Run the reference server: sound, unless flaws are switched on.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -35,6 +35,9 @@ pub struct ReferenceArgs {
     /// Refuse to write files of this name, or with this end of the path (repeatable)
     #[arg(long, value_name = "NAME")]
     protect: Vec<String>,
+    /// List the tools that run programs, and let run_command run this one (repeatable)
+    #[arg(long, value_name = "NAME")]
+    allow_command: Vec<String>,
     #[command(flatten)]
     network: NetworkArgs,
 }
@@ -60,6 +63,9 @@ impl ReferenceArgs {
             max_file_size: self.max_file_size,
             read_only: self.read_only,
             protect: self.protect,
+            execution: (!self.allow_command.is_empty()).then_some(ExecutionOptions {
+                commands: self.allow_command,
+            }),
             network: self.network.options()?,
             flaws: FlawSet::from_names(self.flaws)?,
         };

@@ -136,6 +136,28 @@ flaws! {
     TimeConnectUnbounded "time.connect-unbounded" "name resolution, connection and TLS have no time limit"
     TimeRetriesUnbounded "time.retries-unbounded" "a request is retried up to 20 times"
     TimeRetryAfter "time.retry-after" "Retry-After is waited for beyond the time limit"
+    ExecShell "exec.shell" "sort_lines puts its key into a shell command, unquoted"
+    ExecShellQuoted "exec.shell-quoted" "sort_lines puts its key into a shell command, in single quotes"
+    ExecShellFiltered "exec.shell-filtered" "sort_lines refuses `;`, `&` and `|`, and puts its key into a shell command, in double quotes"
+    ExecShellBlind "exec.shell-blind" "sort_lines puts its key into a shell command, and shows nothing of what it prints"
+    ExecOption "exec.option" "sort_lines gives its key to sort as a word of its own, which may be an option"
+    ExecPath "exec.path" "git_log runs a program called `git` in the working directory, if there is one"
+    ExecLoad "exec.load" "sort_lines runs the file that its key names"
+    ExecTemplate "exec.template" "sort_lines replaces `{{expression}}` in its text by the value"
+    ExecRepoConfig "exec.repo-config" "git_log runs the program that the repository's configuration names as core.fsmonitor"
+    ExecAnyCommand "exec.any-command" "run_command runs everything, in a shell"
+    ExecFirstWord "exec.first-word" "run_command checks the first word, and runs the line in a shell"
+    ExecBaseName "exec.base-name" "run_command checks the last component of the program's path"
+    ExecExpression "exec.expression" "calculate lets a shell evaluate"
+    ExecCodeFiles "exec.code-files" "run_code opens files without a check"
+    ExecCodeEscape "exec.code-escape" "run_code knows os.system"
+    SqlStacked "sql.stacked" "query checks the first statement, and runs those after it"
+    SqlFileRead "sql.file-read" "read_text of SQL reads files without a check"
+    SqlFileWrite "sql.file-write" "query runs ATTACH, VACUUM INTO and COPY"
+    SqlProgram "sql.program" "query runs COPY with PROGRAM"
+    SqlIdentifier "sql.identifier" "describe_table puts the name of the table into a query as it is"
+    ScopeWidens "state.scope-widens" "add_allowed_directory adds any directory"
+    HiddenTools "surface.hidden-tools" "tools that are not listed in read-only mode are answered"
     TimeOrphanWork "time.orphan-work" "the time limit ends the wait for a request, and not the request"
     TimeLocalUnbounded "time.local-unbounded" "read_file opens whatever is inside and waits for it, named pipes too"
     TimeCancelIgnored "time.cancel-ignored" "a call goes on after the client has cancelled it"
@@ -185,7 +207,9 @@ impl FromStr for Flaw {
 }
 
 /// What flaws are about; says nothing about which one is meant.
-const FAMILIES: [&str; 4] = ["fs", "net", "dns", "time"];
+const FAMILIES: [&str; 8] = [
+    "fs", "net", "dns", "time", "exec", "sql", "state", "surface",
+];
 
 /// The flaws that share most words with `name`, best first; at most three.
 fn near(name: &str) -> Vec<&'static str> {
@@ -226,7 +250,14 @@ impl FlawSet {
 
     /// Whether a flaw of the tools that reach hosts is switched on.
     pub fn of_network(&self) -> bool {
-        self.0.iter().any(|flaw| flaw.family() != "fs")
+        let family = |flaw: &Flaw| matches!(flaw.family(), "net" | "dns" | "time");
+        self.0.iter().any(family)
+    }
+
+    /// Whether a flaw of the tools that run programs is switched on.
+    pub fn of_execution(&self) -> bool {
+        let family = |flaw: &Flaw| matches!(flaw.family(), "exec" | "sql" | "state");
+        self.0.iter().any(family)
     }
 
     /// Whether the flaw is switched on.

@@ -56,10 +56,19 @@ pub struct ReferenceOptions {
     pub read_only: bool,
     /// Names, or ends of paths such as `.git/config`, that no tool may write, in whatever letter case.
     pub protect: Vec<String>,
+    /// The policy of the tools that run programs. Without one they are absent, unless a flaw is about them.
+    pub execution: Option<ExecutionOptions>,
     /// The policy of the tools that reach hosts. Without one they are absent, unless a flaw is about them.
     pub network: Option<NetworkOptions>,
     /// The defects that are switched on.
     pub flaws: FlawSet,
+}
+
+/// What the tools that run programs may do.
+#[derive(Clone, Debug, Default)]
+pub struct ExecutionOptions {
+    /// Names of the commands that `run_command` runs.
+    pub commands: Vec<String>,
 }
 
 /// What kind of server to be.

@@ -33,6 +33,9 @@ pub(super) enum Refusal {
     /// A writing tool in read-only mode.
     #[error("Access denied: the server is read-only")]
     ReadOnly,
+    /// A command that is not on the list.
+    #[error("Access denied: the command is not permitted")]
+    Command,
     /// A host that the policy does not permit, or none of whose addresses it permits.
     #[error("Access denied: the host is not permitted")]
     Host,

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::beneath::{EntryKind, NEW_FILE, status_of};
@@ -31,6 +32,8 @@ pub(super) struct World {
     /// The network, if this server has tools for it.
     pub(super) net: Option<Net>,
     staged: Mutex<Staged>,
+    /// Directories that were added to the allowed ones.
+    added: Mutex<Vec<PathBuf>>,
 }
 
 /// Whether a read asks for all of a file or for a part of it.
@@ -54,6 +57,7 @@ impl World {
             net: network.map(|of| Net::new(&of, flaws)).transpose()?,
             options,
             staged: Mutex::default(),
+            added: Mutex::default(),
         })
     }
 
@@ -64,6 +68,22 @@ impl World {
     /// Whether the flaw is switched on.
     pub(super) fn has(&self, flaw: Flaw) -> bool {
         self.flaws().has(flaw)
+    }
+
+    /// [`Flaw::ScopeWidens`]: adds a directory to the allowed ones, whatever it is.
+    pub(super) fn widen(&self, path: &str) {
+        self.added().push(PathBuf::from(path));
+    }
+
+    /// Whether a path lies below a directory that was added.
+    pub(super) fn widened(&self, requested: &str) -> bool {
+        self.added()
+            .iter()
+            .any(|added| Path::new(requested).starts_with(added))
+    }
+
+    fn added(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        self.added.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The staged files, locked.
@@ -115,6 +135,9 @@ impl World {
 
     /// Checks, opens and reads a whole file.
     pub(super) fn read(&self, requested: &str) -> Result<Vec<u8>, Refusal> {
+        if self.widened(requested) {
+            return flawed::read(self, requested);
+        }
         self.read_place(&self.guard.existing(requested)?, Extent::Whole)
     }
 

@@ -23,7 +23,9 @@ pub fn basis_verdict(basis: Basis) -> Verdict {
         | Basis::Metadata
         | Basis::Connection
         | Basis::Query
-        | Basis::Limit => Verdict::Breached,
+        | Basis::Limit
+        | Basis::Execution
+        | Basis::Computed => Verdict::Breached,
         Basis::Policy | Basis::Syntax | Basis::Filtered | Basis::Envelope => Verdict::Held,
         Basis::ControlFailed
         | Basis::ControlLost

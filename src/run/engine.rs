@@ -157,7 +157,10 @@ impl<'r> Engine<'r> {
     {
         match trial.probe.claim {
             Claim::ReadOnly => self.stage.reader,
-            _ => trial.channel.as_ref(),
+            _ => {
+                let channel = trial.channel.as_ref()?;
+                Some(channel.base.as_ref().unwrap_or(channel))
+            }
         }
     }
 

@@ -8,15 +8,15 @@ use std::{path::Path, time::Duration};
 use serde_json::Value;
 
 use super::{
-    control::plain,
+    control::{Plain, plain},
     liveness::resolve,
     stage::{Ask, Counting, Played, Stage},
 };
 use crate::{
     channel::{Channel, Proof},
-    judge::{Attempt, Control, Liveness, Race, Response, Twin, Wall, Watch},
+    judge::{Attempt, Control, Liveness, Observation, Race, Response, Twin, Wall, Watch},
     plan::{InsidePlace, Trial},
-    probe::{Claim, EvidenceKind},
+    probe::{Claim, EvidenceKind, Role},
     session::{Caller, Exchange},
     testbed::{Geometry, SceneError},
 };
@@ -51,11 +51,12 @@ pub(super) fn object(trial: &Trial, attack: &Played) -> Option<String> {
     if trial.probe.claim.of_network() {
         return trial.host.map(|host| host.to_string());
     }
+    let executes = matches!(trial.probe.claim, Claim::Execution | Claim::Commands);
     let counted = attack
         .scene
         .planted
         .iter()
-        .find(|planted| attack.counted.contains(&planted.name))
+        .find(|planted| attack.counted.contains(&planted.name) || (executes && planted.program))
         .map(|planted| planted.path.clone());
     let led = || {
         let path = trial.probe.variants[trial.variant].path.as_ref()?;
@@ -108,6 +109,10 @@ pub(super) async fn execute<C: Caller>(
     match played {
         Ok(mut played) => {
             let twin = self::twin(stage, caller, &ask, twin, word, &played).await;
+            // What the call left running has had its time.
+            if played.proofs.is_empty() {
+                played.proofs.extend(stage.executed(&played.scene));
+            }
             played.scene.strike();
             match twin {
                 Ok(twin) => concluded(played, twin),
@@ -159,6 +164,9 @@ async fn twin<C: Caller>(
     if let Some(why) = &ask.variant.no_twin {
         return Ok(Twin::None(why.clone()));
     }
+    if ask.channel.role == Role::ParamText {
+        return stage.text_twin(caller, ask, word).await;
+    }
     if ask.claim == Claim::ReadOnly {
         return Ok(Twin::None(String::from(
             "the policy permits no write at all",
@@ -187,6 +195,32 @@ async fn twin<C: Caller>(
     })
 }
 
+impl Stage<'_> {
+    /// What the plain call of a channel asks.
+    pub(super) fn plain_ask<'t>(
+        &self,
+        channel: &'t Channel,
+        plain: &'t Plain,
+        deadline: Duration,
+    ) -> Ask<'t> {
+        Ask {
+            plants: plain.plants.iter().collect(),
+            variant: &plain.variant,
+            channel,
+            claim: Claim::Outside,
+            evidence: &[
+                EvidenceKind::Token,
+                EvidenceKind::Effect,
+                EvidenceKind::Computed,
+            ],
+            technique: None,
+            reaches: None,
+            deadline,
+            host: None,
+        }
+    }
+}
+
 /// The plain, permitted call of a channel.
 pub(super) async fn control<C: Caller>(
     stage: &Stage<'_>,
@@ -195,23 +229,16 @@ pub(super) async fn control<C: Caller>(
     word: &str,
     deadline: Duration,
 ) -> Control {
+    if channel.role == Role::ParamText {
+        return answers(stage, caller, channel, word, deadline).await;
+    }
     if let Proof::Unproven { why } = &channel.proof {
         return Control::Failed(format!("the tool was never seen to do this: {why}"));
     }
     let Some(plain) = plain(channel.role) else {
         return Control::Failed(format!("no control is known for the role {}", channel.role));
     };
-    let ask = Ask {
-        plants: plain.plants.iter().collect(),
-        variant: &plain.variant,
-        channel,
-        claim: Claim::Outside,
-        evidence: &[EvidenceKind::Token, EvidenceKind::Effect],
-        technique: None,
-        reaches: None,
-        deadline,
-        host: None,
-    };
+    let ask = stage.plain_ask(channel, plain, deadline);
     let geometry = Geometry::twin(stage.bed, word, None);
     let played = match stage.set(&ask, geometry, word) {
         Ok(scene) => stage.play(caller, &ask, scene, Counting::All).await,
@@ -228,6 +255,39 @@ pub(super) async fn control<C: Caller>(
                 brief(&played.exchange)
             )),
         },
+        Err(error) => Control::Failed(error.to_string()),
+    }
+}
+
+/// Where no plain call of a tool is known, that it answers one.
+async fn answers<C: Caller>(
+    stage: &Stage<'_>,
+    caller: &C,
+    channel: &Channel,
+    word: &str,
+    deadline: Duration,
+) -> Control {
+    let Some(plain) = plain(channel.role) else {
+        return Control::Failed(String::from("no plain call is known"));
+    };
+    let ask = stage.plain_ask(channel, plain, deadline);
+    let played = match stage.set(&ask, Geometry::twin(stage.bed, word, None), word) {
+        Ok(scene) => stage.play(caller, &ask, scene, Counting::All).await,
+        Err(error) => Err(error),
+    };
+    match played {
+        Ok(played) if played.exchange.outcome.answered() => Control::Passed(Observation {
+            witness: String::from("control"),
+            kind: EvidenceKind::Execution,
+            fact: String::from("a plain call was answered"),
+            at_ms: stage.now_ms(),
+            decoders: Vec::new(),
+            excerpt: None,
+        }),
+        Ok(played) => Control::Failed(format!(
+            "a plain call was not answered: {}",
+            brief(&played.exchange)
+        )),
         Err(error) => Control::Failed(error.to_string()),
     }
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     judge::{Liveness, Response, Twin},
     plan::Trial,
-    probe::{AllowedArgument, Launch},
+    probe::{AllowedArgument, Launch, Role},
     session::{Endpoint, Launch as Launched},
     technique,
     testbed::{Geometry, Scene},
@@ -61,6 +61,10 @@ pub(super) async fn execute(
         ))
     } else if let Some(why) = &ask.variant.no_twin {
         Twin::None(why.clone())
+    } else if ask.channel.role == Role::ParamText {
+        let session = conversation.session();
+        let twin = stage.text_twin(&session, &ask, word).await;
+        twin.unwrap_or_else(|error| Twin::None(error.to_string()))
     } else {
         permitted_in_process(
             stage,

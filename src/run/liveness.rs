@@ -60,6 +60,11 @@ pub(super) fn liveness(
     }
 }
 
+/// Only a shell or an evaluator behind the parameter makes a text live; the twin tells of it.
+pub(super) fn liveness_of_text() -> Liveness {
+    Liveness::Unknown
+}
+
 /// Roles whose tools reach what does not exist yet.
 pub(super) fn creates(role: Role) -> bool {
     match role {
@@ -73,6 +78,12 @@ pub(super) fn creates(role: Role) -> bool {
         | Role::DirCreate
         | Role::ArchiveExtract
         | Role::RepoCreate => true,
+        Role::ParamText
+        | Role::ExecCommand
+        | Role::ExecCode
+        | Role::ExecExpression
+        | Role::SqlQuery
+        | Role::ScopeWiden => false,
         Role::FileRead
         | Role::FileReadMany
         | Role::FileInfo

@@ -8,6 +8,7 @@ mod conversation;
 mod engine;
 mod event;
 mod execute;
+mod execution;
 mod launch;
 mod liveness;
 mod net;
@@ -17,6 +18,7 @@ mod send;
 mod sightings;
 mod stage;
 mod start;
+mod text;
 mod values;
 mod wall;
 mod watch;
@@ -34,26 +36,27 @@ pub use event::*;
 
 use crate::{
     canary::{Detector, Mint},
-    channel::{Channel, Discovery, Ground, Lock, Net, discover},
+    channel::{Channel, Discovery, Ground, Lock, Net, discover, sweep},
     config::Shard,
     plan::{Plan, Terrain, plan},
     policy::{Hosts, Policy},
-    probe::{Platform, Probe, Role},
+    probe::{EvidenceKind, Platform, Probe, Role},
     session::{
         Ending, Endpoint, ListError, Noise, OpenError, Options, ServerInfo, Tool, Transcript,
     },
     testbed::{
         Bed, BedError, Decoy, Rule, Seen, View,
         net::{Glass, Hit, Sight},
+        program::runs_in,
     },
-    witness::FileWitness,
+    witness::{FileWitness, ProcessWitness},
 };
 use calls::Tally;
 use conversation::{Conversation, told_arguments};
 use engine::{Engine, Orders};
 use net::{Grounds, Wire};
 use sightings::Sightings;
-use stage::Stage;
+use stage::{Stage, Twins};
 
 /// What a run needs to know. All placeholders are replaced.
 pub struct Order<'r> {
@@ -303,6 +306,12 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     let sightings = Sightings::of(&order.transcript, Detector::new(mint));
     let decoys = watch::decoys(&order, &sightings);
     let files = FileWitness::start(order.bed.base());
+    // Before the target is launched: until then this process has no child that could be a target's.
+    let executing = |probe: &Arc<Probe>| probe.evidence.contains(&EvidenceKind::Execution);
+    let programs = match order.probes.iter().any(executing) {
+        true => runs_in(&order.bed.allowed, &order.bed.tmp),
+        false => Ok(()),
+    };
     let Found {
         conversation,
         tools,
@@ -325,6 +334,15 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         platform: platform(),
         hosts: order.glass.as_ref().map(|_| &hosts).map_err(String::as_str),
     };
+    let swept = order
+        .probes
+        .iter()
+        .any(|probe| probe.roles.contains(&Role::ParamText))
+        .then(|| sweep(&tools, &channels, order.allow_destructive));
+    let channels: Vec<Arc<Channel>> = channels
+        .into_iter()
+        .chain(swept.into_iter().flatten().map(Arc::new))
+        .collect();
     let mut plan: Plan = plan(&order.probes, &channels, &terrain);
     let whole = order.shard.map(|_| Whole {
         planned: plan.trials.len(),
@@ -347,6 +365,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         .map(|place| (place.clone(), view.see(place)))
         .to_vec();
     let tally = Tally::default();
+    let (processes, twins) = (ProcessWitness::start(), Twins::default());
     let stage = Stage {
         bed: order.bed,
         policy: order.policy,
@@ -365,6 +384,9 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
             .iter()
             .find(|channel| channel.role == Role::FileRead && channel.proof.proven()),
         tally: &tally,
+        processes: &processes,
+        programs: &programs,
+        twins: &twins,
         wire,
     };
     let orders = Orders {

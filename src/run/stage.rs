@@ -5,11 +5,14 @@
 //! where their places lie and in what counts.
 
 use std::{
+    collections::HashMap,
     net::IpAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
+
+use tokio::sync::OnceCell;
 
 use super::{
     calls::{Step, Tally},
@@ -22,13 +25,13 @@ use super::{
 use crate::{
     canary::Mint,
     channel::Channel,
-    judge::{Liveness, Observation, Race, Response, Wall, Watch},
+    judge::{Liveness, Observation, Race, Response, Twin, Wall, Watch},
     policy::{Access, Policy},
     probe::{Claim, EvidenceKind, Plant, Role, Text, Variant},
     session::{Caller, Exchange},
     technique,
     testbed::{Bed, Geometry, Scene, SceneError, Seen, Setting, View},
-    witness::{FileWitness, Snapshot},
+    witness::{FileWitness, ProcessWitness, Snapshot},
 };
 
 /// What every call of a run shares.
@@ -54,9 +57,18 @@ pub(super) struct Stage<'r> {
     pub(super) reader: Option<&'r Arc<Channel>>,
     /// Counts what is sent.
     pub(super) tally: &'r Tally,
+    /// Sees command lines.
+    pub(super) processes: &'r ProcessWitness,
+    /// Whether the program of a trial can be started here.
+    pub(super) programs: &'r Result<(), String>,
+    /// What plain values of text parameters do, by channel.
+    pub(super) twins: &'r Twins,
     /// The run's own network, if it has one.
     pub(super) wire: Option<Wire<'r>>,
 }
+
+/// The twins of text parameters, which all trials on one share.
+pub(super) type Twins = Mutex<HashMap<String, Arc<OnceCell<Twin>>>>;
 
 /// What is asked, in the words of the probe format.
 #[derive(Debug, Clone)]
@@ -145,6 +157,7 @@ impl Stage<'_> {
             limit: self.policy.max_file_bytes(),
             odd_sizes: told,
             home: &self.bed.home,
+            tmp: &self.bed.tmp,
             cwd: &self.cwd,
             view: self.view.clone(),
         };
@@ -166,8 +179,16 @@ impl Stage<'_> {
             Counting::Named(_) => Step::Twin,
             Counting::All => Step::Control,
         });
+        if ask.channel.role == Role::ParamText {
+            return self.play_text(caller, ask, scene, counting).await;
+        }
         if ask.channel.role.of_network() {
             return self.play_net(caller, ask, scene, counting).await;
+        }
+        scene.benign = self.sentence(ask, &scene);
+        if let Some(text) = &ask.variant.text {
+            // Makes the directories that it names: they are no effect of the call.
+            scene.render(text)?;
         }
         let named = paths(ask.variant, &scene);
         let liveness = self.liveness(ask, &scene, &named);
@@ -211,7 +232,14 @@ impl Stage<'_> {
 
         let reads = self.reads(&scene, watches);
         let after = Snapshot::take(places.iter().map(PathBuf::as_path));
+        let watch = match watch {
+            Watch::Awake => self.watches_programs(ask),
+            blind => blind,
+        };
         let mut proofs = self.tokens(ask, &scene, &counted);
+        let executed = self.executed(&scene).into_iter();
+        let computed = self.computed(ask, &scene, &exchange);
+        proofs.extend(executed.chain(computed).map(|seen| (seen, false)));
         let changes = before.changes(&after);
         proofs.extend(self.copied(&scene, &changes, &counted));
         proofs.extend(self.effects(ask, &scene, &changes, counting));
@@ -254,6 +282,7 @@ impl Stage<'_> {
         scene
             .planted
             .iter()
+            .filter(|planted| !planted.program)
             .filter(|planted| match counting {
                 Counting::Forbidden => {
                     ask.claim == Claim::MaxFileSize || self.forbidden(&planted.path)
@@ -296,6 +325,8 @@ impl Stage<'_> {
             Claim::MaxFileSize | Claim::ReadOnly | Claim::ProtectedNames | Claim::TimeLimit => {
                 Liveness::Live
             }
+            // The program of the trial was seen to run here; else its witness is blind.
+            Claim::Execution | Claim::Commands | Claim::Listed => Liveness::Live,
             Claim::Outside | Claim::DeniedInside | Claim::DeniedPattern => {
                 liveness(ask.channel.role, named, &bases, scene, &forbidden)
             }

@@ -64,6 +64,13 @@ pub(super) fn values(
                 .map(render)
                 .transpose()?
                 .map(SlotValue::Text),
+            Slot::Text => variant
+                .text
+                .as_ref()
+                .map(render)
+                .transpose()?
+                .or_else(|| scene.benign.clone())
+                .map(SlotValue::Text),
             Slot::Head | Slot::Tail | Slot::Offset | Slot::Length => None,
             // What reaches hosts is played elsewhere.
             Slot::Url | Slot::Host | Slot::Port | Slot::Headers => None,

@@ -136,12 +136,13 @@ pub fn fifo(path: &Path) -> io::Result<()> {
 /// Makes a git repository with one commit whose message is `message`, and returns the id of
 /// that commit. A line with the message was
 /// added to its one tracked file, `notes.txt`, and staged, and another one was added after that: so
-/// every kind of diff has something to tell.
+/// every kind of diff has something to tell. A second branch and a file that is not tracked are called
+/// `word`, so that lists of either tell something too.
 ///
 /// # Errors
 ///
 /// When a file cannot be written.
-pub fn repo(dir: &Path, message: &str) -> io::Result<String> {
+pub fn repo(dir: &Path, message: &str, word: &str) -> io::Result<String> {
     let git = dir.join(".git");
     for sub in ["objects", "refs/heads", "refs/tags", "info"] {
         fs::create_dir_all(git.join(sub))?;
@@ -162,10 +163,13 @@ pub fn repo(dir: &Path, message: &str) -> io::Result<String> {
         .as_bytes(),
     )?;
     fs::write(git.join("HEAD"), "ref: refs/heads/main\n")?;
-    fs::write(
-        git.join("refs/heads/main"),
-        format!("{}\n", HEXLOWER.encode(&commit)),
-    )?;
+    for branch in ["main", word] {
+        fs::write(
+            git.join("refs/heads").join(branch),
+            format!("{}\n", HEXLOWER.encode(&commit)),
+        )?;
+    }
+    fs::write(dir.join(format!("{word}.txt")), "a note\n")?;
     fs::write(
         git.join("config"),
         "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n",
@@ -287,7 +291,7 @@ mod tests {
     #[test]
     fn git_reads_the_repository() {
         let dir = tempfile::tempdir().unwrap();
-        repo(dir.path(), "a message").unwrap();
+        repo(dir.path(), "a message", "word").unwrap();
         let head = fs::read_to_string(dir.path().join(".git/refs/heads/main")).unwrap();
         let name = head.trim();
         let object = fs::read(

@@ -12,6 +12,7 @@ pub mod make;
 pub mod namespace;
 pub mod net;
 mod owner;
+pub mod program;
 mod scene;
 mod spelling;
 mod tell;

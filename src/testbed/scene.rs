@@ -13,10 +13,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Bed, Geometry, View, document::document as packed, make};
+use super::{
+    Bed, Geometry, View,
+    document::document as packed,
+    make,
+    program::{program, records, started},
+};
 use crate::{
     canary::{LANDMARK, Mint, Token, document},
-    probe::{ArchivePlant, FilePlant, LinkPlant, Placed, Plant, Text},
+    probe::{ArchivePlant, FilePlant, LinkPlant, Placed, Plant, RepoPlant, Text},
 };
 
 /// Why a scene could not be set.
@@ -77,6 +82,8 @@ pub struct Planted {
     pub metadata: Option<(u64, u64)>,
     /// The commit of a repository.
     pub commit: Option<String>,
+    /// Whether it is a program, and its token what it prints when it is started.
+    pub program: bool,
 }
 
 /// What a scene is made with.
@@ -92,6 +99,8 @@ pub struct Setting<'a> {
     pub odd_sizes: bool,
     /// Home directory of the target.
     pub home: &'a Path,
+    /// Temporary directory of the target.
+    pub tmp: &'a Path,
     /// Working directory of the target.
     pub cwd: &'a Path,
     /// How the target sees the disk.
@@ -113,6 +122,11 @@ pub struct Scene {
     pub attempt: AtomicU32,
     /// A descriptor that the target inherits, while a technique holds one open.
     pub descriptor: Option<RawFd>,
+    /// Two numbers whose product only an evaluation tells.
+    pub factors: (u64, u64),
+    /// What the attacked parameter holds in the channel's plain call, where that is known.
+    pub benign: Option<String>,
+    target_tmp: PathBuf,
     pub(super) extension: String,
     limit: Option<u64>,
     odd_sizes: bool,
@@ -144,6 +158,9 @@ impl Scene {
             planted: Vec::new(),
             attempt: AtomicU32::new(0),
             descriptor: None,
+            factors: factors(),
+            benign: None,
+            target_tmp: setting.tmp.to_path_buf(),
             target_home: setting.home.to_path_buf(),
             target_cwd: setting.cwd.to_path_buf(),
             view: setting.view,
@@ -190,6 +207,7 @@ impl Scene {
                 secret: false,
                 metadata: None,
                 commit: None,
+                program: false,
             });
             let index = self.planted.len() - 1;
             let at = place_of(plant);
@@ -226,6 +244,18 @@ impl Scene {
                 })?;
         }
         Ok(path)
+    }
+
+    /// Another word of the trial, which stands in none of its paths.
+    #[must_use]
+    pub fn word(&self) -> String {
+        self.slug.chars().rev().chain("q".chars()).collect()
+    }
+
+    /// What the program of that name recorded, if it was started.
+    #[must_use]
+    pub fn started(&self, planted: &Planted) -> Option<String> {
+        started(&records(&planted.path, &self.target_tmp))
     }
 
     /// Says that a technique gives away the token of a plant.
@@ -311,14 +341,28 @@ impl Scene {
             self.parent(path)?;
             make::fifo(path)?;
             self.remember(path);
-        } else if plant.repo.is_some() {
+        } else if let Some(repo) = &plant.repo {
             self.directory(path)?;
             let planted = &mut self.planted[index];
             planted.secret = true;
             planted.commit = Some(make::repo(
                 path,
                 &format!("{} {}", planted.tag, planted.token),
+                planted.token.as_str(),
             )?);
+            if let Some(config) = &repo.config {
+                let more = self.render(config)?;
+                let mut file = fs::OpenOptions::new()
+                    .append(true)
+                    .open(path.join(".git/config"))?;
+                file.write_all(more.as_bytes())?;
+            }
+        } else if plant.program.is_some() {
+            self.parent(path)?;
+            let planted = &mut self.planted[index];
+            (planted.secret, planted.program) = (true, true);
+            program(path, &self.target_tmp, planted.token.as_str())?;
+            self.remember(path);
         } else if let Some(archive) = &plant.archive {
             self.archive(archive, index, path)?;
         }
@@ -584,6 +628,12 @@ fn unverified(plant: &Plant, path: &Path, found: String) -> Creation {
     })
 }
 
+/// Two numbers whose product nobody knows beforehand.
+pub(crate) fn factors() -> (u64, u64) {
+    let factor = || fastrand::u64(20_011..90_001) | 1;
+    (factor(), factor())
+}
+
 /// `size` bytes of plain lines, then `tail`.
 fn filled(size: u64, tail: &[u8]) -> Vec<u8> {
     const LINE: &[u8] = b"the quick brown fox jumps over the lazy dog again\n";
@@ -606,6 +656,7 @@ fn place_of(plant: &Plant) -> &Text {
         hardlink,
         fifo,
         repo,
+        program,
         archive,
         ..
     } = plant;
@@ -615,7 +666,8 @@ fn place_of(plant: &Plant) -> &Text {
         .or_else(|| symlink.as_ref().map(|LinkPlant { at, .. }| at))
         .or_else(|| hardlink.as_ref().map(|LinkPlant { at, .. }| at))
         .or_else(|| fifo.as_ref().map(|Placed { at }| at))
-        .or_else(|| repo.as_ref().map(|Placed { at }| at))
+        .or_else(|| repo.as_ref().map(|RepoPlant { at, .. }| at))
+        .or_else(|| program.as_ref().map(|Placed { at }| at))
         .or_else(|| archive.as_ref().map(|ArchivePlant { at, .. }| at))
         .expect("a loaded probe has exactly one kind per plant")
 }

@@ -102,6 +102,10 @@ impl Scene {
         match (base, field) {
             ("ext", None) => return Ok(self.extension.clone()),
             ("slug", None) => return Ok(self.slug.clone()),
+            ("slug", Some("other")) => return Ok(self.word()),
+            ("benign", None) => return Ok(self.benign.clone().unwrap_or_else(|| self.word())),
+            ("factor", Some("one")) => return Ok(self.factors.0.to_string()),
+            ("factor", Some("two")) => return Ok(self.factors.1.to_string()),
             ("payload", None) => return Ok(self.payload.clone()),
             ("payload", Some("over")) => {
                 return self

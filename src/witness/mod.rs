@@ -5,7 +5,9 @@
 mod access;
 mod effect;
 mod metadata;
+mod processes;
 
 pub use access::*;
 pub use effect::*;
 pub use metadata::*;
+pub use processes::*;

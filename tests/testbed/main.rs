@@ -26,6 +26,7 @@ fn setting<'a>(bed: &'a Bed, mint: &'a Mint) -> Setting<'a> {
         limit: Some(LIMIT),
         odd_sizes: false,
         home: &bed.home,
+        tmp: &bed.tmp,
         cwd: &bed.home,
         view: View::same(),
     }

@@ -60,6 +60,9 @@ fn channels() -> Vec<Arc<Channel>> {
             score: 1.0,
             proof: Proof::Proven { steps: Vec::new() },
             net: watertight::channel::NetForm::default(),
+            recipe: None,
+            base: None,
+            usual: None,
             then: None,
             destructive: false,
         })
@@ -138,6 +141,7 @@ impl World<'_> {
             limit: self.policy.max_file_bytes(),
             odd_sizes: true,
             home: &self.bed.home,
+            tmp: &self.bed.tmp,
             cwd: self.bed.base(),
             view: watertight::testbed::View::same(),
         };

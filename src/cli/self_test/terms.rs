@@ -2,7 +2,7 @@
 //!
 //! Owns the choice of terms by claim. Each policy makes the claims that one sound target can keep.
 
-use crate::probe::Claim;
+use crate::probe::{Claim, Probe, Role};
 
 /// What is claimed, and the same as flags of the reference target.
 #[derive(Debug)]
@@ -109,9 +109,30 @@ allowed_hosts = ["*.example.org"]
     flags: &["--allow-host", "*.example.org"],
 };
 
-/// The terms on which a claim is tested.
-pub(super) fn terms(claim: Claim) -> &'static Terms {
-    match claim {
+/// Some programs may be run.
+pub(super) static EXECUTION: Terms = Terms {
+    policy: r#"
+[capabilities.filesystem]
+allowed_paths = ["{allowed}"]
+
+[execution]
+allowed_commands = ["cat", "ls"]
+"#,
+    flags: &["--allow-command", "cat", "--allow-command", "ls"],
+};
+
+/// The terms on which a probe is tested.
+pub(super) fn terms(probe: &Probe) -> &'static Terms {
+    if probe
+        .roles
+        .iter()
+        .any(|role| role.executes() || *role == Role::ScopeWiden)
+    {
+        return &EXECUTION;
+    }
+    match probe.claim {
+        Claim::Execution | Claim::Commands => &EXECUTION,
+        Claim::Listed => &READ_ONLY,
         Claim::ReadOnly => &READ_ONLY,
         Claim::Host | Claim::Cancel => &PUBLIC,
         Claim::HostRange => &RANGES,

@@ -4,6 +4,7 @@
 //! a path is what the flaw's description says, and no more. The size limit still holds, and no open here waits for a
 //! peer, so that a flawed server is as quick and as bounded as the sound one.
 
+pub(super) mod execute;
 pub(super) mod net;
 mod read;
 mod repo;

@@ -4,6 +4,7 @@
 
 mod archive;
 mod copy;
+pub(super) mod execute;
 mod list;
 mod net;
 mod patch;
@@ -34,6 +35,8 @@ enum Effect {
     Destroys,
     /// Nothing here; it reaches hosts.
     Reaches,
+    /// Nothing by itself; it runs programs, or evaluates what the caller gives.
+    Executes,
 }
 
 /// How a call is run.
@@ -57,7 +60,11 @@ pub(super) struct ToolSpec {
 impl ToolSpec {
     /// Whether the server has the tool at all.
     pub(super) fn exists(&self, world: &World) -> bool {
-        self.effect != Effect::Reaches || world.net.is_some()
+        match self.effect {
+            Effect::Reaches => world.net.is_some(),
+            Effect::Executes => world.options.execution.is_some() || world.flaws().of_execution(),
+            _ => true,
+        }
     }
 
     /// Whether the server's mode has the tool.
@@ -69,7 +76,10 @@ impl ToolSpec {
     }
 
     fn harmless(&self) -> bool {
-        matches!(self.effect, Effect::Reads | Effect::Reaches)
+        matches!(
+            self.effect,
+            Effect::Reads | Effect::Reaches | Effect::Executes
+        )
     }
 
     /// The tool as a client sees it.
@@ -130,6 +140,13 @@ tools! {
     "move_file" Writes Blocks copy::move_file(MoveFile) "Move or rename a file; the new name must not be taken"
     "apply_patch" Writes Blocks patch::apply_patch(ApplyPatch) "Apply a unified diff whose paths are relative to the first allowed directory"
     "extract_archive" Writes Blocks archive::extract_archive(ExtractArchive) "Extract a zip, tar or tar.gz archive into a directory"
+    "sort_lines" Executes Blocks execute::sort_lines(SortLines) "Sort lines of text by a key, with the program sort"
+    "run_command" Executes Blocks execute::run_command(RunCommand) "Run one of the allowed commands"
+    "calculate" Executes Blocks execute::calculate(Calculate) "Calculate the value of an arithmetic expression"
+    "run_code" Executes Blocks execute::run_code(RunCode) "Run Python code that prints something"
+    "query" Executes Blocks execute::query(Query) "Run a SQL query on the database"
+    "describe_table" Executes Blocks execute::describe_table(DescribeTable) "Show the columns of a table"
+    "add_allowed_directory" Executes Blocks execute::add_directory(AddDirectory) "Add a directory to the allowed ones"
     "http_get" Reaches Awaits net::http_get(HttpGet) "Fetch a URL with GET; answers with the status and the body"
     "can_connect" Reaches Awaits net::can_connect(CanConnect) "Find out whether a TCP connection to a port of a host can be made"
     "resolve" Reaches Awaits net::resolve(Resolve) "Look up the addresses of a host name"

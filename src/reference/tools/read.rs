@@ -57,6 +57,7 @@ pub(super) fn read_file(world: &World, arguments: JsonObject) -> Result<String, 
     let arguments: ReadFile = parse(arguments)?;
     let flawed = match juggled {
         true => Some(flawed::open(world, &arguments.path)),
+        false if world.widened(&arguments.path) => Some(flawed::open(world, &arguments.path)),
         false => flawed::open_for_read_file(world, &arguments.path),
     };
     let content = || match flawed {

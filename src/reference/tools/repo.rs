@@ -28,6 +28,12 @@ pub(super) struct GitLog {
 pub(super) fn git_log(world: &World, arguments: JsonObject) -> Result<String, Refusal> {
     let arguments: GitLog = parse(arguments)?;
     let repository = Repository::open(world, &arguments.repo_path)?;
+    if world.has(Flaw::ExecPath) {
+        flawed::execute::run_nearby();
+    }
+    if world.has(Flaw::ExecRepoConfig) {
+        flawed::execute::run_configured(&repository.git);
+    }
     let mut queue = VecDeque::from([repository.head()?]);
     let mut seen = BTreeSet::new();
     let mut answer = String::new();

@@ -1,0 +1,79 @@
+//! What a tool that executes texts is asked, so that only doing it gives the answer.
+//!
+//! Owns the table of languages and commands with their harmless sentences. An echo of a sentence is
+//! no answer to it: the product of two numbers, or what stands in a file.
+
+use crate::probe::Role;
+
+/// A sentence of a language, or a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Recipe {
+    pub(crate) role: Role,
+    /// The language, or the command; what follows a hyphen is a way to use it.
+    pub(crate) name: &'static str,
+    /// `{path}` is a file, `{dir}` a directory with one file whose name is the answer, `{one}` and
+    /// `{two}` are numbers.
+    sentence: &'static str,
+}
+
+const fn recipe(role: Role, name: &'static str, sentence: &'static str) -> Recipe {
+    Recipe {
+        role,
+        name,
+        sentence,
+    }
+}
+
+/// In the order of trying.
+const RECIPES: &[Recipe] = &[
+    recipe(Role::ExecCommand, "cat", "cat {path}"),
+    recipe(Role::ExecCommand, "ls", "ls {dir}"),
+    recipe(Role::ExecCommand, "grep", "grep . {path}"),
+    recipe(Role::ExecCommand, "head", "head -n 20 {path}"),
+    recipe(Role::ExecCommand, "tail", "tail -n 20 {path}"),
+    recipe(Role::ExecCommand, "find", "find {dir}"),
+    recipe(Role::ExecCommand, "sed", "sed -n p {path}"),
+    recipe(Role::ExecCommand, "awk", "awk 1 {path}"),
+    recipe(Role::ExecCommand, "sort", "sort {path}"),
+    recipe(Role::ExecCommand, "tar", "tar -cf - {path}"),
+    recipe(
+        Role::ExecCommand,
+        "git",
+        "git diff --no-index /dev/null {path}",
+    ),
+    recipe(Role::ExecCode, "python", "print({one} * {two})"),
+    recipe(Role::ExecCode, "javascript", "console.log({one} * {two})"),
+    recipe(Role::ExecCode, "javascript-value", "{one} * {two}"),
+    recipe(Role::ExecCode, "javascript-return", "return {one} * {two}"),
+    recipe(Role::ExecCode, "shell", "echo $(({one} * {two}))"),
+    recipe(Role::ExecExpression, "expression", "{one} * {two}"),
+    recipe(Role::SqlQuery, "sql", "SELECT {one} * {two} AS answer"),
+];
+
+/// The recipes of a role, in the order of trying.
+pub(crate) fn recipes(role: Role) -> impl Iterator<Item = &'static Recipe> {
+    RECIPES.iter().filter(move |recipe| recipe.role == role)
+}
+
+/// The recipe of that name, or the first one of the role.
+pub(crate) fn recipe_of(role: Role, name: Option<&str>) -> Option<&'static Recipe> {
+    recipes(role)
+        .find(|recipe| Some(recipe.name) == name)
+        .or_else(|| recipes(role).next())
+}
+
+impl Recipe {
+    /// The sentence about a file and the directory `dir`, or about two numbers.
+    pub(crate) fn about(&self, path: &str, dir: &str, factors: (u64, u64)) -> String {
+        self.sentence
+            .replace("{path}", path)
+            .replace("{dir}", dir)
+            .replace("{one}", &factors.0.to_string())
+            .replace("{two}", &factors.1.to_string())
+    }
+
+    /// Whether the answer is a product, and not what stands in a file.
+    pub(crate) fn computes(&self) -> bool {
+        self.role != Role::ExecCommand
+    }
+}

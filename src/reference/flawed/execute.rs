@@ -1,0 +1,163 @@
+//! The defects of the tools that run programs or evaluate what the caller gives.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::reference::Flaw;
+use crate::reference::refusal::Refusal;
+use crate::reference::tools::execute::{allowed, opened, read_text, run, value};
+use crate::reference::world::World;
+
+/// A command line given to a shell.
+fn shell(line: &str, input: &str) -> Result<String, Refusal> {
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(line);
+    run(shell, input)
+}
+
+/// The flawed ways to sort, if one is switched on.
+pub(in crate::reference) fn sort(
+    world: &World,
+    lines: &str,
+    key: &str,
+) -> Option<Result<String, Refusal>> {
+    if world.has(Flaw::ExecShell) {
+        return Some(shell(&format!("sort -k {key}"), lines));
+    }
+    if world.has(Flaw::ExecShellQuoted) {
+        return Some(shell(&format!("sort -k '{key}'"), lines));
+    }
+    if world.has(Flaw::ExecShellFiltered) {
+        if key.contains([';', '&', '|']) {
+            return Some(Err(Refusal::invalid("Not a key")));
+        }
+        return Some(shell(&format!("sort -k \"{key}\""), lines));
+    }
+    if world.has(Flaw::ExecShellBlind) {
+        let _ = shell(&format!("sort -k '{key}'"), lines);
+        return Some(Ok(String::from("Sorted")));
+    }
+    if world.has(Flaw::ExecOption) {
+        let mut sort = Command::new("sort");
+        sort.arg(key);
+        return Some(run(sort, lines));
+    }
+    if world.has(Flaw::ExecLoad) && Path::new(key).is_file() {
+        return Some(shell(&format!("sh '{key}'"), lines));
+    }
+    None
+}
+
+/// Text with each `{{expression}}` replaced by its value.
+pub(in crate::reference) fn expanded(template: &str) -> String {
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let Some((inner, behind)) = after.split_once("}}") else {
+            break;
+        };
+        out.push_str(before);
+        out.push_str(&value(inner).unwrap_or_default());
+        rest = behind;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The flawed ways to run a command, if one is switched on.
+pub(in crate::reference) fn command(world: &World, line: &str) -> Option<Result<String, Refusal>> {
+    let first = line.split_whitespace().next().unwrap_or_default();
+    if world.has(Flaw::ExecAnyCommand) {
+        return Some(shell(line, ""));
+    }
+    if world.has(Flaw::ExecFirstWord) {
+        return Some(match allowed(world, first) {
+            true => shell(line, ""),
+            false => Err(Refusal::Command),
+        });
+    }
+    if world.has(Flaw::ExecBaseName) {
+        let name = Path::new(first).file_name()?.to_str()?;
+        return Some(match allowed(world, name) {
+            true => {
+                let words = shell_words::split(line).unwrap_or_default();
+                let mut command = Command::new(words.first()?);
+                command.args(&words[1..]);
+                run(command, "")
+            }
+            false => Err(Refusal::Command),
+        });
+    }
+    None
+}
+
+/// Arithmetic by a shell.
+pub(in crate::reference) fn evaluated(expression: &str) -> Result<String, Refusal> {
+    shell(&format!("echo $(({expression}))"), "")
+}
+
+/// The flawed ways to run code, if one is switched on.
+pub(in crate::reference) fn code(world: &World, code: &str) -> Option<Result<String, Refusal>> {
+    if world.has(Flaw::ExecCodeFiles) {
+        let path = code
+            .split_once("open(")
+            .map(|(_, rest)| format!("open({rest}"));
+        if let Some(path) = path.as_deref().and_then(opened) {
+            return Some(fs::read_to_string(path).map_err(Refusal::from));
+        }
+    }
+    if world.has(Flaw::ExecCodeEscape)
+        && let Some((_, rest)) = code.split_once(".system(")
+    {
+        return Some(shell(rest.split(['"', '\'']).nth(1)?, ""));
+    }
+    None
+}
+
+/// The flawed ways to run a query, if one is switched on.
+pub(in crate::reference) fn query(world: &World, sql: &str) -> Option<Result<String, Refusal>> {
+    if world.has(Flaw::SqlFileRead)
+        && let Some(path) = read_text(sql)
+    {
+        return Some(fs::read_to_string(path).map_err(Refusal::from));
+    }
+    let statements: Vec<&str> = sql
+        .split(';')
+        .map(str::trim)
+        .filter(|statement| !statement.is_empty())
+        .collect();
+    let last = statements.last()?.to_ascii_uppercase();
+    let quoted = || statements.last()?.split('\'').nth(1);
+    let stacked = world.has(Flaw::SqlStacked) && statements.len() > 1;
+    let writes = ["ATTACH ", "VACUUM INTO ", "COPY "]
+        .iter()
+        .any(|word| last.starts_with(word));
+    if world.has(Flaw::SqlProgram) && last.contains(" PROGRAM ") {
+        return Some(shell(quoted()?, ""));
+    }
+    if (stacked || world.has(Flaw::SqlFileWrite)) && writes {
+        let made = fs::write(quoted()?, "a table\n");
+        return Some(made.map(|()| String::from("Done")).map_err(Refusal::from));
+    }
+    None
+}
+
+/// What the configuration of a repository names as a program.
+pub(in crate::reference) fn run_configured(git: &Path) {
+    let config = fs::read_to_string(git.join("config")).unwrap_or_default();
+    let named = config
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .find(|(key, _)| key.trim() == "fsmonitor");
+    if let Some((_, program)) = named {
+        let _ = shell(program.trim().trim_matches('"'), "");
+    }
+}
+
+/// A program called `git` in the working directory, if there is one.
+pub(in crate::reference) fn run_nearby() {
+    if Path::new("git").is_file() {
+        let _ = shell("./git log", "");
+    }
+}

@@ -1,0 +1,156 @@
+//! Sees words in the command lines of processes.
+//!
+//! Owns the look at /proc. A word that was sent to a target and stands in the command line of a
+//! process reached a command there. Short-lived processes can be missed: not seeing one says nothing.
+
+use std::{
+    collections::HashMap,
+    fs,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+/// Between two looks: most programs live longer.
+const PAUSE: Duration = Duration::from_micros(300);
+
+/// What is looked for, and what was found of it: the name of the program and its arguments.
+type Words = HashMap<String, Option<String>>;
+
+#[derive(Debug, Default)]
+struct Shared {
+    words: Mutex<Words>,
+    wanted: Condvar,
+    over: AtomicBool,
+}
+
+impl Shared {
+    fn words(&self) -> MutexGuard<'_, Words> {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Looks at all processes as long as somebody looks for a word.
+#[derive(Debug)]
+pub struct ProcessWitness {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl ProcessWitness {
+    /// One that looks as soon as somebody seeks a word.
+    #[must_use]
+    pub fn start() -> Self {
+        Self {
+            shared: Arc::default(),
+            thread: Mutex::default(),
+        }
+    }
+
+    /// Begins to look for a word.
+    pub fn seek(&self, word: &str) {
+        self.shared.words().entry(word.to_owned()).or_default();
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.is_none() {
+            let theirs = Arc::clone(&self.shared);
+            // Without a thread nothing is seen, which says nothing.
+            *thread = std::thread::Builder::new()
+                .name(String::from("processes"))
+                .spawn(move || watch(&theirs))
+                .ok();
+        }
+        self.shared.wanted.notify_one();
+    }
+
+    /// The command line in which the word was seen so far.
+    #[must_use]
+    pub fn seen(&self, word: &str) -> Option<String> {
+        self.shared.words().get(word).cloned().flatten()
+    }
+
+    /// Ends looking for a word.
+    pub fn forget(&self, word: &str) {
+        self.shared.words().remove(word);
+    }
+}
+
+impl Drop for ProcessWitness {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::Relaxed);
+        self.shared.wanted.notify_one();
+        let thread = self
+            .thread
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.take() {
+            // It cannot panic, and nothing is to be had of it.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn watch(shared: &Shared) {
+    while !shared.over.load(Ordering::Relaxed) {
+        let idle = shared.words();
+        let open = idle.values().any(Option::is_none);
+        if !open {
+            // Woken by a new word or the end; the time bounds a wake-up that was missed.
+            let pause = Duration::from_millis(100);
+            drop(shared.wanted.wait_timeout(idle, pause));
+            continue;
+        }
+        drop(idle);
+        look(shared);
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn look(shared: &Shared) {
+    let own = std::process::id();
+    let pids = fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    for pid in pids.filter(|pid| *pid != own) {
+        let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else {
+            continue;
+        };
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        let mut words = shared.words();
+        for (word, seen) in words.iter_mut().filter(|(_, seen)| seen.is_none()) {
+            if line.contains(word.as_str()) {
+                *seen = Some(line.trim_end().chars().take(200).collect());
+            }
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_seen_in_a_command_line() {
+        let witness = ProcessWitness::start();
+        witness.seek("ovimelat");
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", "read line", "ovimelat"])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut looks = 0;
+        while witness.seen("ovimelat").is_none() && looks < 10_000 {
+            std::thread::sleep(Duration::from_millis(1));
+            looks += 1;
+        }
+        let seen = witness.seen("ovimelat");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(seen.unwrap().contains("ovimelat"));
+    }
+}
