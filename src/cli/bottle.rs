@@ -130,8 +130,10 @@ fn unfit(settings: &Settings) -> Option<String> {
 /// An input that is no regular file.
 fn piped(settings: &Settings) -> Option<PathBuf> {
     let policy = Path::new(settings.policy.source().name()).to_owned();
-    let baseline = settings.baseline.as_ref();
-    let baseline = baseline.map(|baseline| PathBuf::from(baseline.source().name()));
+    let baseline = settings
+        .baseline
+        .as_ref()
+        .map(|told| PathBuf::from(told.source().name()));
     settings
         .config
         .clone()
