@@ -1,6 +1,6 @@
 //! `watertight fleet`: many servers, each in a run of its own.
 //!
-//! Owns the flags, and what is written and printed. How the runs go is [`drive`]'s.
+//! Owns the flags, and what is written and printed. How the runs go is the business of `drive`.
 
 mod drive;
 mod files;

@@ -93,7 +93,7 @@ pub struct Only<'r> {
 pub struct Whole {
     /// Its trials, counted.
     pub planned: usize,
-    /// Its [digest](Plan::digest).
+    /// Its [digest](crate::plan::Plan::digest).
     pub digest: String,
 }
 
