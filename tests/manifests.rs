@@ -22,15 +22,18 @@ use servers::{Installed, trial};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const PROGRAM: &str = env!("CARGO_BIN_EXE_watertight");
 
+type Linted = fn(&[Installed]) -> Result<(), Failed>;
+type Plain = fn() -> Result<(), Failed>;
+
 fn main() -> ExitCode {
-    let linted: [(&str, fn(&[Installed]) -> Result<(), Failed>); 5] = [
+    let linted: [(&str, Linted); 5] = [
         ("workflows_and_action_follow_their_schemas", github),
         ("zizmor_finds_nothing", zizmor),
         ("gitlab_jobs_follow_their_schema", gitlab),
         ("kubernetes_objects_follow_their_schemas", kubernetes),
         ("the_linters_find_mistakes", mistakes),
     ];
-    let plain: [(&str, fn() -> Result<(), Failed>); 6] = [
+    let plain: [(&str, Plain); 6] = [
         ("examples_use_flags_that_there_are", flags),
         ("the_action_says_what_became_of_a_run", action_runs),
         ("inputs_of_the_action_are_never_code", inputs_are_words),
