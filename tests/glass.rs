@@ -33,7 +33,7 @@ use watertight::testbed::net::{
 
 /// Set inside the namespace.
 const INSIDE: &str = "WATERTIGHT_GLASS_TEST";
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 
 type Fact = Result<(), Failed>;
 
