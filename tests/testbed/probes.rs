@@ -211,6 +211,10 @@ fn stands(plant: &Plant, planted: &Planted) {
         path.join(".git/HEAD").is_file() && planted.commit.is_some()
     } else if plant.symlink.is_some() {
         kind.is_symlink()
+    } else if plant.program.is_some() {
+        kind.is_file() && metadata.mode() & 0o111 == 0o111
+    } else if plant.socket.is_some() {
+        kind.is_socket()
     } else {
         kind.is_fifo()
     };
@@ -291,7 +295,7 @@ fn is_forbidden(world: &World<'_>, scene: &Scene) {
             );
         }
         Claim::MaxFileSize => sizes(world, scene),
-        claim => panic!("{id}: {claim} is about hosts, and there is no network here"),
+        claim => panic!("{id}: {claim} is about nothing on a disk"),
     }
 }
 
@@ -405,13 +409,20 @@ fn all(policy_text: &str, wanted: impl Fn(&Trial) -> bool) -> usize {
 
 #[test]
 fn attacks_lie_outside_and_twins_inside() {
-    // Nothing about hosts stands on a disk.
-    let here = |claim: Claim| claim != Claim::ReadOnly && !claim.of_network();
-    let probes = Catalog::embedded()
-        .probes()
-        .filter(|probe| here(probe.claim) && !probe.watches())
-        .count();
-    let met = all(FULL, |_| true);
+    // What the other claims forbid stands nowhere on a disk, and a text that is executed is no path.
+    let here = |probe: &&Probe| {
+        let on_disk = matches!(
+            probe.claim,
+            Claim::Outside
+                | Claim::DeniedInside
+                | Claim::DeniedPattern
+                | Claim::ProtectedNames
+                | Claim::MaxFileSize
+        );
+        on_disk && !probe.watches() && !probe.roles.iter().all(|role| role.executes())
+    };
+    let probes = Catalog::embedded().probes().filter(here).count();
+    let met = all(FULL, |trial| here(&&*trial.probe));
     assert_eq!(met, probes);
 }
 
