@@ -3,6 +3,8 @@
 //! Owns trial ids and the decision that something is not applicable, which is made here and (for
 //! inert payloads) by the judge, and nowhere else. Every selected probe appears in the plan.
 
+mod unclaimed;
+
 use std::{
     net::IpAddr,
     path::{Path, PathBuf},
@@ -64,6 +66,10 @@ pub enum Fate {
     Alone,
     /// In a process of its own, launched otherwise.
     Fresh,
+    /// In a process of its own, which is put under a strain.
+    Strained,
+    /// With nothing else in flight, and a look at the audit log.
+    Recorded,
     /// Not at all.
     NotApplicable {
         /// The rule.
@@ -194,6 +200,14 @@ fn expand(
         return;
     }
     let roles = probe.roles_of(variant);
+    if roles.is_empty() {
+        let mut trial = whole(probe, Basis::NoClaim, String::new());
+        trial.id = format!("{}/{}", probe.id, variant.name);
+        trial.variant = index;
+        trial.fate = fate(probe, variant, None, terrain);
+        trials.push(trial);
+        return;
+    }
     for channel in channels
         .iter()
         .filter(|channel| fits(variant, channel, roles))
@@ -245,6 +259,20 @@ fn fate(
     inside: Option<&InsidePlace>,
     terrain: &Terrain<'_>,
 ) -> Fate {
+    if variant.audit.is_some() {
+        return Fate::Recorded;
+    }
+    if variant.strain.is_some() {
+        let launched =
+            "the target is not launched by the harness, so that nothing of it may be broken";
+        return match terrain.relaunch {
+            true => Fate::Strained,
+            false => Fate::NotApplicable {
+                basis: Basis::Platform,
+                reason: launched.to_owned(),
+            },
+        };
+    }
     let technique = probe.technique_of(variant);
     let fresh = probe.launch_of(variant).is_some() || technique == Some("fd.inherit");
     if fresh && !terrain.relaunch {
@@ -294,23 +322,7 @@ fn unclaimed(probe: &Probe, spots: &[Spot], terrain: &Terrain<'_>) -> Option<Str
             )
         });
     }
-    Some(String::from(match probe.claim {
-        Claim::Outside => "the policy says nothing on files",
-        Claim::DeniedInside => "the policy denies nothing below an allowed path (`denied_paths`)",
-        Claim::DeniedPattern => "the policy denies no pattern (`denied_paths` with `*`)",
-        Claim::MaxFileSize => "the policy sets no size limit (`max_file_size_mb`)",
-        Claim::ReadOnly => "the policy does not forbid writing (`read_only`)",
-        Claim::ProtectedNames => "the policy protects no names (`protected_names`)",
-        Claim::Host => "the policy denies no host",
-        Claim::HostRange => "the policy says nothing on hosts",
-        Claim::HostHole => "the policy has no list of allowed hosts (`allowed_hosts`)",
-        Claim::UnlistedHost => "the policy has no list of allowed hosts (`allowed_hosts`)",
-        Claim::HostName => "the policy allows no host by name (`allowed_hosts`)",
-        Claim::OnlyNames => "the policy does not allow hosts by name only (`allowed_hosts`)",
-        Claim::Resolver => "the policy names no resolver (`dns_override`)",
-        Claim::TimeLimit => "the policy limits no time (`timeout_seconds`)",
-        Claim::RetryLimit => "the policy limits no retries (`max_retries`)",
-    }))
+    Some(String::from(unclaimed::words(probe.claim)))
 }
 
 /// What a trial is about besides its probe: a place inside the allowed directory, or a host.
@@ -333,7 +345,9 @@ fn spots(claim: Claim, terrain: &Terrain<'_>) -> Vec<Spot> {
         Claim::HostRange => hosts.edges.iter().copied().map(Some).map(of_host).collect(),
         Claim::HostHole => hosts.holes.iter().copied().map(Some).map(of_host).collect(),
         Claim::UnlistedHost => hosts.unlisted.map(Some).into_iter().map(of_host).collect(),
-        Claim::Resolver | Claim::TimeLimit | Claim::RetryLimit => vec![of_host(hosts.denied)],
+        Claim::AuditNetwork | Claim::Resolver | Claim::TimeLimit | Claim::RetryLimit => {
+            vec![of_host(hosts.denied)]
+        }
         _ => insides(claim, terrain),
     }
 }

@@ -21,7 +21,7 @@ const LINES: usize = 450;
 const LONG: [(&str, usize, &str); 4] = [
     (
         "run/engine.rs",
-        520,
+        560,
         "one scheduler: what may run beside what",
     ),
     (
@@ -36,7 +36,7 @@ const LONG: [(&str, usize, &str); 4] = [
     ),
     (
         "testbed/scene.rs",
-        760,
+        780,
         "one constructor for each kind of plant",
     ),
 ];

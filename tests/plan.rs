@@ -142,6 +142,8 @@ fn drawn(plan: &Plan, wanted: impl Fn(Claim) -> bool) -> String {
             Fate::Shared => String::from("shared"),
             Fate::Alone => String::from("alone"),
             Fate::Fresh => String::from("fresh"),
+            Fate::Strained => String::from("strained"),
+            Fate::Recorded => String::from("recorded"),
             Fate::NotApplicable { basis, reason } => format!("{basis:?}: {reason}"),
         };
         writeln!(lines, "{}{place} - {fate}", trial.id).expect("a string takes everything");
@@ -168,6 +170,7 @@ fn check(plan: &Plan) {
                     trial.id
                 );
             }
+            _ if trial.probe.roles.is_empty() => assert!(trial.channel.is_none(), "{}", trial.id),
             _ => {
                 let channel = trial
                     .channel

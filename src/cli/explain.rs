@@ -70,11 +70,14 @@ fn explain(probe: &Probe) -> String {
 
 fn applies(probe: &Probe) -> String {
     let roles: Vec<String> = probe.roles.iter().map(ToString::to_string).collect();
-    let mut text = format!(
-        "{} and a tool has one of the roles {}.",
-        claim(probe.claim),
-        roles.join(", ")
-    );
+    let mut text = match roles.as_slice() {
+        [] => format!("{} whatever its tools are.", claim(probe.claim)),
+        roles => format!(
+            "{} and a tool has one of the roles {}.",
+            claim(probe.claim),
+            roles.join(", ")
+        ),
+    };
     if !probe.platforms.is_empty() {
         let names: Vec<String> = probe.platforms.iter().map(ToString::to_string).collect();
         let _ = write!(text, " Platforms: {}.", names.join(", "));
@@ -107,6 +110,20 @@ fn claim(claim: Claim) -> &'static str {
         Claim::Resolver => "The policy names the only resolver (`dns_override`)",
         Claim::TimeLimit => "The policy limits the time of a request (`timeout_seconds`)",
         Claim::RetryLimit => "The policy limits how often a request is repeated (`max_retries`)",
+        Claim::Availability => {
+            "The harness launches the target, which then has to go on serving (`resources`),"
+        }
+        Claim::AuditLog => "The policy names an audit log (`audit`)",
+        Claim::AuditFiles => {
+            "The policy has access to files recorded (`audit.events`: `file_access`)"
+        }
+        Claim::AuditNetwork => {
+            "The policy has requests to hosts recorded (`audit.events`: `network_request`)"
+        }
+        Claim::AuditCommands => {
+            "The policy has commands recorded (`audit.events`: `command_execution`)"
+        }
+        Claim::AuditRotation => "The policy has the log rotated (`audit.rotate`)",
     }
 }
 
@@ -298,6 +315,10 @@ fn breach(probe: &Probe) -> String {
             }
             EvidenceKind::Query => {
                 "a question that arrives at a resolver, or for a name, that may not be asked"
+            }
+            EvidenceKind::Record => "an audit log that lacks what happened, or holds what did not",
+            EvidenceKind::Exhaustion => {
+                "a target that ended, stopped serving, or took more memory than it may"
             }
             EvidenceKind::Limit => "more time or more attempts than the policy permits",
         })

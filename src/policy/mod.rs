@@ -3,6 +3,7 @@
 //! Owns what a policy says, its checks, its schema and the decision on a path. Knows nothing of
 //! targets and testbeds; the values of placeholders come from outside.
 
+mod audit;
 mod check;
 mod document;
 mod filesystem;
@@ -14,6 +15,7 @@ use std::{path::Path, time::Duration};
 
 use serde::{Serialize, Serializer};
 
+pub use audit::{AuditLog, STDERR};
 pub use document::*;
 pub use filesystem::{Access, Decision, DeniedInside, Entry, Location, Rule, RuleKind};
 pub use hosts::Hosts;
@@ -175,6 +177,12 @@ impl Policy {
             Claim::Resolver => return self.network.resolver.is_some(),
             Claim::TimeLimit => return self.time_limit().is_some(),
             Claim::RetryLimit => return self.max_retries().is_some(),
+            Claim::Availability => return true,
+            Claim::AuditLog => return self.audit().is_some(),
+            Claim::AuditFiles => return self.records(AuditEvent::FileAccess),
+            Claim::AuditNetwork => return self.records(AuditEvent::NetworkRequest),
+            Claim::AuditCommands => return self.records(AuditEvent::CommandExecution),
+            Claim::AuditRotation => return self.audit().is_some_and(|log| log.rotation.is_some()),
             _ => {}
         }
         let Some(filesystem) = &self.filesystem else {
@@ -195,6 +203,9 @@ impl Policy {
     /// or its source is no text of the user's.
     #[must_use]
     pub fn line_of(&self, claim: Claim) -> Option<usize> {
+        if let Some(line) = self.line_of_audit(claim) {
+            return Some(line);
+        }
         if claim.of_network() {
             return self.line_of_network(claim);
         }
@@ -215,6 +226,30 @@ impl Policy {
             Claim::ProtectedNames => {
                 let (entry, _) = files.protected.first()?;
                 Some(entry.location.as_ref()?.line)
+            }
+            _ => None,
+        }
+    }
+
+    fn line_of_audit(&self, claim: Claim) -> Option<usize> {
+        let written = self.document.audit.as_ref();
+        let event = |kind| {
+            let at = written?.events.iter().find(|at| at.value == kind)?;
+            self.line_at(&at.span)
+        };
+        match claim {
+            Claim::AuditFiles => event(AuditEvent::FileAccess),
+            Claim::AuditNetwork => event(AuditEvent::NetworkRequest),
+            Claim::AuditCommands => event(AuditEvent::CommandExecution),
+            Claim::AuditLog => {
+                let audit = written?;
+                let at = audit.log_file.as_ref().or(audit.log_files.first())?;
+                self.line_at(&at.span)
+            }
+            Claim::AuditRotation => self.line_at(&written?.rotate.as_ref()?.max_size_mb.span),
+            Claim::Availability => {
+                let limit = self.document.resources.as_ref()?.max_memory_mb.as_ref()?;
+                self.line_at(&limit.span)
             }
             _ => None,
         }
@@ -316,7 +351,11 @@ impl Document {
             );
             denied.extend(&mut files.denied_paths);
         }
-        plain.extend(self.audit.iter_mut().flat_map(|audit| &mut audit.log_file));
+        plain.extend(
+            self.audit
+                .iter_mut()
+                .flat_map(|audit| audit.log_file.iter_mut().chain(&mut audit.log_files)),
+        );
         plain.extend(
             self.process
                 .iter_mut()

@@ -169,6 +169,8 @@ impl Texts<'_> {
                     | EvidenceKind::Connection
                     | EvidenceKind::Query
                     | EvidenceKind::Limit
+                    | EvidenceKind::Record
+                    | EvidenceKind::Exhaustion
             )
         });
         if !effect && !scope.values().any(|plant| plant.carries_token) {

@@ -33,6 +33,8 @@ pub struct Probe {
     /// How bad a breach is.
     pub severity: Severity,
     /// The roles through which the question can be asked; each proven channel of any of them is tried.
+    /// Left out when no tool is asked.
+    #[serde(default)]
     #[schemars(length(min = 1))]
     pub roles: Vec<Role>,
     /// The policy claim that makes the attack forbidden.
@@ -241,6 +243,19 @@ pub enum Claim {
     TimeLimit,
     /// Failed requests of the server's own are repeated a number of times (`max_retries`).
     RetryLimit,
+    /// The server goes on serving and stays within its memory, whatever it is sent (`resources`;
+    /// claimed of every server that is launched).
+    Availability,
+    /// There is an audit log (`audit`).
+    AuditLog,
+    /// Access to files is recorded (`audit.events`: `file_access`).
+    AuditFiles,
+    /// Requests to hosts are recorded (`audit.events`: `network_request`).
+    AuditNetwork,
+    /// Commands are recorded (`audit.events`: `command_execution`).
+    AuditCommands,
+    /// The log is rotated (`audit.rotate`).
+    AuditRotation,
 }
 
 impl Claim {
@@ -256,8 +271,14 @@ impl Claim {
             | Claim::OnlyNames
             | Claim::Resolver
             | Claim::TimeLimit
-            | Claim::RetryLimit => true,
-            Claim::Outside
+            | Claim::RetryLimit
+            | Claim::AuditNetwork => true,
+            Claim::Availability
+            | Claim::AuditLog
+            | Claim::AuditFiles
+            | Claim::AuditCommands
+            | Claim::AuditRotation
+            | Claim::Outside
             | Claim::DeniedInside
             | Claim::DeniedPattern
             | Claim::MaxFileSize
@@ -318,6 +339,10 @@ pub enum EvidenceKind {
     Query,
     /// A limit was exceeded that is counted or timed: attempts, seconds.
     Limit,
+    /// The audit log lacks what happened, or holds what did not.
+    Record,
+    /// The server ended, stopped serving, or took more memory than it may.
+    Exhaustion,
 }
 
 /// The flaws of the reference target on which this probe must report a breach.

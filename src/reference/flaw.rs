@@ -135,6 +135,14 @@ flaws! {
     TimeConnectUnbounded "time.connect-unbounded" "name resolution, connection and TLS have no time limit"
     TimeRetriesUnbounded "time.retries-unbounded" "a request is retried up to 20 times"
     TimeRetryAfter "time.retry-after" "Retry-After is waited for beyond the time limit"
+    ResFrameDies "res.frame-dies" "a frame that is no JSON-RPC message ends the server"
+    ResLineUnbounded "res.line-unbounded" "a frame is kept in memory until it ends, however long it is"
+    ResArgumentsKept "res.arguments-kept" "64 copies of the arguments of every call stay in memory"
+    ResSearchBacktracks "res.search-backtracks" "search_files takes the text for a pattern and tries every way to match it, one call at a time"
+    ResUnpackUnbounded "res.unpack-unbounded" "what comes out of compressed data has no limit"
+    ResReadUnbounded "res.read-unbounded" "reading has no limit at all, not even one of memory"
+    ResPipeWaits "res.pipe-waits" "read_file waits for a pipe to be written, one call at a time"
+    ResOneAtATime "res.one-at-a-time" "calls are answered one at a time, a quarter of a second each"
     TimeCancelIgnored "time.cancel-ignored" "a call goes on after the client has cancelled it"
 }
 
@@ -182,7 +190,7 @@ impl FromStr for Flaw {
 }
 
 /// What flaws are about; says nothing about which one is meant.
-const FAMILIES: [&str; 4] = ["fs", "net", "dns", "time"];
+const FAMILIES: [&str; 6] = ["fs", "net", "dns", "time", "res", "audit"];
 
 /// The flaws that share most words with `name`, best first; at most three.
 fn near(name: &str) -> Vec<&'static str> {
@@ -223,7 +231,9 @@ impl FlawSet {
 
     /// Whether a flaw of the tools that reach hosts is switched on.
     pub fn of_network(&self) -> bool {
-        self.0.iter().any(|flaw| flaw.family() != "fs")
+        self.0
+            .iter()
+            .any(|flaw| !matches!(flaw.family(), "fs" | "res" | "audit"))
     }
 
     /// Whether the flaw is switched on.

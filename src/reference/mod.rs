@@ -21,6 +21,8 @@ mod flaw;
 #[cfg(unix)]
 mod flawed;
 #[cfg(unix)]
+mod frames;
+#[cfg(unix)]
 mod guard;
 #[cfg(unix)]
 mod net;

@@ -16,7 +16,7 @@ use tokio::task::JoinError;
 use super::refusal::Refusal;
 use super::tools::{self, Run, ToolSpec};
 use super::world::World;
-use super::{Flaw, Kind, ReferenceError, ReferenceOptions, flawed};
+use super::{Flaw, Kind, ReferenceError, ReferenceOptions, flawed, frames};
 
 /// Serves until the client hangs up.
 ///
@@ -49,6 +49,7 @@ where
         world: Arc::new(World::new(options)?),
     };
     flawed::net::beacon(&server.world);
+    let read = frames::filter(read, server.world.flaws());
     let running = server
         .serve((read, write))
         .await
@@ -80,8 +81,20 @@ impl Server {
         cancelled: impl Future<Output = ()>,
     ) -> Result<Result<String, Refusal>, JoinError> {
         let world = Arc::clone(&self.world);
+        if world.has(Flaw::ResArgumentsKept) {
+            flawed::strain::keep(
+                &world,
+                &serde_json::Value::Object(arguments.clone()).to_string(),
+            );
+        }
         match tool.run {
-            Run::Blocks(run) => tokio::task::spawn_blocking(move || run(&world, arguments)).await,
+            Run::Blocks(run) => {
+                tokio::task::spawn_blocking(move || {
+                    let _turn = flawed::strain::turn(&world);
+                    run(&world, arguments)
+                })
+                .await
+            }
             Run::Awaits(run) if self.world.has(Flaw::TimeCancelIgnored) => {
                 tokio::spawn(run(world, arguments)).await
             }

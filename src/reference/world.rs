@@ -31,6 +31,10 @@ pub(super) struct World {
     /// The network, if this server has tools for it.
     pub(super) net: Option<Net>,
     staged: Mutex<Staged>,
+    /// Whose turn it is, with flaws that let calls wait for each other.
+    pub(super) turn: Mutex<()>,
+    /// What [`Flaw::ResArgumentsKept`] keeps.
+    pub(super) kept: Mutex<Vec<String>>,
 }
 
 /// Whether a read asks for all of a file or for a part of it.
@@ -54,6 +58,8 @@ impl World {
             net: network.map(|of| Net::new(&of, flaws)).transpose()?,
             options,
             staged: Mutex::default(),
+            turn: Mutex::default(),
+            kept: Mutex::default(),
         })
     }
 
@@ -89,6 +95,7 @@ impl World {
         let lifted =
             self.has(Flaw::SizeUnlimited) || (extent == Extent::Part && self.has(Flaw::SizeRange));
         match self.options.max_file_size {
+            _ if self.has(Flaw::ResReadUnbounded) => u64::MAX,
             Some(limit) if !lifted => limit,
             _ => CEILING,
         }
@@ -96,7 +103,9 @@ impl World {
 
     /// The most bytes that may come out of compressed data.
     pub(super) fn unpack_limit(&self) -> u64 {
-        if self.has(Flaw::SizeDecompressed) {
+        if self.has(Flaw::ResUnpackUnbounded) {
+            u64::MAX
+        } else if self.has(Flaw::SizeDecompressed) {
             CEILING
         } else {
             self.read_limit(Extent::Whole)
@@ -128,6 +137,9 @@ impl World {
         // Looked at before it is opened: to open a pipe or a device has effects.
         let (directory, name) = place.in_parent().map_err(|_| Refusal::NotAFile)?;
         let status = directory.status(name)?.ok_or(Refusal::NotFound)?;
+        if status.kind == EntryKind::Other && self.has(Flaw::ResPipeWaits) {
+            return Ok(File::open(place.path())?);
+        }
         if status.kind != EntryKind::File && !self.has(Flaw::SizeStat) {
             return Err(Refusal::NotAFile);
         }

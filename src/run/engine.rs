@@ -15,6 +15,7 @@ use super::{
     execute::{Execution, ask, control, execute, object},
     launch,
     stage::{Played, Stage},
+    strain,
 };
 use crate::{
     channel::Channel,
@@ -140,6 +141,14 @@ impl<'r> Engine<'r> {
             let mut one = self.fresh(&plan.trials[index], index).await;
             self.repeat(&plan.trials[index], &mut one).await;
             self.announce(&plan.trials[index], &one.facts);
+            running.push(one);
+        }
+        for index in of(&|fate| *fate == Fate::Strained) {
+            if !self.goes_on().await {
+                break;
+            }
+            let one = self.strained(&plan.trials[index], index).await;
+            (self.emit)(done(&plan.trials[index], &judge(&one.facts)));
             running.push(one);
         }
         running
@@ -321,6 +330,15 @@ impl<'r> Engine<'r> {
             execution.attempt.before = of(&before, channel);
             execution.attempt.after = of(&self.controls, channel);
         }
+        self.begin(trial, index, execution)
+    }
+
+    /// One trial that puts a process of its own under a strain. Its controls are asked of that process.
+    async fn strained(&mut self, trial: &Trial, index: usize) -> Running {
+        let word = self.word();
+        let deadline = self.orders.deadline;
+        let execution =
+            strain::execute(self.stage, self.conversation, trial, &word, deadline).await;
         self.begin(trial, index, execution)
     }
 

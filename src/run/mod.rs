@@ -15,6 +15,7 @@ mod observe;
 mod send;
 mod sightings;
 mod stage;
+mod strain;
 mod values;
 
 use std::{

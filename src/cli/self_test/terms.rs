@@ -109,6 +109,41 @@ allowed_hosts = ["*.example.org"]
     flags: &["--allow-host", "*.example.org"],
 };
 
+/// Little memory.
+pub(super) static RESOURCES: Terms = Terms {
+    policy: r#"
+[capabilities.filesystem]
+allowed_paths = ["{allowed}"]
+
+[resources]
+max_memory_mb = 256
+"#,
+    flags: &[],
+};
+
+/// An audit log that is rotated.
+pub(super) static AUDIT: Terms = Terms {
+    policy: r#"
+[capabilities.filesystem]
+allowed_paths = ["{allowed}"]
+
+[audit]
+enabled = true
+log_file = "{home}/audit/server.log"
+events = ["file_access", "network_request"]
+rotate = { max_size_mb = 0.03125, max_files = 3 }
+"#,
+    flags: &[
+        "--network",
+        "--audit",
+        "{home}/audit/server.log",
+        "--audit-max-bytes",
+        "32768",
+        "--audit-max-files",
+        "3",
+    ],
+};
+
 /// The terms on which a claim is tested.
 pub(super) fn terms(claim: Claim) -> &'static Terms {
     match claim {
@@ -121,6 +156,12 @@ pub(super) fn terms(claim: Claim) -> &'static Terms {
         | Claim::TimeLimit
         | Claim::RetryLimit => &LISTED,
         Claim::HostName | Claim::OnlyNames => &NAMED,
+        Claim::Availability => &RESOURCES,
+        Claim::AuditLog
+        | Claim::AuditFiles
+        | Claim::AuditNetwork
+        | Claim::AuditCommands
+        | Claim::AuditRotation => &AUDIT,
         Claim::Outside
         | Claim::DeniedInside
         | Claim::DeniedPattern
