@@ -3,6 +3,7 @@
 //! Owns trial ids and the decision that something is not applicable, which is made here and (for
 //! inert payloads) by the judge, and nowhere else. Every selected probe appears in the plan.
 
+mod part;
 mod unclaimed;
 
 use std::{
@@ -10,6 +11,8 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+pub use part::digest_of;
 
 use crate::{
     channel::Channel,

@@ -6,6 +6,7 @@ mod bottle;
 mod calibration;
 mod conclude;
 pub mod demo;
+pub mod diff;
 pub mod discover;
 pub mod doctor;
 mod drive;
@@ -16,6 +17,7 @@ mod interrupt;
 pub mod lint;
 pub mod list;
 mod lock;
+pub mod merge;
 mod print;
 pub mod progress;
 mod promise;
@@ -25,6 +27,7 @@ mod run_args;
 pub mod schema;
 mod select;
 pub mod self_test;
+mod shards;
 mod shield;
 pub mod style;
 
@@ -59,8 +62,12 @@ enum Command {
     Demo(Box<RunArgs>),
     /// Find out which tools do what, with proof, and lock it in a file
     Discover(Box<discover::DiscoverArgs>),
+    /// Join the reports of a run that was done in parts
+    Merge(Box<merge::MergeArgs>),
     /// Make any format from a JSON report
     Render(Box<render::RenderArgs>),
+    /// Compare two JSON reports; fail if something got worse
+    Diff(diff::DiffArgs),
     /// Say which testbed this machine can have, and what would enable it
     Doctor(doctor::DoctorArgs),
     /// Find secrets and wide-open doors in configs, policies and Dockerfiles
@@ -176,7 +183,9 @@ impl Command {
             | Self::Discover(_)
             | Self::SelfTest(_)
             | Self::Doctor(_) => Exit::HarnessFault,
+            Self::Merge(args) => merge::run(&args),
             Self::Render(args) => render::run(&args),
+            Self::Diff(args) => diff::run(&args),
             Self::Lint(args) => lint::run(&args),
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),

@@ -23,6 +23,7 @@ use super::{
     progress::{Detail, Progress},
     promise::{exists, policy_path},
     select::{Selection, select},
+    shards,
     shield::REPORT_IT,
 };
 use crate::{
@@ -124,7 +125,7 @@ pub(super) async fn report(
     exists(&policy)?;
     let mut target = endpoint(&settings.target, &places, &bed)?;
     trust(&mut target.endpoint, glass);
-    let seed = settings.seed.unwrap_or_else(|| fastrand::u64(..));
+    let seed = shards::seed(settings);
     let stop = AtomicBool::new(false);
     let started = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
     let order = Order {
@@ -141,6 +142,7 @@ pub(super) async fn report(
         jobs: settings.jobs.unwrap_or(JOBS),
         deadline: settings.timeout,
         seed,
+        shard: settings.shard,
         stop: &stop,
         emit,
         transcript: Transcript::new(),
@@ -168,6 +170,8 @@ pub(super) async fn report(
             startup_ms: 0,
             selection: words,
             interrupted: false,
+            shard: shards::part(settings, &probes, &ran),
+            parts: Vec::new(),
         },
         probes: &probes,
         display: run::display(&target.endpoint),

@@ -38,9 +38,14 @@ pub(crate) fn trials_of(probe: &ProbeReport, verdict: Verdict) -> Vec<&TrialRepo
 
 /// The breached trial whose proof is easiest to believe.
 pub(crate) fn clearest(probe: &ProbeReport) -> Option<&TrialReport> {
-    trials_of(probe, Verdict::Breached)
-        .into_iter()
-        .min_by_key(|trial| clarity(trial))
+    clearest_of(trials_of(probe, Verdict::Breached))
+}
+
+/// The same among trials of the caller's choice.
+pub(crate) fn clearest_of<'a>(
+    trials: impl IntoIterator<Item = &'a TrialReport>,
+) -> Option<&'a TrialReport> {
+    trials.into_iter().min_by_key(|trial| clarity(trial))
 }
 
 fn clarity(trial: &TrialReport) -> (Basis, usize, bool, &str) {
