@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::network::NetworkArgs;
-use super::{FlawSet, Kind, ReferenceError, ReferenceOptions};
+use super::{AuditOptions, FlawSet, Kind, ReferenceError, ReferenceOptions};
 
 /// Run the reference server: sound, unless flaws are switched on.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -35,6 +35,15 @@ pub struct ReferenceArgs {
     /// Refuse to write files of this name, or with this end of the path (repeatable)
     #[arg(long, value_name = "NAME")]
     protect: Vec<String>,
+    /// Record every call as a JSON line in this file, or on `stderr`
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
+    /// Begin a new audit log at this size
+    #[arg(long, value_name = "BYTES", requires = "audit")]
+    audit_max_bytes: Option<u64>,
+    /// Keep this many audit logs, the current one included
+    #[arg(long, value_name = "N", requires = "audit", default_value_t = 5)]
+    audit_max_files: u32,
     #[command(flatten)]
     network: NetworkArgs,
 }
@@ -61,6 +70,11 @@ impl ReferenceArgs {
             read_only: self.read_only,
             protect: self.protect,
             network: self.network.options()?,
+            audit: self.audit.map(|to| AuditOptions {
+                to,
+                max_bytes: self.audit_max_bytes,
+                max_files: self.audit_max_files,
+            }),
             flaws: FlawSet::from_names(self.flaws)?,
         };
         Ok((kind.unwrap_or_default(), options))

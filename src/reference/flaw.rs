@@ -143,6 +143,17 @@ flaws! {
     ResReadUnbounded "res.read-unbounded" "reading has no limit at all, not even one of memory"
     ResPipeWaits "res.pipe-waits" "read_file waits for a pipe to be written, one call at a time"
     ResOneAtATime "res.one-at-a-time" "calls are answered one at a time, a quarter of a second each"
+    AuditFilesUnrecorded "audit.files-unrecorded" "access to files is not recorded"
+    AuditDenialsUnrecorded "audit.denials-unrecorded" "refused calls are not recorded"
+    AuditNetworkUnrecorded "audit.network-unrecorded" "requests to hosts are not recorded"
+    AuditAliasOnly "audit.alias-only" "the path that was asked for is recorded, not the one that was reached"
+    AuditSecretsRecorded "audit.secrets-recorded" "records hold the arguments and the answer in full"
+    AuditLinesKept "audit.lines-kept" "records are written as text, with whatever the caller sent in them"
+    AuditDropsUnderLoad "audit.drops-under-load" "records are dropped while many calls are under way"
+    AuditLogExposed "audit.log-exposed" "read_file and write_file let the path of the audit log through"
+    AuditWorldReadable "audit.world-readable" "everybody on the machine can read the audit log"
+    AuditRotationLoses "audit.rotation-loses" "a full log is removed, with the record that comes then"
+    AuditOnStdout "audit.on-stdout" "records are written to standard output too"
     TimeCancelIgnored "time.cancel-ignored" "a call goes on after the client has cancelled it"
 }
 

@@ -14,6 +14,8 @@
 
 mod args;
 #[cfg(unix)]
+mod audit;
+#[cfg(unix)]
 mod beneath;
 #[cfg(unix)]
 mod deny;
@@ -60,8 +62,21 @@ pub struct ReferenceOptions {
     pub protect: Vec<String>,
     /// The policy of the tools that reach hosts. Without one they are absent, unless a flaw is about them.
     pub network: Option<NetworkOptions>,
+    /// The audit log, if there is one.
+    pub audit: Option<AuditOptions>,
     /// The defects that are switched on.
     pub flaws: FlawSet,
+}
+
+/// The audit log of a reference server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditOptions {
+    /// The file, or `stderr`.
+    pub to: PathBuf,
+    /// Size in bytes at which a new file is begun.
+    pub max_bytes: Option<u64>,
+    /// How many files are kept, the current one included; at least 1.
+    pub max_files: u32,
 }
 
 /// What kind of server to be.

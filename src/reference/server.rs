@@ -13,6 +13,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::task::JoinError;
 
+use super::audit::Entry;
 use super::refusal::Refusal;
 use super::tools::{self, Run, ToolSpec};
 use super::world::World;
@@ -71,6 +72,42 @@ impl Server {
             Some(tool) if !tool.available(&self.world) => Err(Refusal::ReadOnly),
             tool => Ok(tool),
         }
+    }
+
+    /// Runs a call and records it. A call that cannot be recorded is not answered.
+    async fn recorded(
+        &self,
+        tool: &'static ToolSpec,
+        arguments: JsonObject,
+        cancelled: impl Future<Output = ()>,
+    ) -> Result<Result<String, String>, JoinError> {
+        let Some(audit) = &self.world.audit else {
+            let outcome = self.run(tool, arguments, cancelled).await?;
+            return Ok(outcome.map_err(|refusal| refusal.to_string()));
+        };
+        let _busy = audit.begin();
+        let resolved = arguments
+            .values()
+            .filter_map(|value| self.world.guard.existing(value.as_str()?).ok())
+            .map(|place| place.path())
+            .collect();
+        let outcome = self.run(tool, arguments.clone(), cancelled).await?;
+        let entry = Entry {
+            event: tool.event(),
+            tool: tool.name,
+            arguments: &arguments,
+            resolved,
+            outcome: match &outcome {
+                Ok(_) => "allowed",
+                Err(refusal) if refusal.denies() => "denied",
+                Err(_) => "failed",
+            },
+            answer: outcome.as_deref().unwrap_or_default(),
+        };
+        Ok(match audit.record(&entry) {
+            Ok(()) => outcome.map_err(|refusal| refusal.to_string()),
+            Err(_) => Err(String::from("The call cannot be recorded")),
+        })
     }
 
     /// Runs a call. One that the client takes back is dropped, with its connections, where it does not block.
@@ -148,10 +185,9 @@ impl ServerHandler for Server {
             Kind::Sound | Kind::Dead | Kind::Mute => match self.tool(&request.name) {
                 Ok(None) => return Err(ErrorData::invalid_params("no tool has this name", None)),
                 Ok(Some(tool)) => self
-                    .run(tool, arguments, context.ct.cancelled())
+                    .recorded(tool, arguments, context.ct.cancelled())
                     .await
-                    .map_err(|error| ErrorData::internal_error(error.to_string(), None))?
-                    .map_err(|refusal| refusal.to_string()),
+                    .map_err(|error| ErrorData::internal_error(error.to_string(), None))?,
                 Err(refusal) => Err(refusal.to_string()),
             },
         };

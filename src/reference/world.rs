@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::audit::Audit;
 use super::beneath::{EntryKind, NEW_FILE, status_of};
 use super::flawed;
 use super::guard::{Guard, Place};
@@ -30,6 +31,8 @@ pub(super) struct World {
     pub(super) options: ReferenceOptions,
     /// The network, if this server has tools for it.
     pub(super) net: Option<Net>,
+    /// The audit log, if there is one.
+    pub(super) audit: Option<Audit>,
     staged: Mutex<Staged>,
     /// Whose turn it is, with flaws that let calls wait for each other.
     pub(super) turn: Mutex<()>,
@@ -55,6 +58,11 @@ impl World {
         let network = options.network.clone().or_else(implied);
         Ok(Self {
             guard: Guard::new(&options)?,
+            audit: options
+                .audit
+                .clone()
+                .map(|to| Audit::new(to, flaws))
+                .transpose()?,
             net: network.map(|of| Net::new(&of, flaws)).transpose()?,
             options,
             staged: Mutex::default(),
@@ -120,6 +128,14 @@ impl World {
             }
             _ => Ok(()),
         }
+    }
+
+    /// [`Flaw::AuditLogExposed`]: the audit log, where a path leads to it.
+    pub(super) fn exposed_log(&self, requested: &str) -> Option<&std::path::Path> {
+        let log = self.audit.as_ref()?.path()?;
+        let same =
+            std::path::Path::new(requested).canonicalize().ok()? == log.canonicalize().ok()?;
+        (same && self.has(Flaw::AuditLogExposed)).then_some(log)
     }
 
     /// Checks, opens and reads a whole file.

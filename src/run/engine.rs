@@ -13,7 +13,7 @@ use super::{
     Event,
     conversation::Conversation,
     execute::{Execution, ask, control, execute, object},
-    launch,
+    launch, recorded,
     stage::{Played, Stage},
     strain,
 };
@@ -67,6 +67,8 @@ pub(super) struct Running {
     asked: Option<Value>,
     answered: Option<String>,
     object: Option<String>,
+    /// Words whose records were missed, and which the log may hold once the target has ended.
+    awaited: Vec<String>,
 }
 
 /// Runs all trials of the plan.
@@ -141,6 +143,14 @@ impl<'r> Engine<'r> {
             let mut one = self.fresh(&plan.trials[index], index).await;
             self.repeat(&plan.trials[index], &mut one).await;
             self.announce(&plan.trials[index], &one.facts);
+            running.push(one);
+        }
+        for index in of(&|fate| *fate == Fate::Recorded) {
+            if !self.goes_on().await {
+                break;
+            }
+            let one = self.recorded(&plan.trials[index], index).await;
+            (self.emit)(done(&plan.trials[index], &judge(&one.facts)));
             running.push(one);
         }
         for index in of(&|fate| *fate == Fate::Strained) {
@@ -333,6 +343,19 @@ impl<'r> Engine<'r> {
         self.begin(trial, index, execution)
     }
 
+    /// One trial about the audit log.
+    async fn recorded(&mut self, trial: &Trial, index: usize) -> Running {
+        let word = self.word();
+        let session = self.conversation.session();
+        let deadline = self.orders.deadline;
+        let (execution, awaited) =
+            recorded::execute(self.stage, &session, trial, &word, deadline).await;
+        Running {
+            awaited,
+            ..self.begin(trial, index, execution)
+        }
+    }
+
     /// One trial that puts a process of its own under a strain. Its controls are asked of that process.
     async fn strained(&mut self, trial: &Trial, index: usize) -> Running {
         let word = self.word();
@@ -360,6 +383,7 @@ impl<'r> Engine<'r> {
             asked: execution.asked,
             answered: execution.answered,
             object,
+            awaited: Vec::new(),
         }
     }
 
@@ -470,6 +494,7 @@ fn judged(stage: &Stage<'_>, deadline: Duration, trial: Trial, mut one: Running)
             }
         }
     }
+    recorded::settle(stage, &one.awaited, &mut one.facts);
     Outcome {
         ruling: Some(judge(&one.facts)),
         facts: Some(one.facts),

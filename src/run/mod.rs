@@ -12,6 +12,7 @@ mod launch;
 mod liveness;
 mod net;
 mod observe;
+mod recorded;
 mod send;
 mod sightings;
 mod stage;
@@ -36,18 +37,20 @@ use crate::{
     policy::{Hosts, Policy},
     probe::{Platform, Probe, Role},
     session::{
-        Ending, Endpoint, ListError, Noise, OpenError, Options, ServerInfo, Tool, Transcript,
+        Direction, Ending, Endpoint, ListError, Noise, OpenError, Options, ServerInfo, Tool,
+        Transcript,
     },
     testbed::{
         Bed, BedError,
         net::{Glass, Sight},
     },
-    witness::FileWitness,
+    witness::{FileWitness, LogWitness},
 };
 use calls::Tally;
 use conversation::Conversation;
 use engine::{Engine, Orders};
 use net::{Grounds, Wire};
+use recorded::Ledger;
 use sightings::Sightings;
 use stage::Stage;
 
@@ -247,6 +250,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     let mint = Mint::new();
     let sightings = Sightings::of(&order.transcript, Detector::new(&mint));
     let files = FileWitness::start(order.bed.base());
+    let ledger = ledger(&order);
     let Found {
         conversation,
         tools,
@@ -294,6 +298,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
             .iter()
             .find(|channel| channel.role == Role::FileRead && channel.proof.proven()),
         tally: &tally,
+        ledger: ledger.as_ref(),
         wire,
     };
     let orders = Orders {
@@ -347,6 +352,19 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         took,
         interrupted,
     })
+}
+
+/// The audit log of a run, watched from before the target is launched.
+fn ledger(order: &Order<'_>) -> Option<Ledger> {
+    let claimed = order.policy.audit()?;
+    let log = LogWitness::start(claimed.files.clone(), claimed.stderr);
+    let listener = log.clone();
+    order.transcript.listen(Box::new(move |entry| {
+        if entry.direction == Direction::Stderr {
+            listener.hear(&entry.bytes);
+        }
+    }));
+    Some(Ledger { log, claimed })
 }
 
 /// The network of a run with what its policy says of it.

@@ -15,6 +15,7 @@ use super::{
     calls::Tally,
     liveness::{liveness, resolve},
     net::{Props, Wire},
+    recorded::Ledger,
     send::response,
     sightings::Sightings,
     values::paths,
@@ -52,6 +53,8 @@ pub(super) struct Stage<'r> {
     pub(super) reader: Option<&'r Arc<Channel>>,
     /// Counts what is sent.
     pub(super) tally: &'r Tally,
+    /// The audit log, if the policy names one.
+    pub(super) ledger: Option<&'r Ledger>,
     /// The run's own network, if it has one.
     pub(super) wire: Option<Wire<'r>>,
 }

@@ -76,7 +76,7 @@ pub(super) fn bound(processes: &[Process], bounds: Bounds) -> usize {
         .filter(|pid| {
             limits
                 .iter()
-                .all(|(resource, limit)| prlimit(Some(*pid), *resource, limit.clone()).is_ok())
+                .all(|(resource, limit)| prlimit(Some(*pid), *resource, *limit).is_ok())
         })
         .count()
 }

@@ -4,8 +4,10 @@
 
 mod access;
 mod effect;
+mod log;
 mod metadata;
 
 pub use access::*;
 pub use effect::*;
+pub use log::*;
 pub use metadata::*;
