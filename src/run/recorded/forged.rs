@@ -14,8 +14,8 @@ use crate::{
 impl Clerk<'_> {
     pub(super) async fn whole_line(&self) -> Result<Found, SceneError> {
         let true_word = self.nth("b");
-        let before = self.ledger.log.since(0);
-        let Some(record) = before.iter().find(|line| line.holds(&true_word)) else {
+        let before = self.await_lines(std::slice::from_ref(&true_word), 0).await;
+        let Some(record) = before.first() else {
             return Ok(Found::inert(
                 "the plain call is not recorded at all, which another probe asks about",
             ));
