@@ -18,7 +18,7 @@ use crate::{
     channel::Channel,
     judge::Basis,
     policy::{Access, Hosts, Policy},
-    probe::{Claim, Launch, Platform, Probe, Role, Variant},
+    probe::{Claim, Launch, PartRead, Platform, Probe, Role, Slot, Variant},
 };
 
 /// The trials of a run, in order of id.
@@ -132,7 +132,7 @@ pub fn plan(probes: &[Arc<Probe>], channels: &[Arc<Channel>], terrain: &Terrain<
         let spots = spots(probe.claim, terrain);
         match (unclaimed(probe, &spots, terrain), terrain.hosts) {
             (Some(reason), _) => trials.push(whole(probe, Basis::NoClaim, reason)),
-            (None, Err(why)) if probe.claim.of_network() => {
+            (None, Err(why)) if of_network(probe) => {
                 trials.push(whole(probe, Basis::Platform, why.to_owned()));
             }
             (None, _) => {
@@ -248,12 +248,21 @@ fn name(channel: &Channel, roles: &[Role]) -> String {
     }
 }
 
+/// Whether the probe is played on the network: some limits on time are for files too.
+fn of_network(probe: &Probe) -> bool {
+    probe.claim.of_network() && probe.roles.iter().any(|role| role.of_network())
+}
+
 /// Whether the channel has what the variant fills.
 fn fits(variant: &Variant, channel: &Channel, roles: &[Role]) -> bool {
-    let part = variant
-        .part
-        .map_or(&[] as &[_], crate::probe::PartRead::slots);
-    roles.contains(&channel.role) && part.iter().all(|slot| channel.slots.contains_key(slot))
+    let part = variant.part.map_or(&[] as &[_], PartRead::slots);
+    let headers: &[_] = if variant.headers.is_empty() {
+        &[]
+    } else {
+        &[Slot::Headers]
+    };
+    let mut needed = part.iter().chain(headers);
+    roles.contains(&channel.role) && needed.all(|slot| channel.slots.contains_key(slot))
 }
 
 fn fate(
@@ -348,7 +357,11 @@ fn spots(claim: Claim, terrain: &Terrain<'_>) -> Vec<Spot> {
         Claim::HostRange => hosts.edges.iter().copied().map(Some).map(of_host).collect(),
         Claim::HostHole => hosts.holes.iter().copied().map(Some).map(of_host).collect(),
         Claim::UnlistedHost => hosts.unlisted.map(Some).into_iter().map(of_host).collect(),
-        Claim::AuditNetwork | Claim::Resolver | Claim::TimeLimit | Claim::RetryLimit => {
+        Claim::AuditNetwork
+        | Claim::Resolver
+        | Claim::TimeLimit
+        | Claim::RetryLimit
+        | Claim::Cancel => {
             vec![of_host(hosts.denied)]
         }
         _ => insides(claim, terrain),

@@ -124,6 +124,7 @@ fn claim(claim: Claim) -> &'static str {
             "The policy has commands recorded (`audit.events`: `command_execution`)"
         }
         Claim::AuditRotation => "The policy has the log rotated (`audit.rotate`)",
+        Claim::Cancel => "Whatever the policy says,",
     }
 }
 
@@ -267,6 +268,7 @@ fn plant_words(plant: &Plant) -> String {
         ("directory", &plant.dir),
         ("named pipe", &plant.fifo),
         ("repository", &plant.repo),
+        ("Unix socket", &plant.socket),
     ];
     let links = [
         ("symbolic link", &plant.symlink),
@@ -298,6 +300,9 @@ fn launch_words(launch: &crate::probe::Launch) -> String {
     if let Some(allowed) = launch.allowed {
         words.push(format!("with the allowed directory {allowed}"));
     }
+    for (name, value) in &launch.env {
+        words.push(format!("with {name}={}", value.shown()));
+    }
     format!("the target is started {}", words.join(" and "))
 }
 
@@ -320,7 +325,9 @@ fn breach(probe: &Probe) -> String {
             EvidenceKind::Exhaustion => {
                 "a target that ended, stopped serving, or took more memory than it may"
             }
-            EvidenceKind::Limit => "more time or more attempts than the policy permits",
+            EvidenceKind::Limit => {
+                "more time or more attempts than the policy permits, or work beyond the end of its call"
+            }
         })
         .collect();
     format!("{}.", kinds.join("; or "))

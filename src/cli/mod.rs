@@ -10,6 +10,7 @@ pub mod diff;
 pub mod discover;
 pub mod doctor;
 mod drive;
+pub(crate) mod errand;
 mod event_log;
 pub mod explain;
 mod failure;
@@ -17,6 +18,7 @@ mod interrupt;
 pub mod lint;
 pub mod list;
 mod lock;
+pub mod manual;
 pub mod merge;
 mod print;
 pub mod progress;
@@ -80,6 +82,10 @@ enum Command {
     SelfTest(self_test::SelfTestArgs),
     /// Print a JSON Schema of a file format
     Schema(schema::SchemaArgs),
+    /// Print the completions for a shell
+    Completions(manual::CompletionsArgs),
+    /// Print the manual, or that of a subcommand
+    Man(manual::ManArgs),
     /// Run the reference target, an MCP server that is sound or flawed on purpose
     Reference(ReferenceArgs),
 }
@@ -190,6 +196,8 @@ impl Command {
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),
             Self::Schema(args) => told(Ok(schema::run(&args))),
+            Self::Completions(args) => manual::completions(&args),
+            Self::Man(args) => manual::man(&args),
             Self::Reference(args) => serve(args).await,
         }
     }

@@ -126,7 +126,8 @@ pub(super) async fn report(
     let mut target = endpoint(&settings.target, &places, &bed)?;
     trust(&mut target.endpoint, glass);
     let seed = shards::seed(settings);
-    let stop = AtomicBool::new(false);
+    // A run that is to end before its first trial is its plan.
+    let stop = AtomicBool::new(settings.rehearsal);
     let started = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
     let order = Order {
         bed: &bed,

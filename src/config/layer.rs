@@ -345,6 +345,7 @@ impl Layer {
             lock: None,
             warnings,
             notes: Vec::new(),
+            rehearsal: false,
         })
     }
 }

@@ -58,6 +58,8 @@ pub struct Settings {
     pub warnings: Vec<Diagnostic>,
     /// What the report says besides, such as why it is not the wanted testbed.
     pub notes: Vec<String>,
+    /// Whether trials are planned only: the target is started and asked what it can do.
+    pub rehearsal: bool,
 }
 
 /// The server under test.

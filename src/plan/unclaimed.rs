@@ -22,6 +22,7 @@ pub(super) fn words(claim: Claim) -> &'static str {
         Claim::Resolver => "the policy names no resolver (`dns_override`)",
         Claim::TimeLimit => "the policy limits no time (`timeout_seconds`)",
         Claim::RetryLimit => "the policy limits no retries (`max_retries`)",
+        Claim::Cancel => "calls are not cancelled",
         Claim::Availability => "the policy says nothing on resources",
         Claim::AuditLog => {
             "the policy names no audit log (`audit.log_file`); without one nobody can tell later what the server was made to do"

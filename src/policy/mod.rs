@@ -4,6 +4,7 @@
 //! targets and testbeds; the values of placeholders come from outside.
 
 mod audit;
+mod build;
 mod check;
 mod document;
 mod filesystem;
@@ -16,6 +17,7 @@ use std::{path::Path, time::Duration};
 use serde::{Serialize, Serializer};
 
 pub use audit::{AuditLog, STDERR};
+pub use build::PolicyBuilder;
 pub use document::*;
 pub use filesystem::{Access, Decision, DeniedInside, Entry, Location, Rule, RuleKind};
 pub use hosts::Hosts;
@@ -88,6 +90,23 @@ impl Policy {
     pub fn default_policy() -> Self {
         let source = Source::new("default-policy.toml", include_str!("default.toml"));
         Self::load(&source).expect("the default policy has no mistakes; a test reads it")
+    }
+
+    /// A policy that is written in Rust.
+    ///
+    /// ```
+    /// use watertight::policy::Policy;
+    ///
+    /// let policy = Policy::builder()
+    ///     .allow_path("{allowed}")
+    ///     .deny_path("{allowed}/private")
+    ///     .deny_host("10.0.0.0/8")
+    ///     .build()?;
+    /// assert!(!policy.network().permits([10, 0, 0, 5].into()));
+    /// # Ok::<(), watertight::diag::Problems>(())
+    /// ```
+    pub fn builder() -> PolicyBuilder {
+        PolicyBuilder::default()
     }
 
     /// What it says, as written.
@@ -165,7 +184,7 @@ impl Policy {
     #[must_use]
     pub fn claims(&self, claim: Claim) -> bool {
         match claim {
-            Claim::Host => return true,
+            Claim::Host | Claim::Cancel => return true,
             Claim::HostRange => return self.network.claimed,
             Claim::HostHole => return self.network.allowed.is_some(),
             Claim::UnlistedHost => return self.network.allowed.is_some(),

@@ -256,6 +256,8 @@ pub enum Claim {
     AuditCommands,
     /// The log is rotated (`audit.rotate`).
     AuditRotation,
+    /// Work ends when its call is cancelled: expected of any server, whatever its policy says.
+    Cancel,
 }
 
 impl Claim {
@@ -272,6 +274,7 @@ impl Claim {
             | Claim::Resolver
             | Claim::TimeLimit
             | Claim::RetryLimit
+            | Claim::Cancel
             | Claim::AuditNetwork => true,
             Claim::Availability
             | Claim::AuditLog

@@ -154,6 +154,8 @@ flaws! {
     AuditWorldReadable "audit.world-readable" "everybody on the machine can read the audit log"
     AuditRotationLoses "audit.rotation-loses" "a full log is removed, with the record that comes then"
     AuditOnStdout "audit.on-stdout" "records are written to standard output too"
+    TimeOrphanWork "time.orphan-work" "the time limit ends the wait for a request, and not the request"
+    TimeLocalUnbounded "time.local-unbounded" "read_file opens whatever is inside and waits for it, named pipes too"
     TimeCancelIgnored "time.cancel-ignored" "a call goes on after the client has cancelled it"
 }
 

@@ -22,7 +22,7 @@ mod read;
 mod repro;
 mod sanitize;
 mod sarif;
-mod story;
+pub(crate) mod story;
 mod tally;
 pub(crate) mod terminal;
 mod words;

@@ -95,6 +95,24 @@ pub(crate) fn call(asked: &Value) -> String {
     }
 }
 
+/// All that there is to know of a trial that failed, each part with its label.
+pub(crate) fn account(probe: &ProbeReport, trial: &TrialReport) -> Vec<(&'static str, String)> {
+    let mut lines = vec![("question", probe.question.clone())];
+    lines.extend(trial.asked.as_ref().map(|asked| ("asked", call(asked))));
+    lines.extend(trial.object.clone().map(|object| ("forbidden", object)));
+    lines.extend(trial.answered.clone().map(|answer| ("answered", answer)));
+    for fact in evidence(trial).1 {
+        lines.push(("seen", sighting(fact)));
+        lines.extend(fact.excerpt.clone().map(|excerpt| ("proof", excerpt)));
+    }
+    if trial.verdict == Verdict::Breached {
+        lines.push(("why", probe.why.clone()));
+        lines.push(("fix", probe.fix.clone()));
+    }
+    lines.extend(trial.repro.clone().map(|line| ("repeat", line)));
+    lines
+}
+
 /// Where a weakness is catalogued, in words.
 pub(crate) fn see(references: &References) -> Vec<String> {
     let cwe = references.cwe.iter().map(|cwe| format!("CWE-{cwe}"));

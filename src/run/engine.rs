@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     channel::Channel,
-    judge::{Again, Control, Facts, Response, Ruling, Watch, again, judge},
+    judge::{Again, Control, Facts, Observation, Response, Ruling, Watch, again, judge},
     plan::{Fate, Plan, Trial},
     probe::{Claim, EvidenceKind, Role},
 };
@@ -488,7 +488,9 @@ fn judged(stage: &Stage<'_>, deadline: Duration, trial: Trial, mut one: Running)
         let ask = ask(&trial, &channel, deadline);
         for played in &one.kept {
             for seen in stage.late(&ask, played) {
-                if !last.proofs.iter().any(|known| known.fact == seen.fact) {
+                // What was told of it during the call says more.
+                let known = |known: &Observation| known.fact.starts_with(&seen.fact);
+                if !last.proofs.iter().any(known) {
                     last.proofs.push(seen);
                 }
             }

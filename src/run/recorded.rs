@@ -4,12 +4,15 @@
 //! witness. Verdicts rest on words that were made for the trial: no format and no field is presumed.
 
 mod forged;
+mod reading;
 mod tampered;
 mod whole;
 
 use std::time::Duration;
 
 use serde_json::json;
+
+use reading::{brief, lacks, shape};
 
 use super::{
     execute::{Execution, ask, control, fault},
@@ -19,11 +22,11 @@ use crate::{
     channel::Channel,
     judge::{Attempt, Control, Facts, Liveness, Observation, Response, Twin, Watch},
     plan::Trial,
-    policy::{AuditLog, Fields},
+    policy::AuditLog,
     probe::{EvidenceKind, RecordCheck},
     session::Session,
     testbed::{Geometry, SceneError},
-    witness::{Line, LogWitness, Record, is_time},
+    witness::{Line, LogWitness, Record},
 };
 
 /// How long a record may take to be written: logs are buffered.
@@ -427,47 +430,4 @@ impl Clerk<'_> {
         }
         .of(&played))
     }
-}
-
-/// What a record lacks that the policy names, or that any record must have.
-fn lacks(fields: &Fields, line: &Line, words: &[String], tool: &str) -> Vec<String> {
-    let text = line.text();
-    let record = Record::read(&text);
-    let get = |at: &crate::diag::At<String>| record.fields.get(&at.value).map(String::as_str);
-    let mut lacks = Vec::new();
-    let mut field =
-        |at: &Option<crate::diag::At<String>>, what: &str, good: &dyn Fn(&str) -> bool| {
-            if let Some(at) = at
-                && !get(at).is_some_and(good)
-            {
-                lacks.push(format!(
-                    "does not say the {what} in its field `{}`",
-                    at.value
-                ));
-            }
-        };
-    field(&fields.target, "target", &|value| {
-        words.iter().any(|word| value.contains(word))
-    });
-    field(&fields.tool, "tool", &|value| value.contains(tool));
-    field(&fields.event, "event", &|value| !value.is_empty());
-    field(&fields.outcome, "outcome", &|value| !value.is_empty());
-    field(&fields.time, "time", &is_time);
-    if fields.time.is_none() && !is_time(&text) {
-        lacks.push(String::from("says no time"));
-    }
-    lacks
-}
-
-/// What is left of a line when what differs by call alone is taken away.
-fn shape(line: &Line, words: &[&str]) -> Vec<String> {
-    let text = line.text();
-    Record::read(&text).shape(&text, words)
-}
-
-/// A line as a reason shows it.
-fn brief(text: &str) -> String {
-    /// Characters that are kept.
-    const KEPT: usize = 240;
-    crate::session::printable(text.as_bytes(), KEPT)
 }

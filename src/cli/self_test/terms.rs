@@ -148,7 +148,7 @@ rotate = { max_size_mb = 0.03125, max_files = 3 }
 pub(super) fn terms(claim: Claim) -> &'static Terms {
     match claim {
         Claim::ReadOnly => &READ_ONLY,
-        Claim::Host => &PUBLIC,
+        Claim::Host | Claim::Cancel => &PUBLIC,
         Claim::HostRange => &RANGES,
         Claim::HostHole
         | Claim::UnlistedHost
