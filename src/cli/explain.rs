@@ -70,7 +70,7 @@ fn explain(probe: &Probe) -> String {
 
 fn applies(probe: &Probe) -> String {
     let roles: Vec<String> = probe.roles.iter().map(ToString::to_string).collect();
-    let mut text = if probe.watches() {
+    let mut text = if roles.is_empty() {
         format!("{} whatever its tools do.", claim(probe.claim))
     } else {
         format!(
@@ -116,6 +116,20 @@ fn claim(claim: Claim) -> &'static str {
         }
         Claim::Commands => "The policy lists the commands that may be run (`allowed_commands`)",
         Claim::Listed => "Only tools that are listed may answer, under any policy,",
+        Claim::Availability => {
+            "The harness launches the target, which then has to go on serving (`resources`),"
+        }
+        Claim::AuditLog => "The policy names an audit log (`audit`)",
+        Claim::AuditFiles => {
+            "The policy has access to files recorded (`audit.events`: `file_access`)"
+        }
+        Claim::AuditNetwork => {
+            "The policy has requests to hosts recorded (`audit.events`: `network_request`)"
+        }
+        Claim::AuditCommands => {
+            "The policy has commands recorded (`audit.events`: `command_execution`)"
+        }
+        Claim::AuditRotation => "The policy has the log rotated (`audit.rotate`)",
         Claim::Cancel => "Whatever the policy says,",
     }
 }
@@ -333,6 +347,10 @@ fn breach(probe: &Probe) -> String {
             }
             EvidenceKind::Query => {
                 "a question that arrives at a resolver, or for a name, that may not be asked"
+            }
+            EvidenceKind::Record => "an audit log that lacks what happened, or holds what did not",
+            EvidenceKind::Exhaustion => {
+                "a target that ended, stopped serving, or took more memory than it may"
             }
             EvidenceKind::Limit => {
                 "more time or more attempts than the policy permits, or work beyond the end of its call"

@@ -11,7 +11,9 @@ use clap::{Args, Parser};
 use futures::{StreamExt as _, future::join, stream};
 use serde::{Deserialize, Serialize};
 
-use terms::{EXECUTION, FILES, LISTED, NAMED, PUBLIC, RANGES, READ_ONLY, Terms, terms};
+use terms::{
+    AUDIT, EXECUTION, FILES, LISTED, NAMED, PUBLIC, RANGES, READ_ONLY, RESOURCES, Terms, terms,
+};
 
 use super::{
     RunArgs,
@@ -26,7 +28,7 @@ use crate::{
     exit::Exit,
     judge::Verdict,
     policy::Policy,
-    probe::{Catalog, Platform, Probe, Sound},
+    probe::{Catalog, Claim, Platform, Probe, Sound},
     report::{Calibration, Report, verdict_word},
     testbed::net::Glass,
 };
@@ -162,7 +164,7 @@ pub async fn cells(program: &Path, only: &[String]) -> Vec<Cell> {
     let probes: Vec<&Probe> = Catalog::embedded().probes().filter(covered).collect();
     let mut benches: Vec<Bench<'_>> = Vec::new();
     for on in [
-        &FILES, &READ_ONLY, &PUBLIC, &RANGES, &LISTED, &NAMED, &EXECUTION,
+        &FILES, &READ_ONLY, &PUBLIC, &RANGES, &LISTED, &NAMED, &EXECUTION, &RESOURCES, &AUDIT,
     ] {
         let of: Vec<&Probe> = probes
             .iter()
@@ -258,6 +260,11 @@ impl Bench<'_> {
     }
 
     fn expected(&self, probe: &Probe, network: bool) -> Expected {
+        // What lists its tools and does nothing bears raw frames as well as any server.
+        let bears = probe.claim == Claim::Availability && probe.roles.is_empty();
+        if bears && matches!(self.kind, Some("refuse-all" | "echo" | "silently-empty")) {
+            return Expected::Exactly(Verdict::Held);
+        }
         if self.kind.is_some_and(|kind| kind != SILENT.0) {
             return Expected::Undecided;
         }

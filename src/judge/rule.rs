@@ -128,6 +128,9 @@ pub fn judge(facts: &Facts) -> Ruling {
         Control::Passed(observation) => observation,
         Control::Failed(why) => return inconclusive(Basis::ControlLost, why),
     };
+    if last.response == Response::Observed {
+        return observed(facts, last, [before, after]);
+    }
     if let Some(reason) = inert(facts, last) {
         return Ruling::NotApplicable {
             basis: Basis::Inert,
@@ -241,6 +244,38 @@ pub fn again(facts: &Facts) -> Option<Again> {
     }
 }
 
+/// What was looked at and not asked for: there is no payload that could be inert; but there may be
+/// nothing to look at, and the look may have been blind.
+fn observed(facts: &Facts, last: &Attempt, controls: [&Observation; 2]) -> Ruling {
+    let (why, twin) = match &last.twin {
+        Twin::None(why) | Twin::Rejected(why) => (why.clone(), None),
+        Twin::Passed(seen) => (seen.fact.clone(), Some(seen)),
+    };
+    if last.liveness == Liveness::Inert {
+        return Ruling::NotApplicable {
+            basis: Basis::Inert,
+            reason: why,
+        };
+    }
+    if let Watch::Blind(why) = &last.watch {
+        return inconclusive(Basis::WitnessBlind, why);
+    }
+    let strength = match (facts.proven, twin) {
+        (true, Some(_)) => Strength::Strong,
+        (true, None) | (false, Some(_)) => Strength::Medium,
+        (false, None) => Strength::Weak,
+    };
+    match NonEmpty::new(controls.into_iter().chain(twin).cloned().collect()) {
+        Some(controls) => Ruling::Held {
+            basis: Basis::Observed,
+            strength,
+            controls,
+            reason: why,
+        },
+        None => inconclusive(Basis::ControlFailed, "no control passed"),
+    }
+}
+
 fn breach(facts: &Facts) -> Option<Ruling> {
     let proofs: Vec<&Observation> = facts
         .attempts
@@ -256,6 +291,8 @@ fn breach(facts: &Facts) -> Option<Ruling> {
         (EvidenceKind::Query, Basis::Query),
         (EvidenceKind::Limit, Basis::Limit),
         (EvidenceKind::Computed, Basis::Computed),
+        (EvidenceKind::Record, Basis::Record),
+        (EvidenceKind::Exhaustion, Basis::Exhaustion),
         (EvidenceKind::Metadata, Basis::Metadata),
     ] {
         let found: Vec<Observation> = proofs
@@ -357,6 +394,8 @@ fn witnessed(facts: &Facts) -> bool {
         EvidenceKind::Effect => true,
         // Every address, every resolver and every clock of the network is the run's own.
         EvidenceKind::Connection | EvidenceKind::Query | EvidenceKind::Limit => true,
+        // The log, and the processes of the target, are looked at from outside.
+        EvidenceKind::Record | EvidenceKind::Exhaustion => true,
         EvidenceKind::Access => facts.race.is_none(),
         // The program itself tells that it was started, whatever the answer says.
         EvidenceKind::Execution => true,

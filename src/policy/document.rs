@@ -25,6 +25,9 @@ pub struct Document {
     /// What the server records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit: Option<Audit>,
+    /// What the server may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
     /// Which environment variables the server needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
@@ -114,15 +117,53 @@ pub struct Files {
 pub struct Audit {
     /// Whether there is an audit log at all.
     pub enabled: bool,
-    /// The file that it is written to.
+    /// The file that it is written to, or `stderr`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_file: Option<At<String>>,
+    /// More of them, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_files: Vec<At<String>>,
     /// What is recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<At<AuditEvent>>,
     /// When a new file is begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotate: Option<Rotate>,
+    /// Which field of a record says what; what is left out is found by comparing records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Fields>,
+}
+
+/// Names of the fields of a record; a dot leads into an object.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fields {
+    /// What kind of event it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<At<String>>,
+    /// Which tool was called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<At<String>>,
+    /// What was touched: a path, a URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<At<String>>,
+    /// Whether it was permitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<At<String>>,
+    /// When it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<At<String>>,
+}
+
+/// What the server may take.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resources {
+    /// Most memory of all its processes together, in MB; more than 0. What is shared with files on
+    /// disk does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub max_memory_mb: Option<At<f64>>,
 }
 
 /// Something that is recorded.

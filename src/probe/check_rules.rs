@@ -85,6 +85,22 @@ impl Check<'_> {
             let help = "ask one thing that a verdict can answer, ending in a question mark";
             self.report("probe.words", "question", "this is no question", help);
         }
+        let asks = |variant: &Variant| {
+            let raw = variant
+                .strain
+                .as_ref()
+                .is_some_and(|strain| !strain.frames.is_empty());
+            !raw && variant.audit.is_none_or(|check| !check.without_role())
+        };
+        let watches = self.probe.watches();
+        if watches && !self.probe.roles.is_empty() {
+            let message = "a probe that makes no call has no roles";
+            self.report("probe.role", "id", message, "remove `roles`");
+        }
+        if self.probe.roles.is_empty() && !watches && self.probe.variants.iter().any(asks) {
+            let help = "give `roles`, raw frames, what is looked for in the log, or a `technique` that watches";
+            self.report("probe.role", "id", "nothing says what is asked", help);
+        }
         for (index, role) in self.probe.roles.iter().enumerate() {
             let mut variants = self.probe.variants.iter();
             if !variants.any(|variant| self.probe.roles_of(variant).contains(role)) {
@@ -92,15 +108,6 @@ impl Check<'_> {
                 let help = "remove it, or give a variant for it";
                 self.report("probe.role", &format!("roles.{index}"), message, help);
             }
-        }
-        if self.probe.roles.is_empty() != self.probe.watches() {
-            let message = if self.probe.watches() {
-                "a probe that makes no call has no roles"
-            } else {
-                "no role is named"
-            };
-            let help = "name the roles it is tried on, or write `technique = \"watch.unasked\"` or its kin";
-            self.report("probe.role", "id", message, help);
         }
         // Missing lists are serde's to tell, empty ones were refused with the positions.
         if let Some(technique) = &self.probe.technique {
@@ -218,12 +225,13 @@ impl Check<'_> {
             let given = [
                 member.content.is_some(),
                 member.over.is_some(),
+                member.zeros.is_some(),
                 member.symlink.is_some(),
                 member.hardlink.is_some(),
             ];
             if given.into_iter().filter(|given| *given).count() > 1 {
                 let path = format!("{path}.archive.members.{index}");
-                let help = "give at most one of content, over, symlink, hardlink";
+                let help = "give at most one of content, over, zeros, symlink, hardlink";
                 self.report("probe.plant-kind", &path, "a member is one thing", help);
             }
         }
@@ -282,8 +290,29 @@ impl Check<'_> {
             if let Some(launch) = &variant.launch {
                 self.launch(launch, &format!("{path}.launch"));
             }
+            self.strain(variant, &path);
             self.slots(variant, &path);
             self.path_json(variant, &path);
+        }
+    }
+
+    fn strain(&mut self, variant: &Variant, path: &str) {
+        let Some(strain) = &variant.strain else {
+            return;
+        };
+        for (index, frame) in strain.frames.iter().enumerate() {
+            for (number, piece) in frame.pieces.iter().enumerate() {
+                if piece.bytes().is_none() {
+                    let path = format!("{path}.strain.frame.{index}.pieces.{number}");
+                    let help = "give one of `text` and `hex`, and at most 1 GiB of it";
+                    self.report("probe.strain", &path, "this piece cannot be sent", help);
+                }
+            }
+        }
+        if strain.bulk.is_some_and(|bulk| !bulk.sound()) {
+            let help = "give exactly one of `bytes`, `items` and `members`";
+            let path = format!("{path}.strain.bulk");
+            self.report("probe.strain", &path, "this is no value", help);
         }
     }
 
@@ -303,9 +332,15 @@ impl Check<'_> {
                 self.report("probe.slot", &format!("{path}.{key}"), message, help);
             }
         }
+        let plain = variant.audit.is_some() && given.is_empty();
         for role in roles {
-            for slot in role.slots() {
+            for (number, slot) in role.slots().iter().enumerate() {
+                let bulk = variant
+                    .strain
+                    .as_ref()
+                    .is_some_and(|strain| strain.bulk.is_some());
                 let optional = match slot {
+                    _ if plain || (bulk && number == 0) => true,
                     // A diff must be spelled out; elsewhere the payload or a planted line is meant.
                     Slot::Content => role.slots().len() > 1,
                     Slot::Find | Slot::Port => true,

@@ -172,6 +172,8 @@ impl Texts<'_> {
                     | EvidenceKind::Query
                     | EvidenceKind::Limit
                     | EvidenceKind::Computed
+                    | EvidenceKind::Record
+                    | EvidenceKind::Exhaustion
             )
         });
         if !effect && !scope.values().any(|plant| plant.carries_token) {

@@ -33,7 +33,7 @@ pub struct Probe {
     /// How bad a breach is.
     pub severity: Severity,
     /// The roles through which the question can be asked; each proven channel of any of them is tried. Left out
-    /// where the technique makes no call (`watch.*`).
+    /// when no tool is asked.
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub roles: Vec<Role>,
@@ -249,6 +249,19 @@ pub enum Claim {
     TimeLimit,
     /// Failed requests of the server's own are repeated a number of times (`max_retries`).
     RetryLimit,
+    /// The server goes on serving and stays within its memory, whatever it is sent (`resources`;
+    /// claimed of every server that is launched).
+    Availability,
+    /// There is an audit log (`audit`).
+    AuditLog,
+    /// Access to files is recorded (`audit.events`: `file_access`).
+    AuditFiles,
+    /// Requests to hosts are recorded (`audit.events`: `network_request`).
+    AuditNetwork,
+    /// Commands are recorded (`audit.events`: `command_execution`).
+    AuditCommands,
+    /// The log is rotated (`audit.rotate`).
+    AuditRotation,
     /// Work ends when its call is cancelled: expected of any server, whatever its policy says.
     Cancel,
     /// Nothing that a caller sends is executed by tools that are not for it. Every policy claims it.
@@ -273,8 +286,14 @@ impl Claim {
             | Claim::Resolver
             | Claim::TimeLimit
             | Claim::RetryLimit
-            | Claim::Cancel => true,
-            Claim::Outside
+            | Claim::Cancel
+            | Claim::AuditNetwork => true,
+            Claim::Availability
+            | Claim::AuditLog
+            | Claim::AuditFiles
+            | Claim::AuditCommands
+            | Claim::AuditRotation
+            | Claim::Outside
             | Claim::DeniedInside
             | Claim::DeniedPattern
             | Claim::MaxFileSize
@@ -342,6 +361,10 @@ pub enum EvidenceKind {
     Execution,
     /// The answer holds what only an evaluation of the input gives: a product of two numbers of it.
     Computed,
+    /// The audit log lacks what happened, or holds what did not.
+    Record,
+    /// The server ended, stopped serving, or took more memory than it may.
+    Exhaustion,
 }
 
 /// The flaws of the reference target on which this probe must report a breach.

@@ -13,11 +13,13 @@ mod launch;
 mod liveness;
 mod net;
 mod observe;
+mod recorded;
 mod rehearse;
 mod send;
 mod sightings;
 mod stage;
 mod start;
+mod strain;
 mod text;
 mod values;
 mod wall;
@@ -42,19 +44,21 @@ use crate::{
     policy::{Hosts, Policy},
     probe::{EvidenceKind, Platform, Probe, Role},
     session::{
-        Ending, Endpoint, ListError, Noise, OpenError, Options, ServerInfo, Tool, Transcript,
+        Direction, Ending, Endpoint, ListError, Noise, OpenError, Options, ServerInfo, Tool,
+        Transcript,
     },
     testbed::{
         Bed, BedError, Decoy, Rule, Seen, View,
         net::{Glass, Hit, Sight},
         program::runs_in,
     },
-    witness::{FileWitness, ProcessWitness},
+    witness::{FileWitness, LogWitness, ProcessWitness},
 };
 use calls::Tally;
 use conversation::{Conversation, told_arguments};
 use engine::{Engine, Orders};
 use net::{Grounds, Wire};
+use recorded::Ledger;
 use sightings::Sightings;
 use stage::{Stage, Twins};
 
@@ -312,6 +316,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         true => runs_in(&order.bed.allowed, &order.bed.tmp),
         false => Ok(()),
     };
+    let ledger = ledger(&order);
     let Found {
         conversation,
         tools,
@@ -387,6 +392,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         processes: &processes,
         programs: &programs,
         twins: &twins,
+        ledger: ledger.as_ref(),
         wire,
     };
     let orders = Orders {
@@ -482,6 +488,19 @@ fn allowed_is_argument(order: &Order<'_>, view: &View) -> bool {
     let own = launch.args.iter().skip(from);
     let named = |word: &String| launch::names(word, &told.to_string_lossy());
     order.allowed_is_argument || own.into_iter().any(named)
+}
+
+/// The audit log of a run, watched from before the target is launched.
+fn ledger(order: &Order<'_>) -> Option<Ledger> {
+    let claimed = order.policy.audit()?;
+    let log = LogWitness::start(claimed.files.clone(), claimed.stderr);
+    let listener = log.clone();
+    order.transcript.listen(Box::new(move |entry| {
+        if entry.direction == Direction::Stderr {
+            listener.hear(&entry.bytes);
+        }
+    }));
+    Some(Ledger { log, claimed })
 }
 
 /// The network of a run with what its policy says of it.

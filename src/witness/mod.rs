@@ -4,10 +4,12 @@
 
 mod access;
 mod effect;
+mod log;
 mod metadata;
 mod processes;
 
 pub use access::*;
 pub use effect::*;
+pub use log::*;
 pub use metadata::*;
 pub use processes::*;
