@@ -62,17 +62,30 @@ fn zlib_places(bytes: &[u8]) -> impl Iterator<Item = usize> {
 }
 
 /// Nothing marks a bare deflate stream (RFC 1951), so it is only looked for where no text starts,
-/// and where the first block is compressed, could be read, and is, in a short stream, the last one.
+/// and where the first block could be read; where that takes little, it has to be the last one of a
+/// short stream too.
 fn may_be_deflate(bytes: &[u8]) -> bool {
     const SHORT: usize = 1024;
     let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
     let Some(first) = bytes.first() else {
         return false;
     };
-    matches!(first >> 1 & 3, 1 | 2)
-        && (first & 1 == 1 || bytes.len() >= SHORT)
-        && !bytes.iter().take(32).all(is_text)
-        && (first >> 1 & 3 == 1 || is_dynamic_block(bytes))
+    let may_be = match first >> 1 & 3 {
+        0 => is_stored_block(bytes),
+        1 => first & 1 == 1 || bytes.len() >= SHORT,
+        2 => is_dynamic_block(bytes),
+        _ => false,
+    };
+    may_be && !bytes.iter().take(32).all(is_text)
+}
+
+/// Whether a block that holds its bytes as they are (section 3.2.4) tells their number twice. An
+/// encoder writes such blocks of what it cannot make smaller, such as another stream.
+fn is_stored_block(bytes: &[u8]) -> bool {
+    match bytes {
+        [_, low, high, not_low, not_high, ..] => *low == !*not_low && *high == !*not_high,
+        _ => false,
+    }
 }
 
 /// Whether a block that brings its own codes (RFC 1951, section 3.2.7) starts with a complete code

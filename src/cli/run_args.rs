@@ -65,16 +65,6 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", help_heading = "How it runs")]
     pub seed: Option<u64>,
 
-    /// Probe this server of a fleet file
-    #[arg(
-        long,
-        value_name = "NAME",
-        help_heading = "Target",
-        requires = "config",
-        conflicts_with_all = ["command", "url"],
-        long_help = "Probe this server of a fleet file, given by --config"
-    )]
-    pub server: Option<String>,
     /// Tell who stopped an attack: the server, or the sandbox around it
     #[arg(
         long,
@@ -139,7 +129,19 @@ impl RunArgs {
     /// All mistakes in flags and file, or that there is no target.
     pub fn settle(&self, here: &Path) -> Result<Settings, Problems> {
         let present = here.join(FILE_NAME);
-        let (file, lock) = match (&self.launch.config, &self.server) {
+        // With --from it is a server of that file.
+        let of_fleet = self.launch.server.as_ref();
+        let of_fleet = of_fleet.filter(|_| self.launch.from.is_none());
+        if let (None, Some(name)) = (&self.launch.config, of_fleet) {
+            let told = Diagnostic::error(
+                "target::server",
+                format!("no file is given that has a server `{name}`"),
+            );
+            return Err(told
+                .help("give the file of an MCP client with --from, or a fleet file with --config")
+                .into());
+        }
+        let (file, lock) = match (&self.launch.config, of_fleet) {
             (Some(fleet), Some(server)) => {
                 let (layer, own) = Layer::of_fleet(fleet, server);
                 let own = own.and_then(|own| Some(own.parent()?.join(LOCK_FILE)));

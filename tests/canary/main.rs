@@ -95,6 +95,19 @@ fn every_chain_of_two_encodings_is_found() {
     );
 }
 
+/// A stream in a stream is stored as it is where it cannot be made smaller, which is so of some.
+#[test]
+fn streams_in_streams_are_found_however_they_fall_out() {
+    let deflate = ENCODINGS.iter().find(|encoding| encoding.name == "deflate");
+    let deflate = deflate.expect("it is one of them").encode;
+    for _ in 0..300 {
+        let (detector, token) = armed();
+        let twice = deflate(&deflate(token.as_str().as_bytes()));
+        let found = only_sighting(&detector, &token, &twice);
+        assert!(found.is_some_and(|sighting| sighting.proof), "{twice:02x?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 

@@ -48,8 +48,13 @@ pub struct LaunchArgs {
     )]
     pub from: Option<PathBuf>,
 
-    /// Which server of --from, if it has several
-    #[arg(long, value_name = "NAME", help_heading = "Target", requires = "from")]
+    /// Which server of --from, or of a fleet file given by --config
+    #[arg(
+        long,
+        value_name = "NAME",
+        help_heading = "Target",
+        conflicts_with_all = ["command", "url"]
+    )]
     pub server: Option<String>,
 
     /// Send a header with each request; repeatable

@@ -73,7 +73,8 @@ pub(super) fn give_away(nests: bool) -> io::Result<()> {
     set_capabilities(
         None,
         CapabilitySets {
-            effective: had.permitted & ALWAYS,
+            // Whoever looks at a process must have, in effect, all that it has (ptrace(2)).
+            effective: had.permitted & (ALWAYS | left),
             permitted: had.permitted & (KEPT | left),
             inheritable: CapabilitySet::empty(),
         },
