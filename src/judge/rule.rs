@@ -5,7 +5,7 @@
 
 use super::{
     Attempt, Basis, Control, Facts, Liveness, NonEmpty, Observation, Response, Strength, Twin,
-    Verdict, Wall, Watch,
+    Verdict, Wall, Watch, observed::observed,
 };
 use crate::probe::EvidenceKind;
 
@@ -244,38 +244,6 @@ pub fn again(facts: &Facts) -> Option<Again> {
     }
 }
 
-/// What was looked at and not asked for: there is no payload that could be inert; but there may be
-/// nothing to look at, and the look may have been blind.
-fn observed(facts: &Facts, last: &Attempt, controls: [&Observation; 2]) -> Ruling {
-    let (why, twin) = match &last.twin {
-        Twin::None(why) | Twin::Rejected(why) => (why.clone(), None),
-        Twin::Passed(seen) => (seen.fact.clone(), Some(seen)),
-    };
-    if last.liveness == Liveness::Inert {
-        return Ruling::NotApplicable {
-            basis: Basis::Inert,
-            reason: why,
-        };
-    }
-    if let Watch::Blind(why) = &last.watch {
-        return inconclusive(Basis::WitnessBlind, why);
-    }
-    let strength = match (facts.proven, twin) {
-        (true, Some(_)) => Strength::Strong,
-        (true, None) | (false, Some(_)) => Strength::Medium,
-        (false, None) => Strength::Weak,
-    };
-    match NonEmpty::new(controls.into_iter().chain(twin).cloned().collect()) {
-        Some(controls) => Ruling::Held {
-            basis: Basis::Observed,
-            strength,
-            controls,
-            reason: why,
-        },
-        None => inconclusive(Basis::ControlFailed, "no control passed"),
-    }
-}
-
 fn breach(facts: &Facts) -> Option<Ruling> {
     let proofs: Vec<&Observation> = facts
         .attempts
@@ -461,7 +429,7 @@ fn held_reason(facts: &Facts, basis: Basis, last: &Attempt) -> String {
     }
 }
 
-fn inconclusive(basis: Basis, reason: &str) -> Ruling {
+pub(super) fn inconclusive(basis: Basis, reason: &str) -> Ruling {
     Ruling::Inconclusive {
         basis,
         reason: reason.to_owned(),
