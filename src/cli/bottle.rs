@@ -3,6 +3,8 @@
 //! Owns the choice, what the outer process waits for, and what a user hears when there is no
 //! bottle. Building it is the testbed's.
 
+mod warm;
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -13,8 +15,8 @@ use tokio::sync::mpsc;
 
 use super::{
     interrupt::Interrupts,
-    order::{endpoint, launcher_of, options, placeholders, wrapped},
-    print::{complain, problem, shout},
+    order::{launcher_of, wrapped},
+    print::{complain, problem},
 };
 use crate::{
     config::{Reach, Settings, TargetSpec, Testbed},
@@ -22,13 +24,10 @@ use crate::{
     exit::Exit,
     policy::Policy,
     report::write::store,
-    session::{Endpoint, Session, Transcript, end_all},
-    target::{FETCHING, Launcher, make_caches, nests},
-    testbed::{
-        Bed,
-        namespace::{
-            self, Bottle, ChangeKind, Refusal, Stage, Step, Tried, Wanted, Word, wire::Wire,
-        },
+    session::end_all,
+    target::{Launcher, nests},
+    testbed::namespace::{
+        self, Bottle, ChangeKind, Refusal, Stage, Step, Tried, Wanted, Word, wire::Wire,
     },
 };
 
@@ -130,8 +129,10 @@ fn unfit(settings: &Settings) -> Option<String> {
 /// An input that is no regular file.
 fn piped(settings: &Settings) -> Option<PathBuf> {
     let policy = Path::new(settings.policy.source().name()).to_owned();
-    let baseline = settings.baseline.as_ref();
-    let baseline = baseline.map(|baseline| PathBuf::from(baseline.source().name()));
+    let baseline = settings
+        .baseline
+        .as_ref()
+        .map(|told| PathBuf::from(told.source().name()));
     settings
         .config
         .clone()
@@ -198,7 +199,7 @@ async fn wait(
     let mut interrupts = Interrupts::listen()?;
     if let Some(settings) = settings {
         tokio::select! {
-            () = warm(settings) => {}
+            () = warm::warm(settings) => {}
             _ = interrupts.next() => {
                 end_all();
                 return Ok(cut_short());
@@ -271,42 +272,6 @@ async fn wait(
 fn cut_short() -> Outcome {
     complain("interrupted before the first trial: nothing was judged; no report is written");
     Exit::Inconclusive.into()
-}
-
-/// Has a registry launcher fetch its package: inside there is no network. The server is started the
-/// way it will be inside, asked for nothing, and ended. What it says is of no interest here; if it
-/// does not start, it will not start inside either, and that is told.
-async fn warm(settings: &Settings) {
-    let Some(launcher) = launcher_of(&settings.target) else {
-        return;
-    };
-    shout(&format!("     warming {}\n", launcher.note()));
-    make_caches(&std::env::vars_os().collect(), launcher);
-    let started = async {
-        let bed = Bed::create().map_err(|error| error.to_string())?;
-        let places = placeholders(&bed);
-        let mut target =
-            endpoint(&settings.target, &places, &bed).map_err(|error| error.to_string())?;
-        if let Endpoint::Stdio(launch) = &mut target.endpoint {
-            let set = |name: &&str| Some(((*name).to_owned(), std::env::var(name).ok()?));
-            for (name, value) in FETCHING.iter().filter_map(set) {
-                launch.env.entry(name).or_insert(value);
-            }
-        }
-        let options = options(settings, &places).map_err(|error| error.to_string())?;
-        let session = Session::open(&target.endpoint, &options, Transcript::new())
-            .await
-            .map_err(|error| error.to_string())?;
-        session.close().await;
-        Ok::<_, String>(())
-    };
-    // A server that needs the directories of the policy starts inside only, and is fetched all the same.
-    if let Err(why) = started.await {
-        let why = why.split("\nfix:").next().unwrap_or_default();
-        shout(&format!(
-            "     warming outside of the bottle, the server did not start: {why}\n"
-        ));
-    }
 }
 
 #[derive(Default)]
