@@ -387,7 +387,11 @@ async fn every_flaw_shows_and_the_sound_server_has_none() {
     let all: BTreeSet<_> = flaws()
         .iter()
         .map(|(name, _)| *name)
-        .filter(|name| ["net.", "dns.", "time."].iter().any(|of| name.starts_with(of)))
+        .filter(|name| {
+            ["net.", "dns.", "time."]
+                .iter()
+                .any(|of| name.starts_with(of))
+        })
         .collect();
     assert_eq!(covered, all);
 }
