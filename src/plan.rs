@@ -13,7 +13,7 @@ use crate::{
     channel::Channel,
     judge::Basis,
     policy::{Access, Hosts, Policy},
-    probe::{Claim, Launch, Platform, Probe, Role, Variant},
+    probe::{Aspect, Claim, Launch, Platform, Probe, Role, Variant},
 };
 
 /// The trials of a run, in order of id.
@@ -64,6 +64,8 @@ pub enum Fate {
     Alone,
     /// In a process of its own, launched otherwise.
     Fresh,
+    /// Nothing is sent: the target is looked at from outside.
+    Observed,
     /// Not at all.
     NotApplicable {
         /// The rule.
@@ -193,6 +195,10 @@ fn expand(
         trials.push(trial);
         return;
     }
+    if let Some(aspect) = variant.aspect {
+        trials.push(observed(probe, index, aspect, terrain));
+        return;
+    }
     let roles = probe.roles_of(variant);
     for channel in channels
         .iter()
@@ -219,6 +225,27 @@ fn expand(
                 host: variant.target.or(spot.host),
             });
         }
+    }
+}
+
+/// A trial that asks nothing, and looks from outside.
+fn observed(probe: &Arc<Probe>, index: usize, aspect: Aspect, terrain: &Terrain<'_>) -> Trial {
+    let none = |why: &str| Fate::NotApplicable {
+        basis: Basis::Platform,
+        reason: why.to_owned(),
+    };
+    let fate = match terrain.hosts {
+        _ if !terrain.relaunch => none(
+            "the target is not launched by the harness, so that its processes and variables are not known",
+        ),
+        Err(why) if aspect == Aspect::Outbound => none(why),
+        _ => Fate::Observed,
+    };
+    Trial {
+        id: format!("{}/{}", probe.id, probe.variants[index].name),
+        variant: index,
+        fate,
+        ..whole(probe, Basis::NoClaim, String::new())
     }
 }
 
@@ -310,6 +337,27 @@ fn unclaimed(probe: &Probe, spots: &[Spot], terrain: &Terrain<'_>) -> Option<Str
         Claim::Resolver => "the policy names no resolver (`dns_override`)",
         Claim::TimeLimit => "the policy limits no time (`timeout_seconds`)",
         Claim::RetryLimit => "the policy limits no retries (`max_retries`)",
+        Claim::Secrets | Claim::StandardInput => "the policy claims nothing",
+        Claim::Credentials => "the policy does not say which variables are needed (`credentials`)",
+        Claim::NoRoot => "the policy does not forbid root (`process.no_root`)",
+        Claim::OwnUser => "the policy names no user (`process.user`)",
+        Claim::NoCapabilities => {
+            "the policy does not forbid capabilities (`process.no_capabilities`)"
+        }
+        Claim::NoNewPrivileges => {
+            "the policy does not ask for it (`process.no_new_privileges`)"
+        }
+        Claim::SystemCallFilter => "the policy asks for no filter (`process.seccomp`)",
+        Claim::SecurityModule => {
+            "the policy asks for no security module (`process.security_module`)"
+        }
+        Claim::OwnNamespaces => "the policy names no namespaces (`process.own_namespaces`)",
+        Claim::ReadOnlyRoot => "the policy does not ask for it (`process.read_only_root`)",
+        Claim::ReadOnlyPaths => "the policy names no such directories (`process.read_only_paths`)",
+        Claim::NoInheritedDescriptors => {
+            "the policy does not ask for it (`process.no_inherited_descriptors`)"
+        }
+        Claim::ProcessLimits => "the policy sets no limits (`process.limits`)",
     }))
 }
 

@@ -15,6 +15,7 @@ use super::{
     interrupt::Interrupts,
     print::{complain, problem, shout},
     run::{endpoint, options, placeholders},
+    visit,
 };
 use crate::{
     config::{Reach, Settings, TargetSpec, Testbed},
@@ -120,6 +121,11 @@ fn unfit(settings: &Settings) -> Option<String> {
             "a container engine runs the server outside of any namespaces of ours",
         ));
     }
+    if let Some(program) = changes_user(&settings.target) {
+        return Some(format!(
+            "{program} turns into another user, and in namespaces of ours there is one only"
+        ));
+    }
     // The inner process reads everything anew.
     piped(settings).map(|path| {
         format!(
@@ -127,6 +133,24 @@ fn unfit(settings: &Settings) -> Option<String> {
             path.display()
         )
     })
+}
+
+/// The program that starts the server as another user.
+fn changes_user(target: &TargetSpec) -> Option<&str> {
+    let Reach::Command(words) = &target.reach else {
+        return None;
+    };
+    let (program, args) = words.split_first()?;
+    let name = program.rsplit('/').next()?;
+    let flags = ["--reuid", "--regid", "--ruid", "--euid", "--init-groups", "--clear-groups", "--groups"];
+    let changes = match name {
+        "su" | "sudo" | "runuser" | "doas" | "gosu" | "su-exec" => true,
+        "setpriv" | "chroot" => args.iter().any(|arg| {
+            arg.starts_with("--userspec") || flags.iter().any(|flag| arg.starts_with(flag))
+        }),
+        _ => false,
+    };
+    changes.then_some(name)
 }
 
 /// An input that is no regular file.
@@ -190,9 +214,14 @@ async fn wait(settings: Option<&Settings>) -> std::io::Result<Outcome> {
     /// After the end of the bottle, for its last words.
     const LAST_WORDS: Duration = Duration::from_secs(2);
     let mut interrupts = Interrupts::listen()?;
+    let mut known = None;
     if let Some(settings) = settings {
+        let prepared = async {
+            warm(settings).await;
+            visit::record(settings).await
+        };
         tokio::select! {
-            () = warm(settings) => {}
+            record = prepared => known = record,
             _ = interrupts.next() => {
                 end_all();
                 return Ok(cut_short());
@@ -209,7 +238,7 @@ async fn wait(settings: Option<&Settings>) -> std::io::Result<Outcome> {
     let (tell, mut words) = mpsc::unbounded_channel();
     // A thread, because a pipe that a report goes to may keep it waiting for ever.
     std::thread::Builder::new().spawn(move || {
-        while let Ok(Some(word)) = namespace::serve(&wire, pid, store) {
+        while let Ok(Some(word)) = namespace::serve(&wire, pid, store, known.as_deref()) {
             if tell.send(word).is_err() {
                 break;
             }

@@ -149,6 +149,7 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
         emit,
         transcript: Transcript::new(),
         glass: glass.as_ref().map_err(Clone::clone),
+        postures: None,
     };
     let mint = Mint::new();
     let mut interrupts = Interrupts::listen()

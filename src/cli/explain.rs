@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use crate::probe::{
-    Assumption, Catalog, Claim, EvidenceKind, PartRead, Plant, Probe, TECHNIQUES, Text, Variant,
+    Aspect, Assumption, Catalog, Claim, EvidenceKind, Needs, PartRead, Plant, Probe, TECHNIQUES, Text, Variant,
 };
 
 /// Width of the explanation in columns.
@@ -60,21 +60,38 @@ fn explain(probe: &Probe) -> String {
     section(&mut out, "How to fix it", &probe.fix);
     section(&mut out, "Catalogued as", &catalogued(probe));
     let flaws = probe.selftest.breached.join(", ");
-    let tested = format!(
-        "`watertight self-test` expects `held` on the sound reference target and `breached` on its \
-         flaw {flaws}."
-    );
+    let tested = match probe.selftest.needs {
+        None => format!(
+            "`watertight self-test` expects `held` on the sound reference target and `breached` on \
+             its flaw {flaws}."
+        ),
+        Some(Needs::Root) => format!(
+            "`watertight self-test`, started by root without namespaces, expects `held` on the \
+             sound reference target and `breached` on its flaw {flaws}."
+        ),
+        Some(Needs::Launcher) => String::from(
+            "Only a launcher can give this to a server, so that the tests of the project show it \
+             with real ones: `held` in a sandbox, `breached` without.",
+        ),
+    };
     section(&mut out, "Proof that it works", &tested);
     out
 }
 
 fn applies(probe: &Probe) -> String {
     let roles: Vec<String> = probe.roles.iter().map(ToString::to_string).collect();
-    let mut text = format!(
-        "{} and a tool has one of the roles {}.",
-        claim(probe.claim),
-        roles.join(", ")
-    );
+    let mut text = if probe.observes() {
+        format!(
+            "{} and the target is launched by the harness, not attached to.",
+            claim(probe.claim)
+        )
+    } else {
+        format!(
+            "{} and a tool has one of the roles {}.",
+            claim(probe.claim),
+            roles.join(", ")
+        )
+    };
     if !probe.platforms.is_empty() {
         let names: Vec<String> = probe.platforms.iter().map(ToString::to_string).collect();
         let _ = write!(text, " Platforms: {}.", names.join(", "));
@@ -107,6 +124,26 @@ fn claim(claim: Claim) -> &'static str {
         Claim::Resolver => "The policy names the only resolver (`dns_override`)",
         Claim::TimeLimit => "The policy limits the time of a request (`timeout_seconds`)",
         Claim::RetryLimit => "The policy limits how often a request is repeated (`max_retries`)",
+        Claim::Secrets => "No planted variable may come out of any server, whatever the policy says,",
+        Claim::Credentials => "The policy says which variables the server needs (`credentials`)",
+        Claim::StandardInput => "Whatever the policy says,",
+        Claim::NoRoot => "The policy forbids root (`process.no_root`)",
+        Claim::OwnUser => "The policy names the user of the server (`process.user`)",
+        Claim::NoCapabilities => "The policy forbids capabilities (`process.no_capabilities`)",
+        Claim::NoNewPrivileges => {
+            "The policy says that no powers can be gained (`process.no_new_privileges`)"
+        }
+        Claim::SystemCallFilter => "The policy asks for a filter (`process.seccomp`)",
+        Claim::SecurityModule => "The policy asks for one (`process.security_module`)",
+        Claim::OwnNamespaces => "The policy names namespaces (`process.own_namespaces`)",
+        Claim::ReadOnlyRoot => "The policy asks for it (`process.read_only_root`)",
+        Claim::ReadOnlyPaths => {
+            "The policy names directories that the server cannot write (`process.read_only_paths`)"
+        }
+        Claim::NoInheritedDescriptors => {
+            "The policy forbids inherited descriptors (`process.no_inherited_descriptors`)"
+        }
+        Claim::ProcessLimits => "The policy limits what the server uses (`process.limits`)",
     }
 }
 
@@ -137,7 +174,11 @@ fn how(out: &mut String, probe: &Probe) {
         item(out, 2, &format!("plant {}", plant_words(plant)));
     }
     for variant in &probe.variants {
-        item(out, 2, &format!("{}: {}", variant.name, sent(variant)));
+        let what = match variant.aspect {
+            Some(aspect) => format!("looks from outside at {}", aspect_words(aspect)),
+            None => sent(variant),
+        };
+        item(out, 2, &format!("{}: {what}", variant.name));
         for plant in &variant.plants {
             item(out, 6, &format!("plant {}", plant_words(plant)));
         }
@@ -176,6 +217,25 @@ fn how(out: &mut String, probe: &Probe) {
 fn join<T: ToString>(words: &str, items: &[T]) -> Option<String> {
     let names: Vec<String> = items.iter().map(ToString::to_string).collect();
     (!names.is_empty()).then(|| format!("{words} {}", names.join(", ")))
+}
+
+/// The description of an aspect, as the schema has it.
+fn aspect_words(aspect: Aspect) -> String {
+    let schema = serde_json::Value::from(schemars::schema_for!(Aspect));
+    let word = serde_json::to_value(aspect).unwrap_or_default();
+    let words = schema["oneOf"].as_array().into_iter().flatten();
+    let found = words
+        .filter(|one| one["const"] == word)
+        .find_map(|one| one["description"].as_str());
+    let text = found.unwrap_or_default().trim_end_matches('.');
+    let mut letters = text.chars();
+    match letters.next() {
+        // Names in backticks and abbreviations stay as they are.
+        Some(first) if text.chars().nth(1).is_some_and(char::is_lowercase) => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => text.to_owned(),
+    }
 }
 
 fn sent(variant: &Variant) -> String {
@@ -300,6 +360,9 @@ fn breach(probe: &Probe) -> String {
                 "a question that arrives at a resolver, or for a name, that may not be asked"
             }
             EvidenceKind::Limit => "more time or more attempts than the policy permits",
+            EvidenceKind::Posture => {
+                "the kernel telling something of a process that contradicts the policy"
+            }
         })
         .collect();
     format!("{}.", kinds.join("; or "))

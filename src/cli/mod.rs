@@ -27,6 +27,7 @@ mod select;
 pub mod self_test;
 mod shield;
 pub mod style;
+mod visit;
 
 use clap::{Parser, Subcommand};
 

@@ -24,6 +24,7 @@ use super::{
     promise::{exists, policy_path},
     select::{Selection, select},
     shield::REPORT_IT,
+    visit,
 };
 use crate::{
     channel::Channel,
@@ -145,6 +146,7 @@ pub(super) async fn report(
         emit,
         transcript: Transcript::new(),
         glass: glass.as_ref().map_err(Clone::clone),
+        postures: visit::recall(),
     };
     let mut ran = drive(order, &stop, interrupts, settings.thresholds.severity).await?;
     let mut notes = target.notes;

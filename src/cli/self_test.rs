@@ -11,7 +11,7 @@ use clap::{Args, Parser};
 use futures::{StreamExt as _, future::join, stream};
 use serde::{Deserialize, Serialize};
 
-use terms::{FILES, LISTED, NAMED, PUBLIC, RANGES, READ_ONLY, Terms, terms};
+use terms::{FILES, LISTED, NAMED, PROCESS, PUBLIC, RANGES, READ_ONLY, Terms, terms};
 
 use super::{
     RunArgs,
@@ -26,9 +26,9 @@ use crate::{
     exit::Exit,
     judge::Verdict,
     policy::Policy,
-    probe::{Catalog, Platform, Probe, Sound},
+    probe::{Catalog, Needs, Platform, Probe, Sound},
     report::{Calibration, Report, verdict_word},
-    testbed::net::Glass,
+    testbed::{namespace::Bottle, net::Glass},
 };
 
 /// Arguments of `watertight self-test`.
@@ -159,9 +159,13 @@ pub async fn cells(program: &Path, only: &[String]) -> Vec<Cell> {
                 .iter()
                 .any(|id| probe.id.0 == *id || probe.id.0.starts_with(&format!("{id}.")))
     };
-    let probes: Vec<&Probe> = Catalog::embedded().probes().filter(covered).collect();
+    let probes: Vec<&Probe> = Catalog::embedded()
+        .probes()
+        .filter(covered)
+        .filter(|probe| can_be_sound(probe))
+        .collect();
     let mut benches: Vec<Bench<'_>> = Vec::new();
-    for on in [&FILES, &READ_ONLY, &PUBLIC, &RANGES, &LISTED, &NAMED] {
+    for on in [&FILES, &READ_ONLY, &PUBLIC, &RANGES, &LISTED, &NAMED, &PROCESS] {
         let of: Vec<&Probe> = probes
             .iter()
             .copied()
@@ -201,6 +205,10 @@ pub async fn cells(program: &Path, only: &[String]) -> Vec<Cell> {
         if !unchecked.is_empty() {
             benches.push(bench(silent, None, Some(silent), unchecked));
         }
+        // As processes they are as good as any.
+        if std::ptr::eq(on, &PROCESS) {
+            continue;
+        }
         for dummy in DUMMIES {
             benches.push(bench(dummy, None, Some(*dummy), of.clone()));
         }
@@ -216,6 +224,16 @@ pub async fn cells(program: &Path, only: &[String]) -> Vec<Cell> {
     };
     let (files, network) = join(made(on_files, AT_ONCE), made(on_network, 1)).await;
     [files, network].concat().concat()
+}
+
+/// Whether the reference target can be sound here in what the probe asks.
+fn can_be_sound(probe: &Probe) -> bool {
+    match probe.selftest.needs {
+        None => true,
+        // In namespaces of ours there is one user.
+        Some(Needs::Root) => Bottle::around().is_none() && rustix::process::geteuid().is_root(),
+        Some(Needs::Launcher) => false,
+    }
 }
 
 /// One reference target and the probes that are asked of it.

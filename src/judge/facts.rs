@@ -85,6 +85,8 @@ pub enum Response {
     Fault(String),
     /// The harness did not send it: it could have touched what is not the run's own.
     Withheld(String),
+    /// Nothing was sent: the state of the target was looked at.
+    Observed,
 }
 
 /// One execution of a trial.

@@ -128,6 +128,9 @@ pub fn judge(facts: &Facts) -> Ruling {
         Control::Passed(observation) => observation,
         Control::Failed(why) => return inconclusive(Basis::ControlLost, why),
     };
+    if last.response == Response::Observed {
+        return observed(facts, last, [before, after]);
+    }
     if let Some(reason) = inert(last) {
         return Ruling::NotApplicable {
             basis: Basis::Inert,
@@ -236,6 +239,37 @@ pub fn again(facts: &Facts) -> Option<Again> {
     }
 }
 
+/// What was looked at and not asked for: there is no payload that could be inert and no twin; but
+/// there may be nothing to look at, and the look may have been blind.
+fn observed(facts: &Facts, last: &Attempt, controls: [&Observation; 2]) -> Ruling {
+    let why = match &last.twin {
+        Twin::None(why) | Twin::Rejected(why) => why.clone(),
+        Twin::Passed(seen) => seen.fact.clone(),
+    };
+    if last.liveness == Liveness::Inert {
+        return Ruling::NotApplicable {
+            basis: Basis::Inert,
+            reason: why,
+        };
+    }
+    if let Watch::Blind(why) = &last.watch {
+        return inconclusive(Basis::WitnessBlind, why);
+    }
+    match NonEmpty::new(controls.map(Observation::clone).to_vec()) {
+        Some(controls) => Ruling::Held {
+            basis: Basis::Observed,
+            strength: if facts.proven {
+                Strength::Medium
+            } else {
+                Strength::Weak
+            },
+            controls,
+            reason: why,
+        },
+        None => inconclusive(Basis::ControlFailed, "no control passed"),
+    }
+}
+
 fn breach(facts: &Facts) -> Option<Ruling> {
     let proofs: Vec<&Observation> = facts
         .attempts
@@ -249,6 +283,7 @@ fn breach(facts: &Facts) -> Option<Ruling> {
         (EvidenceKind::Connection, Basis::Connection),
         (EvidenceKind::Query, Basis::Query),
         (EvidenceKind::Limit, Basis::Limit),
+        (EvidenceKind::Posture, Basis::Posture),
         (EvidenceKind::Metadata, Basis::Metadata),
     ] {
         let found: Vec<Observation> = proofs
@@ -350,6 +385,7 @@ fn witnessed(facts: &Facts) -> bool {
         EvidenceKind::Effect => true,
         // Every address, every resolver and every clock of the network is the run's own.
         EvidenceKind::Connection | EvidenceKind::Query | EvidenceKind::Limit => true,
+        EvidenceKind::Posture => true,
         EvidenceKind::Access => facts.race.is_none(),
         EvidenceKind::Token | EvidenceKind::Metadata => false,
     })

@@ -9,6 +9,7 @@ mod filesystem;
 mod hosts;
 mod network;
 mod placeholder;
+mod process;
 
 use std::{path::Path, time::Duration};
 
@@ -175,6 +176,9 @@ impl Policy {
             Claim::Resolver => return self.network.resolver.is_some(),
             Claim::TimeLimit => return self.time_limit().is_some(),
             Claim::RetryLimit => return self.max_retries().is_some(),
+            other if other.of_process() || other.of_environment() => {
+                return self.claims_of_process(other);
+            }
             _ => {}
         }
         let Some(filesystem) = &self.filesystem else {
@@ -197,6 +201,9 @@ impl Policy {
     pub fn line_of(&self, claim: Claim) -> Option<usize> {
         if claim.of_network() {
             return self.line_of_network(claim);
+        }
+        if claim.of_process() || claim.of_environment() {
+            return self.line_at(&self.place_of_process(claim)?);
         }
         let files = self.filesystem.as_ref()?;
         let written = self.document.capabilities.as_ref();

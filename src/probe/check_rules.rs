@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use crate::probe::{
-    Launch, Plant, Probe, ProbeId, Slot, Variant,
+    Launch, Needs, Plant, Probe, ProbeId, Slot, Variant,
     check::{Problem, near},
     spans::Spans,
     technique_names::{TECHNIQUES, is_technique},
@@ -85,6 +85,12 @@ impl Check<'_> {
             let help = "ask one thing that a verdict can answer, ending in a question mark";
             self.report("probe.words", "question", "this is no question", help);
         }
+        if self.probe.observes()
+            && let Some(technique) = &self.probe.technique
+        {
+            let message = format!("nothing is asked, so `{technique}` has nothing to do");
+            self.report("probe.aspect", "technique", message, "remove it, or give `roles`");
+        }
         for (index, role) in self.probe.roles.iter().enumerate() {
             let mut variants = self.probe.variants.iter();
             if !variants.any(|variant| self.probe.roles_of(variant).contains(role)) {
@@ -152,6 +158,21 @@ impl Check<'_> {
     }
 
     fn selftest(&mut self, flaws: Option<&[&str]>) {
+        let by_launcher = self.probe.selftest.needs == Some(Needs::Launcher);
+        if self.probe.selftest.breached.is_empty() != by_launcher {
+            let (message, help) = if by_launcher {
+                (
+                    "what only a launcher gives is no flaw of the reference target",
+                    "remove `breached`",
+                )
+            } else {
+                (
+                    "no flaw of the reference target is named",
+                    "give `breached = [..]`: a probe that was never seen to fail proves nothing",
+                )
+            };
+            self.report("probe.flaw", "selftest", message, help);
+        }
         let Some(flaws) = flaws else { return };
         for (index, flaw) in self.probe.selftest.breached.iter().enumerate() {
             if !flaws.contains(&flaw.as_str()) {
@@ -271,9 +292,30 @@ impl Check<'_> {
             if let Some(launch) = &variant.launch {
                 self.launch(launch, &format!("{path}.launch"));
             }
+            self.aspect(variant, &path);
             self.slots(variant, &path);
             self.path_json(variant, &path);
         }
+    }
+
+    /// A probe either asks through tools or looks from outside.
+    fn aspect(&mut self, variant: &Variant, path: &str) {
+        let (message, help) = match (variant.aspect, self.probe.observes()) {
+            (None, true) => (
+                format!("the variant `{}` says neither what is asked nor what is looked at", variant.name),
+                "give `aspect`, or give the probe `roles`",
+            ),
+            (Some(_), false) => (
+                String::from("a probe with `roles` asks, and does not look from outside"),
+                "remove `aspect`, or make a probe of its own of it, without `roles`",
+            ),
+            (Some(_), true) if !variant.plants.is_empty() || !given_slots(variant).is_empty() => (
+                String::from("nothing is sent or planted where something is looked at from outside"),
+                "leave `name` and `aspect` alone",
+            ),
+            _ => return,
+        };
+        self.report("probe.aspect", &format!("{path}.name"), message, help);
     }
 
     fn slots(&mut self, variant: &Variant, path: &str) {
@@ -281,6 +323,9 @@ impl Check<'_> {
         let roles = self.probe.roles_of(variant);
         for (slot, key) in &given {
             if !roles.iter().any(|role| role.slots().contains(slot)) {
+                if self.probe.observes() {
+                    continue;
+                }
                 let names: Vec<String> = roles.iter().map(ToString::to_string).collect();
                 let message = format!("no role of this variant has a slot `{slot}`");
                 let help = format!(

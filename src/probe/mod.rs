@@ -2,6 +2,7 @@
 //!
 //! Owns what a probe file says. Knows nothing of targets, tools or verdicts.
 
+mod aspect;
 mod catalog;
 mod check;
 mod check_rules;
@@ -16,6 +17,7 @@ mod technique_names;
 mod text;
 mod variant;
 
+pub use aspect::*;
 pub use catalog::*;
 pub use check::{Problem, read_probe};
 pub use model::*;

@@ -33,6 +33,8 @@ pub struct Probe {
     /// How bad a breach is.
     pub severity: Severity,
     /// The roles through which the question can be asked; each proven channel of any of them is tried.
+    /// Left out when nothing is asked, and each variant names an `aspect`.
+    #[serde(default)]
     #[schemars(length(min = 1))]
     pub roles: Vec<Role>,
     /// The policy claim that makes the attack forbidden.
@@ -98,6 +100,12 @@ impl Probe {
     /// All plants of a variant, in the order in which they are created.
     pub fn plants_of<'a>(&'a self, variant: &'a Variant) -> impl Iterator<Item = &'a Plant> {
         self.plants.iter().chain(&variant.plants)
+    }
+
+    /// Whether nothing is asked of the target, and it is looked at from outside.
+    #[must_use]
+    pub fn observes(&self) -> bool {
+        self.roles.is_empty()
     }
 
     /// The launch changes of a variant.
@@ -241,6 +249,35 @@ pub enum Claim {
     TimeLimit,
     /// Failed requests of the server's own are repeated a number of times (`max_retries`).
     RetryLimit,
+    /// No planted variable comes out of the server (claimed of every server that is launched).
+    Secrets,
+    /// Only the variables that it needs reach the server (`credentials`).
+    Credentials,
+    /// A server that speaks over its standard input ends with it, and waits for nobody else
+    /// (claimed of every server that is launched).
+    StandardInput,
+    /// It does not run as root (`no_root`).
+    NoRoot,
+    /// It runs as a user of its own (`user`).
+    OwnUser,
+    /// It holds no capability of Linux (`no_capabilities`).
+    NoCapabilities,
+    /// It cannot gain powers by executing something (`no_new_privileges`).
+    NoNewPrivileges,
+    /// A filter of system calls is on (`seccomp`).
+    SystemCallFilter,
+    /// A security module confines it (`security_module`).
+    SecurityModule,
+    /// Namespaces are its own (`own_namespaces`).
+    OwnNamespaces,
+    /// Its root file system is mounted read-only (`read_only_root`).
+    ReadOnlyRoot,
+    /// It cannot write where it is installed (`read_only_paths`).
+    ReadOnlyPaths,
+    /// It inherits no descriptors but the three standard ones (`no_inherited_descriptors`).
+    NoInheritedDescriptors,
+    /// Its resources are limited (`limits`).
+    ProcessLimits,
 }
 
 impl Claim {
@@ -263,7 +300,37 @@ impl Claim {
             | Claim::MaxFileSize
             | Claim::ReadOnly
             | Claim::ProtectedNames => false,
+            other => {
+                debug_assert!(other.of_environment() || other.of_process());
+                false
+            }
         }
+    }
+
+    /// Whether the claim is about the variables that a run plants.
+    #[must_use]
+    pub fn of_environment(self) -> bool {
+        matches!(self, Claim::Secrets | Claim::Credentials)
+    }
+
+    /// Whether the claim is about the processes of a target, seen from outside.
+    #[must_use]
+    pub fn of_process(self) -> bool {
+        matches!(
+            self,
+            Claim::StandardInput
+                | Claim::NoRoot
+                | Claim::OwnUser
+                | Claim::NoCapabilities
+                | Claim::NoNewPrivileges
+                | Claim::SystemCallFilter
+                | Claim::SecurityModule
+                | Claim::OwnNamespaces
+                | Claim::ReadOnlyRoot
+                | Claim::ReadOnlyPaths
+                | Claim::NoInheritedDescriptors
+                | Claim::ProcessLimits
+        )
     }
 }
 
@@ -318,18 +385,34 @@ pub enum EvidenceKind {
     Query,
     /// A limit was exceeded that is counted or timed: attempts, seconds.
     Limit,
+    /// The kernel tells something else of a process than the policy.
+    Posture,
 }
 
 /// The flaws of the reference target on which this probe must report a breach.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Selftest {
-    /// Flaw names; never empty.
+    /// Flaw names; never empty, but for what only a launcher can give.
+    #[serde(default)]
     #[schemars(length(min = 1))]
     pub breached: Vec<String>,
     /// What the probe must say of the sound reference target.
     #[serde(default)]
     pub sound: Sound,
+    /// What the reference target needs to be sound in this, and cannot give itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Needs>,
+}
+
+/// What the reference target cannot give itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Needs {
+    /// Root outside of all namespaces, from which the sound target turns into another user.
+    Root,
+    /// A launcher that confines it, such as a sandbox; tests with real ones stand for the self-test.
+    Launcher,
 }
 
 /// What a probe says of the sound reference target.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::probe::{PartRead, Plant, Platform, Role, Text};
+use crate::probe::{Aspect, PartRead, Plant, Platform, Role, Text};
 
 /// One spelling or shape of the attack.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -15,6 +15,9 @@ use crate::probe::{PartRead, Plant, Platform, Role, Text};
 pub struct Variant {
     /// Kebab-case, unique in the probe; part of the trial id.
     pub name: String,
+    /// What is looked at from outside, instead of asking anything; in probes without `roles` only.
+    #[serde(default)]
+    pub aspect: Option<Aspect>,
     /// Main slot of single-path roles: what is read, listed or written.
     #[serde(default)]
     pub path: Option<Text>,

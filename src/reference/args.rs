@@ -35,6 +35,10 @@ pub struct ReferenceArgs {
     /// Refuse to write files of this name, or with this end of the path (repeatable)
     #[arg(long, value_name = "NAME")]
     protect: Vec<String>,
+    /// Give up all powers at the start: root becomes nobody, nothing can be gained by executing, files, processor
+    /// time and descriptors are limited, and DIR cannot be written
+    #[arg(long, value_name = "DIR")]
+    confine: Option<PathBuf>,
     #[command(flatten)]
     network: NetworkArgs,
 }
@@ -60,6 +64,7 @@ impl ReferenceArgs {
             max_file_size: self.max_file_size,
             read_only: self.read_only,
             protect: self.protect,
+            confine: self.confine,
             network: self.network.options()?,
             flaws: FlawSet::from_names(self.flaws)?,
         };

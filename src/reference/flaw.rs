@@ -135,6 +135,14 @@ flaws! {
     TimeConnectUnbounded "time.connect-unbounded" "name resolution, connection and TLS have no time limit"
     TimeRetriesUnbounded "time.retries-unbounded" "a request is retried up to 20 times"
     TimeRetryAfter "time.retry-after" "Retry-After is waited for beyond the time limit"
+    ProcRoot "proc.root" "with --confine, root, its groups and its capabilities are kept"
+    ProcGains "proc.gains" "with --confine, no_new_privs is not set"
+    ProcUnlimited "proc.unlimited" "with --confine, no limits are set"
+    ProcInstall "proc.install" "with --confine, everybody may write the directory"
+    ProcListens "proc.listens" "a port is opened on all interfaces"
+    ProcOrphan "proc.orphan" "a child process outlives the server"
+    ProcOutlives "proc.outlives" "the server goes on when its input has ended"
+    ProcDeaf "proc.deaf" "SIGTERM is ignored"
     TimeCancelIgnored "time.cancel-ignored" "a call goes on after the client has cancelled it"
 }
 
@@ -182,7 +190,7 @@ impl FromStr for Flaw {
 }
 
 /// What flaws are about; says nothing about which one is meant.
-const FAMILIES: [&str; 4] = ["fs", "net", "dns", "time"];
+const FAMILIES: [&str; 6] = ["fs", "net", "dns", "time", "proc", "env"];
 
 /// The flaws that share most words with `name`, best first; at most three.
 fn near(name: &str) -> Vec<&'static str> {
@@ -223,7 +231,8 @@ impl FlawSet {
 
     /// Whether a flaw of the tools that reach hosts is switched on.
     pub fn of_network(&self) -> bool {
-        self.0.iter().any(|flaw| flaw.family() != "fs")
+        let on_network = ["net", "dns", "time"];
+        self.0.iter().any(|flaw| on_network.contains(&flaw.family()))
     }
 
     /// Whether the flaw is switched on.

@@ -15,6 +15,8 @@
 mod args;
 #[cfg(unix)]
 mod beneath;
+#[cfg(target_os = "linux")]
+mod confine;
 #[cfg(unix)]
 mod deny;
 mod flaw;
@@ -56,6 +58,8 @@ pub struct ReferenceOptions {
     pub read_only: bool,
     /// Names, or ends of paths such as `.git/config`, that no tool may write, in whatever letter case.
     pub protect: Vec<String>,
+    /// Whether all powers are given up at the start, and the directory that cannot be written then.
+    pub confine: Option<PathBuf>,
     /// The policy of the tools that reach hosts. Without one they are absent, unless a flaw is about them.
     pub network: Option<NetworkOptions>,
     /// The defects that are switched on.

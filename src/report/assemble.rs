@@ -85,7 +85,7 @@ pub fn assemble(ran: &Ran, around: Surroundings<'_>) -> Result<Report, AccountEr
     let mut by_probe: BTreeMap<String, Vec<TrialReport>> = BTreeMap::new();
     for outcome in &ran.outcomes {
         let mut trial = trial(outcome);
-        if outcome.trial.channel.is_some() {
+        if outcome.facts.is_some() {
             trial.repro = repro(
                 &target,
                 &testbed,
@@ -188,9 +188,11 @@ fn trial(outcome: &Outcome) -> TrialReport {
             .map(|channel| channel.tool.clone())
             .unwrap_or_default(),
         role: trial.channel.as_ref().map(|channel| channel.role),
-        variant: trial.channel.as_ref().map_or_else(String::new, |_| {
+        variant: if trial.channel.is_some() || outcome.facts.is_some() {
             trial.probe.variants[trial.variant].name.clone()
-        }),
+        } else {
+            String::new()
+        },
         verdict,
         basis,
         strength,

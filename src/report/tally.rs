@@ -22,8 +22,9 @@ pub fn basis_verdict(basis: Basis) -> Verdict {
         | Basis::Metadata
         | Basis::Connection
         | Basis::Query
-        | Basis::Limit => Verdict::Breached,
-        Basis::Policy | Basis::Syntax | Basis::Filtered | Basis::Envelope => Verdict::Held,
+        | Basis::Limit
+        | Basis::Posture => Verdict::Breached,
+        Basis::Observed | Basis::Policy | Basis::Syntax | Basis::Filtered | Basis::Envelope => Verdict::Held,
         Basis::ControlFailed
         | Basis::ControlLost
         | Basis::ServerDied

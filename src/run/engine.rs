@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     channel::Channel,
-    judge::{Again, Control, Facts, Response, Ruling, Watch, again, judge},
+    judge::{Again, Attempt, Control, Facts, Response, Ruling, Watch, again, judge},
     plan::{Fate, Plan, Trial},
     probe::{Claim, EvidenceKind, Role},
 };
@@ -392,6 +392,28 @@ impl<'r> Engine<'r> {
     /// A short word that is part of the names of a trial's objects.
     fn word(&mut self) -> String {
         (0..8).map(|_| self.words.lowercase()).collect()
+    }
+}
+
+/// The news of a trial that has its verdict already.
+pub(super) fn news(plan: &Plan, one: &Running) -> Event {
+    done(&plan.trials[one.index], &judge(&one.facts))
+}
+
+/// A trial that was looked at from outside.
+pub(super) fn observed(index: usize, trial: &Trial, attempt: Attempt, proven: bool) -> Running {
+    Running {
+        index,
+        facts: Facts {
+            attempts: vec![attempt],
+            proven,
+            decisive: decisive(trial),
+            race: None,
+        },
+        kept: Vec::new(),
+        asked: None,
+        answered: None,
+        object: None,
     }
 }
 

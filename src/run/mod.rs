@@ -12,6 +12,7 @@ mod launch;
 mod liveness;
 mod net;
 mod observe;
+mod observed;
 mod send;
 mod sightings;
 mod stage;
@@ -26,6 +27,7 @@ pub use calls::Counted;
 pub use conversation::Setup;
 pub use engine::Outcome;
 pub use event::*;
+pub use observed::{looks_at_processes, visit};
 
 use crate::{
     canary::{Detector, Mint},
@@ -40,7 +42,7 @@ use crate::{
         Bed, BedError,
         net::{Glass, Sight},
     },
-    witness::FileWitness,
+    witness::{FileWitness, process::Postures},
 };
 use calls::Tally;
 use conversation::Conversation;
@@ -85,6 +87,9 @@ pub struct Order<'r> {
     pub transcript: Transcript,
     /// The network of the run's own, or why there is none.
     pub glass: Result<&'r Glass, String>,
+    /// What was seen of the target's processes before the run, and outside of its world. Without it
+    /// they are looked at here, after the trials.
+    pub postures: Option<Result<Postures, String>>,
 }
 
 /// What a run came to.
@@ -300,6 +305,22 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     );
     drop(session);
     let ending = conversation.close().await;
+    let postures = match order.postures {
+        _ if !observed::wants_postures(&plan) => None,
+        Some(postures) => Some(postures),
+        None => {
+            let paths = order.policy.read_only_paths();
+            Some(visit(&order.endpoint, &order.options, &paths).await)
+        }
+    };
+    let mut notes = notes;
+    if let Some(postures) = &postures {
+        let seen = observed::processes(&plan, postures, order.policy, stage.now_ms());
+        seen.iter()
+            .for_each(|one| (order.emit)(engine::news(&plan, one)));
+        running.extend(seen);
+        notes.extend(postures.iter().flat_map(observed::told));
+    }
     // Effects and tokens that came with the end of the target still count.
     let outcomes = engine::finish(&stage, order.deadline, plan, running);
     files.prove_awake(order.bed.base());

@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use super::{
-    Death, Ending, Launch, Outcome,
+    Death, Ending, Launch, Member, Outcome,
     board::Board,
     error::{OpenError, StderrTail, Unfit},
     printable, processes,
@@ -243,6 +243,33 @@ impl Link {
             killed,
             survivors,
         }
+    }
+
+    /// Asks the launched command alone to end, as clients do that have no time, waits, and ends
+    /// whatever is left.
+    pub(super) async fn terminate(&self, grace: Duration) -> Ending {
+        let living = self.tree.living();
+        let launched = living.iter().find(|process| process.pid == self.pid);
+        if let Some(launched) = launched {
+            processes::signal(launched, processes::Ending::Terminate);
+        }
+        let left = if self.gone(grace).await {
+            Vec::new()
+        } else {
+            self.tree.living()
+        };
+        let mut ending = self.end(Duration::ZERO).await;
+        // Some end with their input, which they were not to wait for.
+        ending.killed.extend(left.iter().map(|process| process.pid));
+        ending.killed.sort_unstable();
+        ending.killed.dedup();
+        ending
+    }
+
+    /// The living processes of the tree.
+    pub(super) fn members(&self) -> Vec<Member> {
+        let living = self.tree.living();
+        living.into_iter().map(Member::from).collect()
     }
 
     /// Ends everything at once, without any grace.

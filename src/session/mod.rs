@@ -35,6 +35,7 @@ pub use error::{ListError, OpenError, StderrTail, Unfit};
 pub use exchange::*;
 pub use noise::{Noise, NoiseKind};
 pub use options::{Endpoint, Era, HttpEndpoint, Launch, Limits, Options};
+pub use processes::Member;
 pub use reaper::{claim_orphans, end_all};
 pub use show::printable;
 pub use transcript::{Direction, Entry, Record, Transcript};

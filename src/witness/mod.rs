@@ -5,6 +5,7 @@
 mod access;
 mod effect;
 mod metadata;
+pub mod process;
 
 pub use access::*;
 pub use effect::*;

@@ -109,6 +109,24 @@ allowed_hosts = ["*.example.org"]
     flags: &["--allow-host", "*.example.org"],
 };
 
+/// What can be told of a process from outside.
+pub(super) static PROCESS: Terms = Terms {
+    policy: r#"
+[process]
+user = "nobody"
+no_root = true
+no_capabilities = true
+no_new_privileges = true
+read_only_paths = ["{outside}"]
+
+[process.limits]
+open_files = 256
+file_size_mb = 64
+cpu_seconds = 600
+"#,
+    flags: &["--confine", "{outside}"],
+};
+
 /// The terms on which a claim is tested.
 pub(super) fn terms(claim: Claim) -> &'static Terms {
     match claim {
@@ -121,10 +139,12 @@ pub(super) fn terms(claim: Claim) -> &'static Terms {
         | Claim::TimeLimit
         | Claim::RetryLimit => &LISTED,
         Claim::HostName | Claim::OnlyNames => &NAMED,
+        claim if claim.of_process() => &PROCESS,
         Claim::Outside
         | Claim::DeniedInside
         | Claim::DeniedPattern
         | Claim::MaxFileSize
         | Claim::ProtectedNames => &FILES,
+        _ => &PUBLIC,
     }
 }

@@ -1,0 +1,162 @@
+//! Trials that ask nothing: the target is looked at from outside.
+//!
+//! Owns what such a look comes to, in the words of the judge.
+
+mod process;
+mod visit;
+
+pub use visit::visit;
+
+use std::sync::Arc;
+
+use super::engine::{Running, observed};
+use crate::{
+    judge::{Attempt, Control, Liveness, Observation, Response, Twin, Watch},
+    plan::{Fate, Plan},
+    policy::Policy,
+    probe::{Aspect, EvidenceKind, Probe},
+    witness::process::Postures,
+};
+
+/// What was seen of an aspect.
+#[derive(Debug, PartialEq)]
+pub(super) struct Seen {
+    /// What contradicts the policy, one sentence each.
+    pub(super) against: Vec<Proof>,
+    /// What agrees with it.
+    pub(super) agreeing: Vec<String>,
+    /// What could not be seen.
+    pub(super) blind: Vec<String>,
+    /// There is nothing that could be looked at, and why.
+    pub(super) nothing: Option<String>,
+    /// What shows that the look would have found something.
+    pub(super) control: Result<String, String>,
+    /// Whether that is more than that the target works.
+    pub(super) proven: bool,
+}
+
+/// What contradicts the policy.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Proof {
+    pub(super) kind: EvidenceKind,
+    pub(super) witness: &'static str,
+    pub(super) fact: String,
+    pub(super) at_ms: u64,
+    pub(super) decoders: Vec<String>,
+    pub(super) excerpt: Option<String>,
+}
+
+impl Seen {
+    /// Nothing yet, under a control.
+    pub(super) fn under(control: Result<String, String>) -> Self {
+        Self {
+            against: Vec::new(),
+            agreeing: Vec::new(),
+            blind: Vec::new(),
+            nothing: None,
+            control,
+            proven: true,
+        }
+    }
+
+    /// As an attempt, for the judge.
+    pub(super) fn attempt(self, at_ms: u64) -> Attempt {
+        let control = |fact: String| Observation {
+            witness: String::from("control"),
+            kind: EvidenceKind::Posture,
+            fact,
+            at_ms,
+            decoders: Vec::new(),
+            excerpt: None,
+        };
+        let words = self.nothing.clone().unwrap_or_else(|| match &*self.agreeing {
+            [] => String::from("nothing that contradicts the policy was seen"),
+            seen => seen.join("; "),
+        });
+        let checked = match self.control {
+            Ok(fact) => Control::Passed(control(fact)),
+            Err(why) => Control::Failed(why),
+        };
+        Attempt {
+            alone: true,
+            before: checked.clone(),
+            after: checked,
+            twin: Twin::None(words),
+            liveness: if self.nothing.is_some() {
+                Liveness::Inert
+            } else {
+                Liveness::Live
+            },
+            watch: if self.blind.is_empty() {
+                Watch::Awake
+            } else {
+                Watch::Blind(self.blind.join("; "))
+            },
+            proofs: self
+                .against
+                .into_iter()
+                .map(|proof| Observation {
+                    witness: proof.witness.to_owned(),
+                    kind: proof.kind,
+                    fact: proof.fact,
+                    at_ms: proof.at_ms,
+                    decoders: proof.decoders,
+                    excerpt: proof.excerpt,
+                })
+                .collect(),
+            signals: Vec::new(),
+            response: Response::Observed,
+        }
+    }
+}
+
+/// Whether any trial of the plan looks at processes.
+pub(super) fn wants_postures(plan: &Plan) -> bool {
+    trials(plan).any(|(_, aspect)| !aspect.of_environment())
+}
+
+/// Whether any of the probes would look at processes under the policy.
+#[must_use]
+pub fn looks_at_processes(probes: &[Arc<Probe>], policy: &Policy) -> bool {
+    probes
+        .iter()
+        .any(|probe| probe.claim.of_process() && policy.claims(probe.claim))
+}
+
+/// The trials that look, with what they look at.
+pub(super) fn trials(plan: &Plan) -> impl Iterator<Item = (usize, Aspect)> {
+    plan.trials
+        .iter()
+        .enumerate()
+        .filter(|(_, trial)| trial.fate == Fate::Observed)
+        .filter_map(|(index, trial)| Some((index, trial.probe.variants[trial.variant].aspect?)))
+}
+
+/// The trials about processes, as they were seen.
+pub(super) fn processes(
+    plan: &Plan,
+    postures: &Result<Postures, String>,
+    policy: &Policy,
+    at_ms: u64,
+) -> Vec<Running> {
+    trials(plan)
+        .filter(|(_, aspect)| !aspect.of_environment())
+        .map(|(index, aspect)| {
+            let attempt = match postures {
+                Ok(postures) => process::look(aspect, postures, policy).attempt(at_ms),
+                Err(why) => Seen::under(Err(why.clone())).attempt(at_ms),
+            };
+            observed(index, &plan.trials[index], attempt, true)
+        })
+        .collect()
+}
+
+
+/// What was seen of each process, for people: one sentence each.
+pub(super) fn told(postures: &Postures) -> Vec<String> {
+    postures
+        .processes
+        .iter()
+        .map(|one| process::portrait(one, postures))
+        .collect()
+}
