@@ -344,9 +344,7 @@ fn unclaimed(probe: &Probe, spots: &[Spot], terrain: &Terrain<'_>) -> Option<Str
         Claim::NoCapabilities => {
             "the policy does not forbid capabilities (`process.no_capabilities`)"
         }
-        Claim::NoNewPrivileges => {
-            "the policy does not ask for it (`process.no_new_privileges`)"
-        }
+        Claim::NoNewPrivileges => "the policy does not ask for it (`process.no_new_privileges`)",
         Claim::SystemCallFilter => "the policy asks for no filter (`process.seccomp`)",
         Claim::SecurityModule => {
             "the policy asks for no security module (`process.security_module`)"

@@ -142,7 +142,15 @@ fn changes_user(target: &TargetSpec) -> Option<&str> {
     };
     let (program, args) = words.split_first()?;
     let name = program.rsplit('/').next()?;
-    let flags = ["--reuid", "--regid", "--ruid", "--euid", "--init-groups", "--clear-groups", "--groups"];
+    let flags = [
+        "--reuid",
+        "--regid",
+        "--ruid",
+        "--euid",
+        "--init-groups",
+        "--clear-groups",
+        "--groups",
+    ];
     let changes = match name {
         "su" | "sudo" | "runuser" | "doas" | "gosu" | "su-exec" => true,
         "setpriv" | "chroot" => args.iter().any(|arg| {

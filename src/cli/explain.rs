@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use crate::probe::{
-    Aspect, Assumption, Catalog, Claim, EvidenceKind, Needs, PartRead, Plant, Probe, TECHNIQUES, Text, Variant,
+    Aspect, Assumption, Catalog, Claim, EvidenceKind, Needs, PartRead, Plant, Probe, TECHNIQUES,
+    Text, Variant,
 };
 
 /// Width of the explanation in columns.
@@ -124,7 +125,9 @@ fn claim(claim: Claim) -> &'static str {
         Claim::Resolver => "The policy names the only resolver (`dns_override`)",
         Claim::TimeLimit => "The policy limits the time of a request (`timeout_seconds`)",
         Claim::RetryLimit => "The policy limits how often a request is repeated (`max_retries`)",
-        Claim::Secrets => "No planted variable may come out of any server, whatever the policy says,",
+        Claim::Secrets => {
+            "No planted variable may come out of any server, whatever the policy says,"
+        }
         Claim::Credentials => "The policy says which variables the server needs (`credentials`)",
         Claim::StandardInput => "Whatever the policy says,",
         Claim::NoRoot => "The policy forbids root (`process.no_root`)",

@@ -165,7 +165,9 @@ pub async fn cells(program: &Path, only: &[String]) -> Vec<Cell> {
         .filter(|probe| can_be_sound(probe))
         .collect();
     let mut benches: Vec<Bench<'_>> = Vec::new();
-    for on in [&FILES, &READ_ONLY, &PUBLIC, &RANGES, &LISTED, &NAMED, &PROCESS] {
+    for on in [
+        &FILES, &READ_ONLY, &PUBLIC, &RANGES, &LISTED, &NAMED, &PROCESS,
+    ] {
         let of: Vec<&Probe> = probes
             .iter()
             .copied()

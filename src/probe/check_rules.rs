@@ -89,7 +89,12 @@ impl Check<'_> {
             && let Some(technique) = &self.probe.technique
         {
             let message = format!("nothing is asked, so `{technique}` has nothing to do");
-            self.report("probe.aspect", "technique", message, "remove it, or give `roles`");
+            self.report(
+                "probe.aspect",
+                "technique",
+                message,
+                "remove it, or give `roles`",
+            );
         }
         for (index, role) in self.probe.roles.iter().enumerate() {
             let mut variants = self.probe.variants.iter();
@@ -302,7 +307,10 @@ impl Check<'_> {
     fn aspect(&mut self, variant: &Variant, path: &str) {
         let (message, help) = match (variant.aspect, self.probe.observes()) {
             (None, true) => (
-                format!("the variant `{}` says neither what is asked nor what is looked at", variant.name),
+                format!(
+                    "the variant `{}` says neither what is asked nor what is looked at",
+                    variant.name
+                ),
                 "give `aspect`, or give the probe `roles`",
             ),
             (Some(_), false) => (
@@ -310,7 +318,9 @@ impl Check<'_> {
                 "remove `aspect`, or make a probe of its own of it, without `roles`",
             ),
             (Some(_), true) if !variant.plants.is_empty() || !given_slots(variant).is_empty() => (
-                String::from("nothing is sent or planted where something is looked at from outside"),
+                String::from(
+                    "nothing is sent or planted where something is looked at from outside",
+                ),
                 "leave `name` and `aspect` alone",
             ),
             _ => return,

@@ -11,7 +11,10 @@ use std::{
 
 use rustix::{
     process::{Gid, Resource, Rlimit, Uid, setrlimit},
-    thread::{CapabilitySet, capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid},
+    thread::{
+        CapabilitySet, capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid,
+        set_thread_res_uid,
+    },
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,7 +25,11 @@ const NOBODY: u32 = 65534;
 
 /// Gives up what can be given up. To be called before there is a second thread: ids are those of a thread.
 pub(super) fn confine(install: &Path, flaws: &FlawSet) -> io::Result<()> {
-    let mode = if flaws.has(Flaw::ProcInstall) { 0o777 } else { 0o555 };
+    let mode = if flaws.has(Flaw::ProcInstall) {
+        0o777
+    } else {
+        0o555
+    };
     fs::set_permissions(install, fs::Permissions::from_mode(mode))?;
     if !flaws.has(Flaw::ProcUnlimited) {
         for (resource, most) in [
@@ -30,12 +37,17 @@ pub(super) fn confine(install: &Path, flaws: &FlawSet) -> io::Result<()> {
             (Resource::Fsize, 64 << 20),
             (Resource::Cpu, 600),
         ] {
-            let both = Rlimit { current: Some(most), maximum: Some(most) };
+            let both = Rlimit {
+                current: Some(most),
+                maximum: Some(most),
+            };
             setrlimit(resource, both)?;
         }
     }
     // In a user namespace with one user there is nobody to become.
-    let may = capabilities(None)?.effective.contains(CapabilitySet::SETUID | CapabilitySet::SETGID);
+    let may = capabilities(None)?
+        .effective
+        .contains(CapabilitySet::SETUID | CapabilitySet::SETGID);
     if may && !flaws.has(Flaw::ProcRoot) {
         let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
         set_thread_groups(&[])?;
@@ -62,7 +74,11 @@ pub(super) fn misbehave(flaws: &FlawSet) -> io::Result<Ills> {
         .transpose()?;
     if flaws.has(Flaw::ProcOrphan) {
         let mut child = Command::new("sleep");
-        child.arg("600").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        child
+            .arg("600")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         child.spawn()?;
     }
     if flaws.has(Flaw::ProcDeaf) {
@@ -70,5 +86,7 @@ pub(super) fn misbehave(flaws: &FlawSet) -> io::Result<Ills> {
         let mut deaf = signal(SignalKind::terminate())?;
         tokio::spawn(async move { while deaf.recv().await.is_some() {} });
     }
-    Ok(Ills { _listener: listener })
+    Ok(Ills {
+        _listener: listener,
+    })
 }

@@ -232,7 +232,9 @@ impl FlawSet {
     /// Whether a flaw of the tools that reach hosts is switched on.
     pub fn of_network(&self) -> bool {
         let on_network = ["net", "dns", "time"];
-        self.0.iter().any(|flaw| on_network.contains(&flaw.family()))
+        self.0
+            .iter()
+            .any(|flaw| on_network.contains(&flaw.family()))
     }
 
     /// Whether the flaw is switched on.

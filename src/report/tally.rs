@@ -24,7 +24,9 @@ pub fn basis_verdict(basis: Basis) -> Verdict {
         | Basis::Query
         | Basis::Limit
         | Basis::Posture => Verdict::Breached,
-        Basis::Observed | Basis::Policy | Basis::Syntax | Basis::Filtered | Basis::Envelope => Verdict::Held,
+        Basis::Observed | Basis::Policy | Basis::Syntax | Basis::Filtered | Basis::Envelope => {
+            Verdict::Held
+        }
         Basis::ControlFailed
         | Basis::ControlLost
         | Basis::ServerDied

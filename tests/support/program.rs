@@ -14,7 +14,7 @@ use std::{
 ///
 /// # Panics
 /// If it cannot be written.
-pub fn install(path: &Path, program: impl AsRef<[u8]>) {
+pub(crate) fn install(path: &Path, program: impl AsRef<[u8]>) {
     let mut writer = Command::new("sh")
         .args(["-c", r#"cat > "$0" && chmod 755 "$0""#])
         .arg(path)

@@ -69,10 +69,13 @@ impl Seen {
             decoders: Vec::new(),
             excerpt: None,
         };
-        let words = self.nothing.clone().unwrap_or_else(|| match &*self.agreeing {
-            [] => String::from("nothing that contradicts the policy was seen"),
-            seen => seen.join("; "),
-        });
+        let words = self
+            .nothing
+            .clone()
+            .unwrap_or_else(|| match &*self.agreeing {
+                [] => String::from("nothing that contradicts the policy was seen"),
+                seen => seen.join("; "),
+            });
         let checked = match self.control {
             Ok(fact) => Control::Passed(control(fact)),
             Err(why) => Control::Failed(why),
@@ -150,7 +153,6 @@ pub(super) fn processes(
         })
         .collect()
 }
-
 
 /// What was seen of each process, for people: one sentence each.
 pub(super) fn told(postures: &Postures) -> Vec<String> {

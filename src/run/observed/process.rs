@@ -23,12 +23,47 @@ const CLOSED: [&str; 3] = ["nologin", "false", "sync"];
 
 /// Names of capabilities by their number (linux/capability.h).
 const CAPABILITIES: [&str; 41] = [
-    "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid",
-    "setpcap", "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw",
-    "ipc_lock", "ipc_owner", "sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct",
-    "sys_admin", "sys_boot", "sys_nice", "sys_resource", "sys_time", "sys_tty_config", "mknod",
-    "lease", "audit_write", "audit_control", "setfcap", "mac_override", "mac_admin", "syslog",
-    "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf", "checkpoint_restore",
+    "chown",
+    "dac_override",
+    "dac_read_search",
+    "fowner",
+    "fsetid",
+    "kill",
+    "setgid",
+    "setuid",
+    "setpcap",
+    "linux_immutable",
+    "net_bind_service",
+    "net_broadcast",
+    "net_admin",
+    "net_raw",
+    "ipc_lock",
+    "ipc_owner",
+    "sys_module",
+    "sys_rawio",
+    "sys_chroot",
+    "sys_ptrace",
+    "sys_pacct",
+    "sys_admin",
+    "sys_boot",
+    "sys_nice",
+    "sys_resource",
+    "sys_time",
+    "sys_tty_config",
+    "mknod",
+    "lease",
+    "audit_write",
+    "audit_control",
+    "setfcap",
+    "mac_override",
+    "mac_admin",
+    "syslog",
+    "wake_alarm",
+    "block_suspend",
+    "audit_read",
+    "perfmon",
+    "bpf",
+    "checkpoint_restore",
 ];
 
 /// What one process is in the eyes of the policy.
@@ -43,14 +78,20 @@ use Finding::{Against, Agrees, Blind};
 /// Looks at one aspect.
 pub(super) fn look(aspect: Aspect, postures: &Postures, policy: &Policy) -> Seen {
     match aspect {
-        Aspect::InputEnd => return ending(
-            postures.endings.input.as_ref(),
-            "5 s after its input had ended",
-        ),
-        Aspect::Terminate => return ending(
-            postures.endings.terminate.as_ref(),
-            "5 s after SIGTERM to the launched command",
-        ),
+        Aspect::InputEnd => {
+            return ending(
+                postures,
+                postures.endings.input.as_ref(),
+                "5 s after its input had ended",
+            );
+        }
+        Aspect::Terminate => {
+            return ending(
+                postures,
+                postures.endings.terminate.as_ref(),
+                "5 s after SIGTERM to the launched command",
+            );
+        }
         _ => {}
     }
     let control = match (&postures.serving, &postures.checked) {
@@ -100,12 +141,12 @@ fn found(postures: &Postures, how: &str) -> String {
     text
 }
 
-fn ending(ending: Option<&Read<Vec<String>>>, when: &str) -> Seen {
+/// Where the server was not seen while it lived, its absence tells nothing.
+fn ending(postures: &Postures, ending: Option<&Read<Vec<String>>>, when: &str) -> Seen {
+    let alive = postures.serving.as_ref().map_err(Clone::clone);
     match ending {
         Some(Ok(left)) => {
-            let mut seen = Seen::under(Ok(String::from(
-                "the target had been launched and had answered before",
-            )));
+            let mut seen = Seen::under(alive.map(|how| found(postures, how)));
             seen.against = left
                 .iter()
                 .map(|who| proof(format!("{who} still lived {when}")))
@@ -197,7 +238,10 @@ fn named_user(status: &Status, all: &Postures, policy: &Policy) -> Finding {
     let fits = |id: &u32| user_name(*id, all) == wanted || id.to_string() == wanted;
     match ids.iter().find(|id| !fits(id)) {
         None => Agrees(format!("runs as {wanted}")),
-        Some(other) => Against(format!("runs as {}, not as {wanted}", user_name(*other, all))),
+        Some(other) => Against(format!(
+            "runs as {}, not as {wanted}",
+            user_name(*other, all)
+        )),
     }
 }
 
@@ -217,17 +261,27 @@ fn own_user(status: &Status, all: &Postures) -> Finding {
 
 fn login_shell(status: &Status, all: &Postures) -> Finding {
     match all.accounts.users.get(&status.users[1]) {
-        None => Agrees(format!("runs as user {}, who has no account", status.users[1])),
+        None => Agrees(format!(
+            "runs as user {}, who has no account",
+            status.users[1]
+        )),
         Some(account) => {
             let shell = account.shell.rsplit('/').next().unwrap_or_default();
             // An empty field stands for /bin/sh (passwd(5)).
             if CLOSED.contains(&shell) {
-                Agrees(format!("runs as {}, with the shell {}", account.name, account.shell))
+                Agrees(format!(
+                    "runs as {}, with the shell {}",
+                    account.name, account.shell
+                ))
             } else {
                 Against(format!(
                     "runs as {}, who can log in with the shell {}",
                     account.name,
-                    if shell.is_empty() { "/bin/sh" } else { &account.shell }
+                    if shell.is_empty() {
+                        "/bin/sh"
+                    } else {
+                        &account.shell
+                    }
                 ))
             }
         }
@@ -244,7 +298,9 @@ fn power_groups(status: &Status, all: &Postures) -> Finding {
     powerful.sort_unstable();
     powerful.dedup();
     if powerful.is_empty() {
-        Agrees(String::from("is in no group that gives power over the machine"))
+        Agrees(String::from(
+            "is in no group that gives power over the machine",
+        ))
     } else {
         Against(format!("is in the group {}", powerful.join(", ")))
     }
@@ -272,7 +328,12 @@ fn capabilities(status: &Status, one: &Posture, all: &Postures) -> Finding {
     if held == 0 {
         return Agrees(String::from("holds no capability"));
     }
-    let user = |posture: &Posture| posture.namespaces.clone().map(|all| all.get("user").cloned());
+    let user = |posture: &Posture| {
+        posture
+            .namespaces
+            .clone()
+            .map(|all| all.get("user").cloned())
+    };
     match (user(one), user(&all.own)) {
         (Ok(theirs), Ok(ours)) if theirs == ours => Against(format!("holds {}", named(held))),
         // They reach nothing outside; whether the policy means them, it does not say.
@@ -286,9 +347,13 @@ fn capabilities(status: &Status, one: &Posture, all: &Postures) -> Finding {
 
 fn bounding(status: &Status) -> Finding {
     match (status.capabilities.get("CapBnd"), status.no_new_privileges) {
-        (Some(0), _) => Agrees(String::from("can gain no capability: its bounding set is empty")),
+        (Some(0), _) => Agrees(String::from(
+            "can gain no capability: its bounding set is empty",
+        )),
         // Without new privileges nothing is gained by executing a program.
-        (Some(_), Some(true)) => Agrees(String::from("can gain no capability: no_new_privs is set")),
+        (Some(_), Some(true)) => {
+            Agrees(String::from("can gain no capability: no_new_privs is set"))
+        }
         (Some(set), _) => Against(format!(
             "can gain {} by executing a program that has them",
             named(*set)
@@ -418,7 +483,13 @@ fn limits(one: &Posture, wanted: &ProcessLimits) -> Vec<Finding> {
             "Max address space",
             Some("memory.max"),
         ),
-        (&wanted.file_size_mb, MB, "bytes of a file", "Max file size", None),
+        (
+            &wanted.file_size_mb,
+            MB,
+            "bytes of a file",
+            "Max file size",
+            None,
+        ),
         (
             &wanted.cpu_seconds,
             1,
@@ -475,7 +546,10 @@ pub(super) fn portrait(one: &Posture, all: &Postures) -> String {
     }
     if one.part == Part::Server {
         let root = one.root_read_only.as_ref().ok();
-        words.extend(root.filter(|only| **only).map(|_| String::from("read-only root")));
+        words.extend(
+            root.filter(|only| **only)
+                .map(|_| String::from("read-only root")),
+        );
     }
     format!("seen from outside: {}", words.join(", "))
 }

@@ -74,10 +74,9 @@ pub fn serve(
             Message::Tried(tried) => return Ok(Some(Word::Tried(tried))),
             Message::Ready => return Ok(Some(Word::Ready)),
             Message::Listening => return Ok(Some(Word::Listening)),
-            Message::Mapped(_)
-            | Message::Stored(_)
-            | Message::Seen(_)
-            | Message::Recalled(_) => continue,
+            Message::Mapped(_) | Message::Stored(_) | Message::Seen(_) | Message::Recalled(_) => {
+                continue;
+            }
         };
         // If it is gone, the next look shows it.
         let _gone = wire.send(&answer, &[]);

@@ -178,7 +178,14 @@ mod tests {
                     nanoseconds: 0,
                 };
                 let holds = *holds;
-                (*pid, Activity { work, holds, inside })
+                (
+                    *pid,
+                    Activity {
+                        work,
+                        holds,
+                        inside,
+                    },
+                )
             })
             .collect();
         parts(&members, 10, OWN, 10, &activities)

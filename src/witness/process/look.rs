@@ -12,7 +12,8 @@ use std::{
 use serde_json::json;
 
 use super::{
-    Accounts, Activity, Endings, Part, Posture, Postures, Read, files::Writer, kin::Work, parts, read,
+    Accounts, Activity, Endings, Part, Posture, Postures, Read, files::Writer, kin::Work, parts,
+    read,
 };
 use crate::session::{Caller as _, Member, Session};
 
@@ -93,8 +94,7 @@ async fn kin(session: &Session, own: u32) -> (Vec<Member>, Read<BTreeMap<u32, Pa
             let theirs = pipes(one.pid);
             let namespaces = read::namespaces(one.pid).unwrap_or_default();
             let activity = Activity {
-                work: read::work(one.pid)
-                    .since(before.get(&one.pid).copied().unwrap_or_default()),
+                work: read::work(one.pid).since(before.get(&one.pid).copied().unwrap_or_default()),
                 holds: theirs
                     .iter()
                     .zip(&ours)

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use kin::{Activity, Part, parts};
-pub use look::{environment, look, name, command_line};
+pub use look::{command_line, environment, look, name};
 
 /// Something that was read, or why it could not be.
 pub type Read<T> = Result<T, String>;
