@@ -12,7 +12,7 @@ use std::{
 use crate::{
     channel::Channel,
     judge::Basis,
-    policy::{Access, Hosts, Policy},
+    policy::{Access, Hosts, Policy, unclaimed_of_process},
     probe::{Aspect, Claim, Launch, Platform, Probe, Role, Variant},
 };
 
@@ -337,25 +337,7 @@ fn unclaimed(probe: &Probe, spots: &[Spot], terrain: &Terrain<'_>) -> Option<Str
         Claim::Resolver => "the policy names no resolver (`dns_override`)",
         Claim::TimeLimit => "the policy limits no time (`timeout_seconds`)",
         Claim::RetryLimit => "the policy limits no retries (`max_retries`)",
-        Claim::Secrets | Claim::StandardInput => "the policy claims nothing",
-        Claim::Credentials => "the policy does not say which variables are needed (`credentials`)",
-        Claim::NoRoot => "the policy does not forbid root (`process.no_root`)",
-        Claim::OwnUser => "the policy names no user (`process.user`)",
-        Claim::NoCapabilities => {
-            "the policy does not forbid capabilities (`process.no_capabilities`)"
-        }
-        Claim::NoNewPrivileges => "the policy does not ask for it (`process.no_new_privileges`)",
-        Claim::SystemCallFilter => "the policy asks for no filter (`process.seccomp`)",
-        Claim::SecurityModule => {
-            "the policy asks for no security module (`process.security_module`)"
-        }
-        Claim::OwnNamespaces => "the policy names no namespaces (`process.own_namespaces`)",
-        Claim::ReadOnlyRoot => "the policy does not ask for it (`process.read_only_root`)",
-        Claim::ReadOnlyPaths => "the policy names no such directories (`process.read_only_paths`)",
-        Claim::NoInheritedDescriptors => {
-            "the policy does not ask for it (`process.no_inherited_descriptors`)"
-        }
-        Claim::ProcessLimits => "the policy sets no limits (`process.limits`)",
+        other => unclaimed_of_process(other),
     }))
 }
 

@@ -24,7 +24,7 @@ use crate::{
     policy::Policy,
     report::write::store,
     session::{Session, Transcript, end_all},
-    target::{Launcher, launcher as launcher_of},
+    target::{Launcher, changes_user, launcher as launcher_of},
     testbed::{
         Bed,
         namespace::{
@@ -121,7 +121,9 @@ fn unfit(settings: &Settings) -> Option<String> {
             "a container engine runs the server outside of any namespaces of ours",
         ));
     }
-    if let Some(program) = changes_user(&settings.target) {
+    if let Reach::Command(words) = &settings.target.reach
+        && let Some(program) = changes_user(words)
+    {
         return Some(format!(
             "{program} turns into another user, and in namespaces of ours there is one only"
         ));
@@ -133,32 +135,6 @@ fn unfit(settings: &Settings) -> Option<String> {
             path.display()
         )
     })
-}
-
-/// The program that starts the server as another user.
-fn changes_user(target: &TargetSpec) -> Option<&str> {
-    let Reach::Command(words) = &target.reach else {
-        return None;
-    };
-    let (program, args) = words.split_first()?;
-    let name = program.rsplit('/').next()?;
-    let flags = [
-        "--reuid",
-        "--regid",
-        "--ruid",
-        "--euid",
-        "--init-groups",
-        "--clear-groups",
-        "--groups",
-    ];
-    let changes = match name {
-        "su" | "sudo" | "runuser" | "doas" | "gosu" | "su-exec" => true,
-        "setpriv" | "chroot" => args.iter().any(|arg| {
-            arg.starts_with("--userspec") || flags.iter().any(|flag| arg.starts_with(flag))
-        }),
-        _ => false,
-    };
-    changes.then_some(name)
 }
 
 /// An input that is no regular file.

@@ -20,6 +20,7 @@ pub use filesystem::{Access, Decision, DeniedInside, Entry, Location, Rule, Rule
 pub use hosts::Hosts;
 pub use network::{NameRule, Network, SPECIAL, carried, carrying};
 pub use placeholder::*;
+pub(crate) use process::unclaimed_of_process;
 
 use crate::{
     diag::{At, Diagnostic, Problems, Source, schema_of},

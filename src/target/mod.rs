@@ -8,5 +8,5 @@ mod command;
 mod environment;
 
 pub use client::{ClientConfig, ClientServer, Scalar};
-pub use command::{Launcher, OFFLINE, Resolved, launcher, resolve};
+pub use command::{Launcher, OFFLINE, Resolved, changes_user, launcher, resolve};
 pub use environment::{Base, Environment, environment};

@@ -56,9 +56,27 @@ fn what_is_seen_breaches_whatever_else_was_not_seen() {
 #[test]
 fn what_is_not_seen_is_not_held() {
     for (attempt, basis) in [
-        (Attempt { watch: blind(), ..looked() }, Basis::WitnessBlind),
-        (Attempt { before: failed(), ..looked() }, Basis::ControlFailed),
-        (Attempt { liveness: Liveness::Inert, ..looked() }, Basis::Inert),
+        (
+            Attempt {
+                watch: blind(),
+                ..looked()
+            },
+            Basis::WitnessBlind,
+        ),
+        (
+            Attempt {
+                before: failed(),
+                ..looked()
+            },
+            Basis::ControlFailed,
+        ),
+        (
+            Attempt {
+                liveness: Liveness::Inert,
+                ..looked()
+            },
+            Basis::Inert,
+        ),
     ] {
         assert_eq!(judge(&observed(attempt)).basis(), basis);
     }

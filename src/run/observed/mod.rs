@@ -2,6 +2,7 @@
 //!
 //! Owns what such a look comes to, in the words of the judge.
 
+mod powers;
 mod process;
 mod visit;
 
