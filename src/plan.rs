@@ -12,7 +12,7 @@ use std::{
 use crate::{
     channel::Channel,
     judge::Basis,
-    policy::{Access, Hosts, Policy, unclaimed_of_process},
+    policy::{Access, Hosts, Policy, unclaimed_words},
     probe::{Aspect, Claim, Launch, Platform, Probe, Role, Variant},
 };
 
@@ -321,24 +321,7 @@ fn unclaimed(probe: &Probe, spots: &[Spot], terrain: &Terrain<'_>) -> Option<Str
             )
         });
     }
-    Some(String::from(match probe.claim {
-        Claim::Outside => "the policy says nothing on files",
-        Claim::DeniedInside => "the policy denies nothing below an allowed path (`denied_paths`)",
-        Claim::DeniedPattern => "the policy denies no pattern (`denied_paths` with `*`)",
-        Claim::MaxFileSize => "the policy sets no size limit (`max_file_size_mb`)",
-        Claim::ReadOnly => "the policy does not forbid writing (`read_only`)",
-        Claim::ProtectedNames => "the policy protects no names (`protected_names`)",
-        Claim::Host => "the policy denies no host",
-        Claim::HostRange => "the policy says nothing on hosts",
-        Claim::HostHole => "the policy has no list of allowed hosts (`allowed_hosts`)",
-        Claim::UnlistedHost => "the policy has no list of allowed hosts (`allowed_hosts`)",
-        Claim::HostName => "the policy allows no host by name (`allowed_hosts`)",
-        Claim::OnlyNames => "the policy does not allow hosts by name only (`allowed_hosts`)",
-        Claim::Resolver => "the policy names no resolver (`dns_override`)",
-        Claim::TimeLimit => "the policy limits no time (`timeout_seconds`)",
-        Claim::RetryLimit => "the policy limits no retries (`max_retries`)",
-        other => unclaimed_of_process(other),
-    }))
+    Some(unclaimed_words(probe.claim).to_owned())
 }
 
 /// What a trial is about besides its probe: a place inside the allowed directory, or a host.

@@ -10,6 +10,7 @@ mod hosts;
 mod network;
 mod placeholder;
 mod process;
+mod unclaimed;
 
 use std::{path::Path, time::Duration};
 
@@ -20,7 +21,7 @@ pub use filesystem::{Access, Decision, DeniedInside, Entry, Location, Rule, Rule
 pub use hosts::Hosts;
 pub use network::{NameRule, Network, SPECIAL, carried, carrying};
 pub use placeholder::*;
-pub(crate) use process::unclaimed_of_process;
+pub(crate) use unclaimed::unclaimed_words;
 
 use crate::{
     diag::{At, Diagnostic, Problems, Source, schema_of},

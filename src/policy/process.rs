@@ -10,32 +10,6 @@ use super::{
 };
 use crate::{diag::At, probe::Claim};
 
-/// Why a claim on processes or variables is not made, in words.
-pub(crate) fn unclaimed_of_process(claim: Claim) -> &'static str {
-    match claim {
-        Claim::Secrets | Claim::StandardInput => "the policy claims nothing",
-        Claim::Credentials => "the policy does not say which variables are needed (`credentials`)",
-        Claim::NoRoot => "the policy does not forbid root (`process.no_root`)",
-        Claim::OwnUser => "the policy names no user (`process.user`)",
-        Claim::NoCapabilities => {
-            "the policy does not forbid capabilities (`process.no_capabilities`)"
-        }
-        Claim::NoNewPrivileges => "the policy does not ask for it (`process.no_new_privileges`)",
-        Claim::SystemCallFilter => "the policy asks for no filter (`process.seccomp`)",
-        Claim::SecurityModule => {
-            "the policy asks for no security module (`process.security_module`)"
-        }
-        Claim::OwnNamespaces => "the policy names no namespaces (`process.own_namespaces`)",
-        Claim::ReadOnlyRoot => "the policy does not ask for it (`process.read_only_root`)",
-        Claim::ReadOnlyPaths => "the policy names no such directories (`process.read_only_paths`)",
-        Claim::NoInheritedDescriptors => {
-            "the policy does not ask for it (`process.no_inherited_descriptors`)"
-        }
-        Claim::ProcessLimits => "the policy sets no limits (`process.limits`)",
-        _ => "the policy makes no such claim",
-    }
-}
-
 impl Policy {
     /// Whether a claim on processes or variables is made.
     pub(super) fn claims_of_process(&self, claim: Claim) -> bool {

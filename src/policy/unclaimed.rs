@@ -1,0 +1,45 @@
+//! Why a claim is not made: the words of a policy that would make it.
+//!
+//! Owns wording only.
+
+use crate::probe::Claim;
+
+/// Why nothing is claimed, in words that name the key that would claim it.
+pub(crate) fn unclaimed_words(claim: Claim) -> &'static str {
+    match claim {
+        Claim::Outside => "the policy says nothing on files",
+        Claim::DeniedInside => "the policy denies nothing below an allowed path (`denied_paths`)",
+        Claim::DeniedPattern => "the policy denies no pattern (`denied_paths` with `*`)",
+        Claim::MaxFileSize => "the policy sets no size limit (`max_file_size_mb`)",
+        Claim::ReadOnly => "the policy does not forbid writing (`read_only`)",
+        Claim::ProtectedNames => "the policy protects no names (`protected_names`)",
+        Claim::Host => "the policy denies no host",
+        Claim::HostRange => "the policy says nothing on hosts",
+        Claim::HostHole => "the policy has no list of allowed hosts (`allowed_hosts`)",
+        Claim::UnlistedHost => "the policy has no list of allowed hosts (`allowed_hosts`)",
+        Claim::HostName => "the policy allows no host by name (`allowed_hosts`)",
+        Claim::OnlyNames => "the policy does not allow hosts by name only (`allowed_hosts`)",
+        Claim::Resolver => "the policy names no resolver (`dns_override`)",
+        Claim::TimeLimit => "the policy limits no time (`timeout_seconds`)",
+        Claim::RetryLimit => "the policy limits no retries (`max_retries`)",
+        Claim::Secrets | Claim::StandardInput => "the policy claims nothing",
+        Claim::Credentials => "the policy does not say which variables are needed (`credentials`)",
+        Claim::NoRoot => "the policy does not forbid root (`process.no_root`)",
+        Claim::OwnUser => "the policy names no user (`process.user`)",
+        Claim::NoCapabilities => {
+            "the policy does not forbid capabilities (`process.no_capabilities`)"
+        }
+        Claim::NoNewPrivileges => "the policy does not ask for it (`process.no_new_privileges`)",
+        Claim::SystemCallFilter => "the policy asks for no filter (`process.seccomp`)",
+        Claim::SecurityModule => {
+            "the policy asks for no security module (`process.security_module`)"
+        }
+        Claim::OwnNamespaces => "the policy names no namespaces (`process.own_namespaces`)",
+        Claim::ReadOnlyRoot => "the policy does not ask for it (`process.read_only_root`)",
+        Claim::ReadOnlyPaths => "the policy names no such directories (`process.read_only_paths`)",
+        Claim::NoInheritedDescriptors => {
+            "the policy does not ask for it (`process.no_inherited_descriptors`)"
+        }
+        Claim::ProcessLimits => "the policy sets no limits (`process.limits`)",
+    }
+}
