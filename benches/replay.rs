@@ -268,6 +268,7 @@ fn run_core(bed: &Bed, launch: Launch, transcript: Transcript) -> Result<(), Fai
         jobs: JOBS,
         deadline: Duration::from_secs(10),
         seed: 1,
+        shard: None,
         stop: &stop,
         emit: &|_| {},
         glass: Err(String::from("the bench is about files")),

@@ -35,3 +35,5 @@ pub mod report;
 pub mod reference;
 
 pub mod cli;
+
+pub mod cargo_test;

@@ -3,17 +3,22 @@
 //! Owns trial ids and the decision that something is not applicable, which is made here and (for
 //! inert payloads) by the judge, and nowhere else. Every selected probe appears in the plan.
 
+mod observed;
+mod part;
+
 use std::{
     net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+pub use part::digest_of;
+
 use crate::{
     channel::Channel,
     judge::Basis,
     policy::{Access, Hosts, Policy, unclaimed_words},
-    probe::{Aspect, Claim, Launch, Platform, Probe, Role, Variant},
+    probe::{Claim, Launch, PartRead, Platform, Probe, Role, Slot, Variant},
 };
 
 /// The trials of a run, in order of id.
@@ -125,7 +130,7 @@ pub fn plan(probes: &[Arc<Probe>], channels: &[Arc<Channel>], terrain: &Terrain<
         let spots = spots(probe.claim, terrain);
         match (unclaimed(probe, &spots, terrain), terrain.hosts) {
             (Some(reason), _) => trials.push(whole(probe, Basis::NoClaim, reason)),
-            (None, Err(why)) if probe.claim.of_network() => {
+            (None, Err(why)) if of_network(probe) => {
                 trials.push(whole(probe, Basis::Platform, why.to_owned()));
             }
             (None, _) => {
@@ -195,8 +200,8 @@ fn expand(
         trials.push(trial);
         return;
     }
-    if let Some(aspect) = variant.aspect {
-        trials.push(observed(probe, index, aspect, terrain));
+    if variant.aspect.is_some() {
+        trials.push(observed::observed(probe, index, terrain));
         return;
     }
     let roles = probe.roles_of(variant);
@@ -228,27 +233,6 @@ fn expand(
     }
 }
 
-/// A trial that asks nothing, and looks from outside.
-fn observed(probe: &Arc<Probe>, index: usize, aspect: Aspect, terrain: &Terrain<'_>) -> Trial {
-    let none = |why: &str| Fate::NotApplicable {
-        basis: Basis::Platform,
-        reason: why.to_owned(),
-    };
-    let fate = match terrain.hosts {
-        _ if !terrain.relaunch => none(
-            "the target is not launched by the harness, so that its processes and variables are not known",
-        ),
-        Err(why) if aspect == Aspect::Outbound => none(why),
-        _ => Fate::Observed,
-    };
-    Trial {
-        id: format!("{}/{}", probe.id, probe.variants[index].name),
-        variant: index,
-        fate,
-        ..whole(probe, Basis::NoClaim, String::new())
-    }
-}
-
 /// The channel in an id. One parameter of a tool may have several roles.
 fn name(channel: &Channel, roles: &[Role]) -> String {
     if roles.first() == Some(&channel.role) {
@@ -258,12 +242,21 @@ fn name(channel: &Channel, roles: &[Role]) -> String {
     }
 }
 
+/// Whether the probe is played on the network: some limits on time are for files too.
+fn of_network(probe: &Probe) -> bool {
+    probe.claim.of_network() && probe.roles.iter().any(|role| role.of_network())
+}
+
 /// Whether the channel has what the variant fills.
 fn fits(variant: &Variant, channel: &Channel, roles: &[Role]) -> bool {
-    let part = variant
-        .part
-        .map_or(&[] as &[_], crate::probe::PartRead::slots);
-    roles.contains(&channel.role) && part.iter().all(|slot| channel.slots.contains_key(slot))
+    let part = variant.part.map_or(&[] as &[_], PartRead::slots);
+    let headers: &[_] = if variant.headers.is_empty() {
+        &[]
+    } else {
+        &[Slot::Headers]
+    };
+    let mut needed = part.iter().chain(headers);
+    roles.contains(&channel.role) && needed.all(|slot| channel.slots.contains_key(slot))
 }
 
 fn fate(
@@ -344,7 +337,9 @@ fn spots(claim: Claim, terrain: &Terrain<'_>) -> Vec<Spot> {
         Claim::HostRange => hosts.edges.iter().copied().map(Some).map(of_host).collect(),
         Claim::HostHole => hosts.holes.iter().copied().map(Some).map(of_host).collect(),
         Claim::UnlistedHost => hosts.unlisted.map(Some).into_iter().map(of_host).collect(),
-        Claim::Resolver | Claim::TimeLimit | Claim::RetryLimit => vec![of_host(hosts.denied)],
+        Claim::Resolver | Claim::TimeLimit | Claim::RetryLimit | Claim::Cancel => {
+            vec![of_host(hosts.denied)]
+        }
         _ => insides(claim, terrain),
     }
 }

@@ -10,6 +10,7 @@ use std::{
 
 use watertight::{
     channel::{Channel, PathForm, PatternForm, Proof},
+    config::Shard,
     diag::Source,
     judge::Basis,
     plan::{Fate, InsidePlace, Plan, Terrain, plan},
@@ -456,4 +457,50 @@ fn a_part_is_read_only_where_the_tool_can() {
     };
     assert_eq!(parts(&plain), 0);
     assert_eq!(parts(&able), 3);
+}
+
+#[test]
+fn parts_are_even_and_make_the_whole() {
+    let whole = planned(&policy("policy.json", FULL));
+    let ids =
+        |plan: &Plan| -> Vec<String> { plan.trials.iter().map(|trial| trial.id.clone()).collect() };
+    for of in [1_usize, 2, 3, 8, 50, 1_000] {
+        let parts: Vec<Plan> = (1..=of)
+            .map(|number| {
+                let shard = Shard::parse(&format!("{number}/{of}"), |_| None);
+                whole.clone().part(shard.expect("it is one"))
+            })
+            .collect();
+        let mut together: Vec<String> = parts.iter().flat_map(&ids).collect();
+        together.sort();
+        assert_eq!(together, ids(&whole), "each trial once, of {of}");
+        for part in &parts {
+            assert!(part.trials.is_sorted_by_key(|trial| &trial.id));
+        }
+        let kinds: [fn(&Fate) -> bool; 4] = [
+            |_| true,
+            |fate| *fate == Fate::Shared,
+            |fate| *fate == Fate::Alone,
+            |fate| *fate == Fate::Fresh,
+        ];
+        for kind in kinds {
+            let sizes = parts
+                .iter()
+                .map(|part| part.trials.iter().filter(|trial| kind(&trial.fate)).count());
+            let (least, most) = sizes.fold((usize::MAX, 0), |(least, most), size| {
+                (least.min(size), most.max(size))
+            });
+            assert!(most <= least + 1, "{least} to {most} of {of}");
+        }
+    }
+}
+
+#[test]
+fn the_digest_of_a_plan_is_that_of_its_ids() {
+    let whole = planned(&default_policy());
+    let mut shuffled = whole.clone();
+    shuffled.trials.reverse();
+    assert_eq!(whole.digest(), shuffled.digest());
+    shuffled.trials.pop();
+    assert_ne!(whole.digest(), shuffled.digest());
 }

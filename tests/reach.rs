@@ -511,8 +511,11 @@ fn fetching() -> Vec<(Shape, &'static str, NetForm)> {
 fn tools_that_fetch() {
     for (shape, pointer, form) in fetching() {
         let name = shape.name;
+        let (role, mut slots, found) = found(shape);
+        // What the slot is for is another test's.
+        slots.retain(|(slot, _)| *slot != Slot::Headers);
         assert_eq!(
-            found(shape),
+            (role, slots, found),
             (Role::HttpFetch, vec![(Slot::Url, pointer.to_owned())], form),
             "{name}"
         );
@@ -978,4 +981,25 @@ fn the_lock_keeps_the_form() {
     let old = toml.replace("net = \"bare\"\n", "");
     let old = Lock::parse(&old).unwrap();
     assert_eq!(old.entries[0].channel.net, NetForm::Whole);
+}
+
+/// Only an object of that name takes header fields: a text might be anything.
+#[test]
+fn header_fields_have_a_slot_of_their_own() {
+    for (name, schema, takes) in [
+        ("headers", json!({ "type": "object" }), true),
+        (
+            "request_headers",
+            json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+            true,
+        ),
+        ("headers", text("Header fields"), false),
+        ("options", json!({ "type": "object" }), false),
+    ] {
+        let fields = json!({ "url": text("URL"), name: schema });
+        let tool = shape("fetch", "Fetches a URL", object(&["url"], fields), only_url);
+        let (_, slots, _) = found(tool);
+        let told = slots.contains(&(Slot::Headers, format!("/{name}")));
+        assert_eq!(told, takes, "{name}: {slots:?}");
+    }
 }

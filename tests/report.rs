@@ -1,5 +1,7 @@
 //! Reports: they add up, their looks, their files, and what hostile text can do to them.
 
+#[path = "report/diff.rs"]
+mod diff;
 #[path = "report/formats.rs"]
 mod formats;
 #[path = "report/sample.rs"]

@@ -89,6 +89,11 @@ impl Leaf {
                 .any(|kind| matches!(kind, Kind::Integer | Kind::Number))
     }
 
+    /// Whether it is declared to hold an object of whatever members.
+    pub(super) fn takes_object(&self) -> bool {
+        self.constant.is_none() && self.kinds.contains(&Kind::Object)
+    }
+
     /// Whether it lies in an array.
     pub(super) fn in_array(&self) -> bool {
         tokens(&self.pointer).any(|token| token == "-")

@@ -207,6 +207,9 @@ const HOST: Meaning = Meaning {
 
 const PORT: Meaning = by_name("port portnumber tcpport serverport targetport remoteport");
 
+const HEADERS: Meaning =
+    by_name("headers header httpheader requestheader customheader extraheader additionalheader");
+
 const DIFF: Meaning = Meaning {
     names: Words("patch diff unifieddiff patchtext patchcontent diffcontent"),
     weak: Words("content text input"),
@@ -238,5 +241,6 @@ pub(super) fn meaning(role: Role, slot: Slot) -> &'static Meaning {
         (_, Slot::Url) => &URL,
         (_, Slot::Host) => &HOST,
         (_, Slot::Port) => &PORT,
+        (_, Slot::Headers) => &HEADERS,
     }
 }

@@ -249,14 +249,17 @@ pub(super) fn bindings(
     found
 }
 
-/// The parameters that ask for a part of what is read, by their names alone: a slot that two
+/// The parameters of optional slots, such as those that ask for a part of what is read, by their names alone: a slot that two
 /// parameters fit stays open, since a wrong number in a call would only make it fail.
 pub(super) fn parts(role: Role, form: &Form) -> BTreeMap<Slot, Vec<String>> {
     let fitting = |slot: Slot| {
         let wanted = meaning(role, slot);
         form.leaves.iter().filter(move |leaf| {
-            leaf.takes_number()
-                && !leaf.in_array()
+            let fits = match slot {
+                Slot::Headers => leaf.takes_object(),
+                _ => leaf.takes_number(),
+            };
+            fits && !leaf.in_array()
                 && leaf.constant.is_none()
                 && leaf.choices.is_empty()
                 && wanted.names.has(&words(&leaf.name).concat())

@@ -48,11 +48,19 @@ pub(super) fn enter(stage: Stage, settings: Settings) -> Result<Settings, Exit> 
             Bottle::build(wire, outer_net, &wanted(&settings)).map_err(|_| Exit::HarnessFault)?;
             Ok(settings)
         }
-        Stage::Gate(_) | Stage::Outer => from_outside(settings),
+        Stage::Gate(_) | Stage::Outer => from_outside(settings, None),
     }
 }
 
-fn from_outside(mut settings: Settings) -> Result<Settings, Exit> {
+/// Chooses the world of a run from outside of it, as [`enter`] does. The process that does the run in
+/// a bottle is told its `errand`, a variable and its value.
+///
+/// # Errors
+/// The exit code of that process, or of what went wrong.
+pub(super) fn from_outside(
+    mut settings: Settings,
+    errand: Option<(&str, &str)>,
+) -> Result<Settings, Exit> {
     let insists = settings.testbed == Testbed::Namespace;
     if settings.testbed == Testbed::Host {
         return Ok(settings);
@@ -70,7 +78,7 @@ fn from_outside(mut settings: Settings) -> Result<Settings, Exit> {
     }
     let why = match unfit(&settings) {
         Some(why) => why,
-        None => match contained(Some(&settings)) {
+        None => match contained(Some(&settings), errand) {
             Outcome {
                 refusal: None,
                 exit,
@@ -171,7 +179,7 @@ impl From<Exit> for Outcome {
 
 /// Starts this program once more in a bottle, with the same command line, and waits for its end. A
 /// target of `settings` that comes from a registry is fetched first.
-pub(super) fn contained(settings: Option<&Settings>) -> Outcome {
+pub(super) fn contained(settings: Option<&Settings>, errand: Option<(&str, &str)>) -> Outcome {
     let refused = |error: std::io::Error| Outcome {
         exit: Exit::HarnessFault,
         refusal: Some(Refusal {
@@ -185,7 +193,9 @@ pub(super) fn contained(settings: Option<&Settings>) -> Outcome {
         .build();
     match runtime {
         Ok(runtime) => {
-            let outcome = runtime.block_on(wait(settings)).unwrap_or_else(refused);
+            let outcome = runtime
+                .block_on(wait(settings, errand))
+                .unwrap_or_else(refused);
             runtime.shutdown_background();
             outcome
         }
@@ -194,7 +204,10 @@ pub(super) fn contained(settings: Option<&Settings>) -> Outcome {
 }
 
 /// Starts the bottle and waits for its end; passes signals on, and looks after the real disk.
-async fn wait(settings: Option<&Settings>) -> std::io::Result<Outcome> {
+async fn wait(
+    settings: Option<&Settings>,
+    errand: Option<(&str, &str)>,
+) -> std::io::Result<Outcome> {
     /// After the end of the bottle, for its last words.
     const LAST_WORDS: Duration = Duration::from_secs(2);
     let mut interrupts = Interrupts::listen()?;
@@ -212,7 +225,8 @@ async fn wait(settings: Option<&Settings>) -> std::io::Result<Outcome> {
             }
         }
     }
-    let (command, wire) = namespace::launch()?;
+    let (mut command, wire) = namespace::launch()?;
+    command.envs(errand);
     let mut gate = {
         // The command keeps the other end of the wire.
         let mut command = tokio::process::Command::from(command);

@@ -110,7 +110,7 @@ pub(super) fn examine(stage: Stage, args: &DoctorArgs) -> Exit {
             Err(_told) => Exit::HarnessFault,
         };
     }
-    let outcome = contained(None);
+    let outcome = contained(None, None);
     let diagnosis = diagnosis(&outcome, &Machine::read());
     put(&if args.json {
         plain(&diagnosis)

@@ -125,10 +125,6 @@ fn claim(claim: Claim) -> &'static str {
         Claim::Resolver => "The policy names the only resolver (`dns_override`)",
         Claim::TimeLimit => "The policy limits the time of a request (`timeout_seconds`)",
         Claim::RetryLimit => "The policy limits how often a request is repeated (`max_retries`)",
-        Claim::Secrets => {
-            "No planted variable may come out of any server, whatever the policy says,"
-        }
-        Claim::Credentials => "The policy says which variables the server needs (`credentials`)",
         Claim::StandardInput => "Whatever the policy says,",
         Claim::NoRoot => "The policy forbids root (`process.no_root`)",
         Claim::OwnUser => "The policy names the user of the server (`process.user`)",
@@ -147,6 +143,7 @@ fn claim(claim: Claim) -> &'static str {
             "The policy forbids inherited descriptors (`process.no_inherited_descriptors`)"
         }
         Claim::ProcessLimits => "The policy limits what the server uses (`process.limits`)",
+        Claim::Cancel => "Whatever the policy says,",
     }
 }
 
@@ -313,6 +310,7 @@ fn plant_words(plant: &Plant) -> String {
         ("directory", &plant.dir),
         ("named pipe", &plant.fifo),
         ("repository", &plant.repo),
+        ("Unix socket", &plant.socket),
     ];
     let links = [
         ("symbolic link", &plant.symlink),
@@ -344,6 +342,9 @@ fn launch_words(launch: &crate::probe::Launch) -> String {
     if let Some(allowed) = launch.allowed {
         words.push(format!("with the allowed directory {allowed}"));
     }
+    for (name, value) in &launch.env {
+        words.push(format!("with {name}={}", value.shown()));
+    }
     format!("the target is started {}", words.join(" and "))
 }
 
@@ -362,9 +363,11 @@ fn breach(probe: &Probe) -> String {
             EvidenceKind::Query => {
                 "a question that arrives at a resolver, or for a name, that may not be asked"
             }
-            EvidenceKind::Limit => "more time or more attempts than the policy permits",
             EvidenceKind::Posture => {
                 "the kernel telling something of a process that contradicts the policy"
+            }
+            EvidenceKind::Limit => {
+                "more time or more attempts than the policy permits, or work beyond the end of its call"
             }
         })
         .collect();

@@ -6,9 +6,11 @@ mod bottle;
 mod calibration;
 mod conclude;
 pub mod demo;
+pub mod diff;
 pub mod discover;
 pub mod doctor;
 mod drive;
+pub(crate) mod errand;
 mod event_log;
 pub mod explain;
 mod failure;
@@ -16,6 +18,8 @@ mod interrupt;
 pub mod lint;
 pub mod list;
 mod lock;
+pub mod manual;
+pub mod merge;
 mod print;
 pub mod progress;
 mod promise;
@@ -25,6 +29,7 @@ mod run_args;
 pub mod schema;
 mod select;
 pub mod self_test;
+mod shards;
 mod shield;
 pub mod style;
 mod visit;
@@ -60,8 +65,12 @@ enum Command {
     Demo(Box<RunArgs>),
     /// Find out which tools do what, with proof, and lock it in a file
     Discover(Box<discover::DiscoverArgs>),
+    /// Join the reports of a run that was done in parts
+    Merge(Box<merge::MergeArgs>),
     /// Make any format from a JSON report
     Render(Box<render::RenderArgs>),
+    /// Compare two JSON reports; fail if something got worse
+    Diff(diff::DiffArgs),
     /// Say which testbed this machine can have, and what would enable it
     Doctor(doctor::DoctorArgs),
     /// Find secrets and wide-open doors in configs, policies and Dockerfiles
@@ -74,6 +83,10 @@ enum Command {
     SelfTest(self_test::SelfTestArgs),
     /// Print a JSON Schema of a file format
     Schema(schema::SchemaArgs),
+    /// Print the completions for a shell
+    Completions(manual::CompletionsArgs),
+    /// Print the manual, or that of a subcommand
+    Man(manual::ManArgs),
     /// Run the reference target, an MCP server that is sound or flawed on purpose
     Reference(ReferenceArgs),
 }
@@ -177,11 +190,15 @@ impl Command {
             | Self::Discover(_)
             | Self::SelfTest(_)
             | Self::Doctor(_) => Exit::HarnessFault,
+            Self::Merge(args) => merge::run(&args),
             Self::Render(args) => render::run(&args),
+            Self::Diff(args) => diff::run(&args),
             Self::Lint(args) => lint::run(&args),
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),
             Self::Schema(args) => told(Ok(schema::run(&args))),
+            Self::Completions(args) => manual::completions(&args),
+            Self::Man(args) => manual::man(&args),
             Self::Reference(args) => serve(args).await,
         }
     }

@@ -23,6 +23,7 @@ use super::{
     progress::{Detail, Progress},
     promise::{exists, policy_path},
     select::{Selection, select},
+    shards,
     shield::REPORT_IT,
     visit,
 };
@@ -125,8 +126,9 @@ pub(super) async fn report(
     exists(&policy)?;
     let mut target = endpoint(&settings.target, &places, &bed)?;
     trust(&mut target.endpoint, glass);
-    let seed = settings.seed.unwrap_or_else(|| fastrand::u64(..));
-    let stop = AtomicBool::new(false);
+    let seed = shards::seed(settings);
+    // A run that is to end before its first trial is its plan.
+    let stop = AtomicBool::new(settings.rehearsal);
     let started = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
     let order = Order {
         bed: &bed,
@@ -142,6 +144,7 @@ pub(super) async fn report(
         jobs: settings.jobs.unwrap_or(JOBS),
         deadline: settings.timeout,
         seed,
+        shard: settings.shard,
         stop: &stop,
         emit,
         transcript: Transcript::new(),
@@ -170,6 +173,8 @@ pub(super) async fn report(
             startup_ms: 0,
             selection: words,
             interrupted: false,
+            shard: shards::part(settings, &probes, &ran),
+            parts: Vec::new(),
         },
         probes: &probes,
         display: run::display(&target.endpoint),

@@ -14,7 +14,7 @@ pub use launch::LaunchArgs;
 
 use crate::{
     cli::run_args::reader::Reader,
-    config::{FILE_NAME, Layer, PolicyChoice, Progress, Settings, Verbosity},
+    config::{FILE_NAME, Layer, PolicyChoice, Progress, Settings, Shard, Verbosity},
     diag::{Diagnostic, Problems, word_of},
     probe::Severity,
 };
@@ -59,6 +59,19 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", help_heading = "How it runs")]
     pub seed: Option<u64>,
 
+    /// Do one part of the run: I/N, auto or auto/N
+    #[arg(
+        long,
+        value_name = "I/N",
+        help_heading = "How it runs",
+        value_parser = shard_of_flag,
+        long_help = "Do one part of the run, for `watertight merge`\n\n\
+            2/8 is the second of eight. auto asks the CI job: CI_NODE_INDEX and CI_NODE_TOTAL, or \
+            JOB_COMPLETION_INDEX of a Kubernetes Indexed Job with the count behind a slash \
+            (auto/8) or in JOB_COMPLETIONS. All parts need the same --seed; without one it is 0."
+    )]
+    pub shard: Option<Shard>,
+
     /// Write a report (formats: see render); repeatable
     #[arg(long, value_name = "FORMAT=PATH", help_heading = "Output")]
     pub report: Vec<String>,
@@ -84,6 +97,10 @@ pub struct RunArgs {
 /// A flag that is one of a few words.
 pub(super) fn word_of_flag<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     word_of(text)
+}
+
+fn shard_of_flag(text: &str) -> Result<Shard, String> {
+    Shard::parse(text, |name| std::env::var(name).ok())
 }
 
 impl RunArgs {
@@ -209,6 +226,7 @@ impl RunArgs {
             |check, at| check.seconds(&at, "--startup-timeout"),
         );
         layer.seed = self.seed;
+        layer.shard = self.shard;
         layer.testbed = self.launch.testbed;
         layer.reports = read.reports(&self.report);
         layer.verbosity = match (self.quiet, self.verbose) {

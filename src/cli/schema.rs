@@ -33,6 +33,8 @@ pub enum SchemaOf {
     Report,
     /// What `lint --json` prints
     Lint,
+    /// What `diff --json` prints
+    Diff,
 }
 
 /// The schema as text, the same bytes as the file under `reports/`.
@@ -45,6 +47,7 @@ pub fn run(args: &SchemaArgs) -> String {
         SchemaOf::Suite => suite::suite_schema(),
         SchemaOf::Report => report::schema(),
         SchemaOf::Lint => lint::schema(),
+        SchemaOf::Diff => report::diff_schema(),
     };
     plain(&schema)
 }

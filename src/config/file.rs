@@ -114,7 +114,7 @@ pub enum Testbed {
 }
 
 /// A call made before probing.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetupCall {
     /// The tool.
@@ -171,7 +171,7 @@ pub enum ReportFormat {
 }
 
 /// A tool whose use is told instead of found out. It is still proven before it is relied on.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Binding {
     /// The tool.

@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     config::{
-        Binding, ConfigFile, Era, Limits, Progress, Reach, ReportSpec, Settings, SetupCall,
+        Binding, ConfigFile, Era, Limits, Progress, Reach, ReportSpec, Settings, SetupCall, Shard,
         TargetSpec, Testbed, Verbosity, check::Checker,
     },
     diag::{Diagnostic, Problems, Source},
@@ -52,6 +52,7 @@ pub struct Layer {
     pub(crate) timeout: Option<Duration>,
     pub(crate) startup_timeout: Option<Duration>,
     pub(crate) seed: Option<u64>,
+    pub(crate) shard: Option<Shard>,
     pub(crate) coverage: Option<f64>,
     pub(crate) severity: Option<Severity>,
     pub(crate) testbed: Option<Testbed>,
@@ -332,6 +333,7 @@ impl Layer {
             timeout: self.timeout.unwrap_or(DEFAULT_TIMEOUT),
             startup_timeout: self.startup_timeout.unwrap_or(DEFAULT_STARTUP_TIMEOUT),
             seed: self.seed,
+            shard: self.shard,
             thresholds: Limits {
                 coverage: self.coverage.unwrap_or(0.0),
                 severity: self.severity.unwrap_or(Severity::Low),
@@ -343,6 +345,7 @@ impl Layer {
             lock: None,
             warnings,
             notes: Vec::new(),
+            rehearsal: false,
         })
     }
 }

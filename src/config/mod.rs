@@ -7,11 +7,13 @@ mod check;
 mod file;
 mod layer;
 mod settings;
+mod shard;
 
 pub(crate) use check::Checker;
 pub use file::*;
 pub use layer::{DEFAULT_STARTUP_TIMEOUT, DEFAULT_TIMEOUT, Layer};
 pub use settings::*;
+pub use shard::Shard;
 
 /// Name of the config file that is read when no other is given.
 pub const FILE_NAME: &str = "watertight.toml";

@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use serde_json::{Map, Value};
 
 use crate::{
-    config::{Binding, Era, ReportFormat, SetupCall, Testbed},
+    config::{Binding, Era, ReportFormat, SetupCall, Shard, Testbed},
     diag::Diagnostic,
     policy::Policy,
     probe::Severity,
@@ -40,6 +40,8 @@ pub struct Settings {
     pub startup_timeout: Duration,
     /// Seed; a fresh one when none.
     pub seed: Option<u64>,
+    /// The part of the run to do; all of it when none.
+    pub shard: Option<Shard>,
     /// What makes the run fail.
     pub thresholds: Limits,
     /// The world that a command runs in.
@@ -56,6 +58,8 @@ pub struct Settings {
     pub warnings: Vec<Diagnostic>,
     /// What the report says besides, such as why it is not the wanted testbed.
     pub notes: Vec<String>,
+    /// Whether trials are planned only: the target is started and asked what it can do.
+    pub rehearsal: bool,
 }
 
 /// The server under test.

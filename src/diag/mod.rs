@@ -187,6 +187,13 @@ impl From<Diagnostic> for Problems {
     }
 }
 
+/// What cannot fail has no mistakes.
+impl From<std::convert::Infallible> for Problems {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, one) in self.0.iter().enumerate() {

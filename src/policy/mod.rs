@@ -3,6 +3,7 @@
 //! Owns what a policy says, its checks, its schema and the decision on a path. Knows nothing of
 //! targets and testbeds; the values of placeholders come from outside.
 
+mod build;
 mod check;
 mod document;
 mod filesystem;
@@ -16,6 +17,7 @@ use std::{path::Path, time::Duration};
 
 use serde::{Serialize, Serializer};
 
+pub use build::PolicyBuilder;
 pub use document::*;
 pub use filesystem::{Access, Decision, DeniedInside, Entry, Location, Rule, RuleKind};
 pub use hosts::Hosts;
@@ -89,6 +91,23 @@ impl Policy {
     pub fn default_policy() -> Self {
         let source = Source::new("default-policy.toml", include_str!("default.toml"));
         Self::load(&source).expect("the default policy has no mistakes; a test reads it")
+    }
+
+    /// A policy that is written in Rust.
+    ///
+    /// ```
+    /// use watertight::policy::Policy;
+    ///
+    /// let policy = Policy::builder()
+    ///     .allow_path("{allowed}")
+    ///     .deny_path("{allowed}/private")
+    ///     .deny_host("10.0.0.0/8")
+    ///     .build()?;
+    /// assert!(!policy.network().permits([10, 0, 0, 5].into()));
+    /// # Ok::<(), watertight::diag::Problems>(())
+    /// ```
+    pub fn builder() -> PolicyBuilder {
+        PolicyBuilder::default()
     }
 
     /// What it says, as written.
@@ -166,7 +185,7 @@ impl Policy {
     #[must_use]
     pub fn claims(&self, claim: Claim) -> bool {
         match claim {
-            Claim::Host => return true,
+            Claim::Host | Claim::Cancel => return true,
             Claim::HostRange => return self.network.claimed,
             Claim::HostHole => return self.network.allowed.is_some(),
             Claim::UnlistedHost => return self.network.allowed.is_some(),
@@ -178,7 +197,7 @@ impl Policy {
             Claim::Resolver => return self.network.resolver.is_some(),
             Claim::TimeLimit => return self.time_limit().is_some(),
             Claim::RetryLimit => return self.max_retries().is_some(),
-            other if other.of_process() || other.of_environment() => {
+            other if other.of_process() => {
                 return self.claims_of_process(other);
             }
             _ => {}
@@ -204,7 +223,7 @@ impl Policy {
         if claim.of_network() {
             return self.line_of_network(claim);
         }
-        if claim.of_process() || claim.of_environment() {
+        if claim.of_process() {
             return self.line_at(&self.place_of_process(claim)?);
         }
         let files = self.filesystem.as_ref()?;

@@ -1,6 +1,6 @@
-//! What a policy says of processes and variables: which claims it makes, and where.
+//! What a policy says of processes: which claims it makes, and where.
 //!
-//! Owns the meaning of `process` and `credentials`. What is seen of a process is not known here.
+//! Owns the meaning of `process`. What is seen of a process is not known here.
 
 use std::{ops::Range, path::PathBuf};
 
@@ -11,22 +11,17 @@ use super::{
 use crate::{diag::At, probe::Claim};
 
 impl Policy {
-    /// Whether a claim on processes or variables is made.
+    /// Whether a claim on processes is made.
     pub(super) fn claims_of_process(&self, claim: Claim) -> bool {
         match claim {
-            // Nobody has to be told that secrets stay inside, and that a server ends with its input.
-            Claim::Secrets | Claim::StandardInput => true,
+            // Nobody has to be told that a server ends with its input.
+            Claim::StandardInput => true,
             other => self.place_of_process(other).is_some(),
         }
     }
 
-    /// Where a claim on processes or variables stands in the source; `None` where none is made.
+    /// Where a claim on processes stands in the source; `None` where none is made.
     pub(super) fn place_of_process(&self, claim: Claim) -> Option<Range<usize>> {
-        if claim == Claim::Credentials {
-            let credentials = self.document.credentials.as_ref()?;
-            let first = credentials.variables.first();
-            return Some(first.map_or(0..0, |name| name.span.clone()));
-        }
         let process = self.document.process.as_ref()?;
         let on = |at: &Option<At<bool>>| {
             let at = at.as_ref().filter(|at| at.value)?;
@@ -85,18 +80,5 @@ impl Policy {
     #[must_use]
     pub fn process_limits(&self) -> Option<&ProcessLimits> {
         self.document.process.as_ref()?.limits.as_ref()
-    }
-
-    /// Names of the variables that the server needs, if the policy says which.
-    #[must_use]
-    pub fn credentials(&self) -> Option<Vec<&str>> {
-        let credentials = self.document.credentials.as_ref()?;
-        Some(
-            credentials
-                .variables
-                .iter()
-                .map(|name| name.value.as_str())
-                .collect(),
-        )
     }
 }

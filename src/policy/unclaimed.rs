@@ -22,8 +22,8 @@ pub(crate) fn unclaimed_words(claim: Claim) -> &'static str {
         Claim::Resolver => "the policy names no resolver (`dns_override`)",
         Claim::TimeLimit => "the policy limits no time (`timeout_seconds`)",
         Claim::RetryLimit => "the policy limits no retries (`max_retries`)",
-        Claim::Secrets | Claim::StandardInput => "the policy claims nothing",
-        Claim::Credentials => "the policy does not say which variables are needed (`credentials`)",
+        Claim::Cancel => "calls are not cancelled",
+        Claim::StandardInput => "the policy claims nothing",
         Claim::NoRoot => "the policy does not forbid root (`process.no_root`)",
         Claim::OwnUser => "the policy names no user (`process.user`)",
         Claim::NoCapabilities => {

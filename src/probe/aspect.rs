@@ -9,24 +9,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Aspect {
-    /// Planted variables in answers of tools, resources and prompts that call themselves no error.
-    Answers,
-    /// Planted variables in errors.
-    Errors,
-    /// Planted variables in what the server says of itself: its greeting and its lists.
-    Advertised,
-    /// Planted variables in notifications, and in requests of the server's own.
-    Notifications,
-    /// Planted variables on standard error.
-    StandardError,
-    /// Planted variables in what arrives at the run's own sink or resolver.
-    Outbound,
-    /// Planted variables on command lines of the server's processes.
-    CommandLines,
-    /// Variables that the policy does not name, in the environment of the server.
-    ExcessVariables,
-    /// Planted variables in the environment of processes that the server starts.
-    ChildVariables,
     /// User id 0, real, effective or saved.
     RootUser,
     /// Group id 0, also as a supplementary one.
@@ -65,23 +47,4 @@ pub enum Aspect {
     InputEnd,
     /// What lives on after `SIGTERM`.
     Terminate,
-}
-
-impl Aspect {
-    /// Whether it is about the variables that the run planted.
-    #[must_use]
-    pub fn of_environment(self) -> bool {
-        matches!(
-            self,
-            Self::Answers
-                | Self::Errors
-                | Self::Advertised
-                | Self::Notifications
-                | Self::StandardError
-                | Self::Outbound
-                | Self::CommandLines
-                | Self::ExcessVariables
-                | Self::ChildVariables
-        )
-    }
 }

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use crate::probe::{
-    Launch, Needs, Plant, Probe, ProbeId, Slot, Variant,
+    Launch, Needs, Plant, Probe, ProbeId, Role, Slot, Variant,
     check::{Problem, near},
     spans::Spans,
     technique_names::{TECHNIQUES, is_technique},
@@ -114,8 +114,8 @@ impl Check<'_> {
     }
 
     fn launch(&mut self, launch: &Launch, path: &str) {
-        if launch.cwd.is_none() && launch.allowed.is_none() {
-            let help = "give `cwd` or `allowed`, or remove the table";
+        if launch.cwd.is_none() && launch.allowed.is_none() && launch.env.is_empty() {
+            let help = "give `cwd`, `allowed` or `env`, or remove the table";
             self.report("probe.launch", path, "this launch changes nothing", help);
         }
     }
@@ -200,11 +200,12 @@ impl Check<'_> {
             plant.archive.is_some(),
             plant.site.is_some(),
             plant.record.is_some(),
+            plant.socket.is_some(),
         ];
         let count = kinds.into_iter().filter(|given| *given).count();
         if count != 1 {
             let message = format!("the plant `{}` has {count} kinds", plant.name);
-            let help = "give exactly one of file, dir, symlink, hardlink, fifo, repo, archive, site, record";
+            let help = "give exactly one of file, dir, symlink, hardlink, fifo, repo, archive, site, record, socket";
             self.report("probe.plant-kind", path, message, help);
         }
         if !is_kebab(&plant.name) {
@@ -332,10 +333,9 @@ impl Check<'_> {
         let given = given_slots(variant);
         let roles = self.probe.roles_of(variant);
         for (slot, key) in &given {
-            if !roles.iter().any(|role| role.slots().contains(slot)) {
-                if self.probe.observes() {
-                    continue;
-                }
+            let has =
+                |role: &Role| role.slots().contains(slot) || role.optional_slots().contains(slot);
+            if !self.probe.observes() && !roles.iter().any(has) {
                 let names: Vec<String> = roles.iter().map(ToString::to_string).collect();
                 let message = format!("no role of this variant has a slot `{slot}`");
                 let help = format!(
@@ -414,6 +414,7 @@ fn given_slots(variant: &Variant) -> Vec<(Slot, &'static str)> {
         (Slot::Url, "url", variant.url.is_some()),
         (Slot::Host, "host", variant.host.is_some()),
         (Slot::Port, "port", variant.port.is_some()),
+        (Slot::Headers, "headers", !variant.headers.is_empty()),
     ]
     .into_iter()
     .filter_map(|(slot, key, given)| given.then_some((slot, key)))

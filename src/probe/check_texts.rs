@@ -5,7 +5,7 @@
 use std::{collections::HashMap, ops::Range};
 
 use crate::probe::{
-    Claim, EvidenceKind, FIELDS, PLACES, Plant, Probe, Reference, Text, VALUES, Variant,
+    Claim, EvidenceKind, FIELDS, Launch, PLACES, Plant, Probe, Reference, Text, VALUES, Variant,
     check::{Problem, near},
     spans::Spans,
     technique_plants,
@@ -25,8 +25,8 @@ pub(crate) fn run(probe: &Probe, spans: &Spans<'_>, problems: &mut Vec<Problem>)
     for (index, plant) in probe.plants.iter().enumerate() {
         check.plant(plant, &format!("plant.{index}"), None, &mut shared);
     }
-    if let Some(cwd) = probe.launch.as_ref().and_then(|launch| launch.cwd.as_ref()) {
-        check.sent(cwd, None, &shared);
+    for text in probe.launch.iter().flat_map(launch_texts) {
+        check.sent(text, None, &shared);
     }
     for (index, variant) in probe.variants.iter().enumerate() {
         let mut scope = shared.clone();
@@ -91,7 +91,7 @@ impl Texts<'_> {
                 .flat_map(|text| text.references())
                 .any(|reference| reference.symbol.ends_with(".token")),
             repo: plant.repo.is_some(),
-            network: plant.site.is_some() || plant.record.is_some(),
+            network: plant.on_network(),
         };
         // A plant may carry its own token, but its own place is not known before it is made.
         let mut inner = scope.clone();
@@ -144,14 +144,12 @@ impl Texts<'_> {
             &variant.host,
             &variant.port,
         ];
-        let launch = variant
-            .launch
-            .as_ref()
-            .and_then(|launch| launch.cwd.as_ref());
+        let launch = variant.launch.iter().flat_map(launch_texts);
         for text in texts
             .into_iter()
             .flatten()
             .chain(variant.paths.iter().flatten())
+            .chain(variant.headers.values())
             .chain(launch)
         {
             self.sent(text, Some(variant), scope);
@@ -384,10 +382,14 @@ fn bears_token(plant: &Plant) -> bool {
     holds || plant.fifo.is_some() || !bare
 }
 
+fn launch_texts(launch: &Launch) -> impl Iterator<Item = &Text> {
+    launch.cwd.iter().chain(launch.env.values())
+}
+
 fn at_texts(plant: &Plant) -> Vec<&Text> {
     let mut texts = Vec::new();
     texts.extend(plant.file.as_ref().map(|file| &file.at));
-    for placed in [&plant.dir, &plant.fifo, &plant.repo] {
+    for placed in [&plant.dir, &plant.fifo, &plant.repo, &plant.socket] {
         texts.extend(placed.as_ref().map(|placed| &placed.at));
     }
     for link in [&plant.symlink, &plant.hardlink] {
@@ -410,6 +412,11 @@ fn content_texts(plant: &Plant) -> Vec<&Text> {
     }
     if let Some(site) = &plant.site {
         texts.extend(site.body.iter().chain(site.headers.values()));
+        texts.extend(
+            [&site.unwanted_field, &site.unwanted_value]
+                .into_iter()
+                .flatten(),
+        );
     }
     if let Some(record) = &plant.record {
         texts.extend(
@@ -417,6 +424,7 @@ fn content_texts(plant: &Plant) -> Vec<&Text> {
                 .to
                 .iter()
                 .chain(&record.then)
+                .chain(&record.next)
                 .chain(&record.elsewhere),
         );
         texts.extend(

@@ -249,10 +249,6 @@ pub enum Claim {
     TimeLimit,
     /// Failed requests of the server's own are repeated a number of times (`max_retries`).
     RetryLimit,
-    /// No planted variable comes out of the server (claimed of every server that is launched).
-    Secrets,
-    /// Only the variables that it needs reach the server (`credentials`).
-    Credentials,
     /// A server that speaks over its standard input ends with it, and waits for nobody else
     /// (claimed of every server that is launched).
     StandardInput,
@@ -278,6 +274,8 @@ pub enum Claim {
     NoInheritedDescriptors,
     /// Its resources are limited (`limits`).
     ProcessLimits,
+    /// Work ends when its call is cancelled: expected of any server, whatever its policy says.
+    Cancel,
 }
 
 impl Claim {
@@ -293,7 +291,8 @@ impl Claim {
             | Claim::OnlyNames
             | Claim::Resolver
             | Claim::TimeLimit
-            | Claim::RetryLimit => true,
+            | Claim::RetryLimit
+            | Claim::Cancel => true,
             Claim::Outside
             | Claim::DeniedInside
             | Claim::DeniedPattern
@@ -301,16 +300,10 @@ impl Claim {
             | Claim::ReadOnly
             | Claim::ProtectedNames => false,
             other => {
-                debug_assert!(other.of_environment() || other.of_process());
+                debug_assert!(other.of_process());
                 false
             }
         }
-    }
-
-    /// Whether the claim is about the variables that a run plants.
-    #[must_use]
-    pub fn of_environment(self) -> bool {
-        matches!(self, Claim::Secrets | Claim::Credentials)
     }
 
     /// Whether the claim is about the processes of a target, seen from outside.

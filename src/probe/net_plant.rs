@@ -33,6 +33,12 @@ pub struct SitePlant {
     /// Fails more often than the policy's retries permit; in the twin once.
     #[serde(default)]
     pub fail: Option<SiteFailure>,
+    /// A header field of this name in any request of the trial is a breach: it was smuggled in.
+    #[serde(default)]
+    pub unwanted_field: Option<Text>,
+    /// This text in a header field of a request for the place is a breach, plain or in Base64.
+    #[serde(default)]
+    pub unwanted_value: Option<Text>,
 }
 
 /// How a place at the sink keeps the caller waiting: far beyond the time limit in the attack, for less
@@ -77,6 +83,10 @@ pub struct RecordPlant {
     /// How many questions for an address `to` answers before `then` does; 1 when absent.
     #[serde(default)]
     pub after: Option<u32>,
+    /// Addresses that it resolves to in a second call, which is the same as the first and follows its
+    /// answer.
+    #[serde(default)]
+    pub next: Vec<Text>,
     /// The name that it is an alias of: the `name` of a record planted before.
     #[serde(default)]
     pub alias: Option<Text>,

@@ -40,6 +40,17 @@ pub struct Plant {
     /// A host name.
     #[serde(default)]
     pub record: Option<RecordPlant>,
+    /// A Unix socket at which the harness listens: a service of the machine that is not the target's.
+    #[serde(default)]
+    pub socket: Option<Placed>,
+}
+
+impl Plant {
+    /// Whether it stands on the network, and not on the disk.
+    #[must_use]
+    pub fn on_network(&self) -> bool {
+        self.site.is_some() || self.record.is_some() || self.socket.is_some()
+    }
 }
 
 /// A place and nothing more.

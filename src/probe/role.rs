@@ -107,6 +107,8 @@ pub enum Slot {
     Host,
     /// Number of a port.
     Port,
+    /// Header fields of a request by name. Optional, an object.
+    Headers,
     /// How many lines or bytes from the start a read returns. Optional, a number.
     Head,
     /// How many lines or bytes from the end a read returns. Optional, a number.
@@ -179,11 +181,12 @@ impl Role {
         matches!(self, Role::HttpFetch | Role::NetConnect | Role::NetResolve)
     }
 
-    /// Slots that a channel of this role may have; variants with `part` need them.
+    /// Slots that a channel of this role may have; variants with `part` or `headers` need them.
     #[must_use]
     pub fn optional_slots(self) -> &'static [Slot] {
         match self {
             Role::FileRead => &[Slot::Head, Slot::Tail, Slot::Offset, Slot::Length],
+            Role::HttpFetch => &[Slot::Headers],
             _ => &[],
         }
     }

@@ -30,6 +30,21 @@ pub const TECHNIQUES: &[(&str, &str)] = &[
          appends 2 KiB that end in the plant's token and cuts them off again, in a loop; 4 KiB \
          below in the twin, which so stays below the limit",
     ),
+    (
+        "call.cancel",
+        "takes the call back as soon as its request arrives at the sink; a connection that is still \
+         open a few seconds later is evidence of kind `limit`. In the twin nothing is taken back",
+    ),
+    (
+        "call.outlast",
+        "waits for the answer of the call; a connection that is still open a few seconds after it is \
+         evidence of kind `limit`",
+    ),
+    (
+        "fifo.idle",
+        "leaves the named pipe `secret` without a writer while the call lasts, and opens it once \
+         afterwards, so that nobody waits for ever",
+    ),
 ];
 
 /// Whether a technique of that name exists.
@@ -43,7 +58,7 @@ pub fn is_technique(name: &str) -> bool {
 pub fn technique_plants(name: &str) -> &'static [&'static str] {
     match name {
         "race.swap" => &["steady", "swap"],
-        "fd.inherit" | "differ.removed" | "feed.fifo" | "grow.file" => &["secret"],
+        "fd.inherit" | "differ.removed" | "feed.fifo" | "grow.file" | "fifo.idle" => &["secret"],
         _ => &[],
     }
 }

@@ -178,6 +178,23 @@ pub const PLACES: &[(&str, &str)] = &[
         "net.port",
         "the number of a port on which only this trial listens",
     ),
+    (
+        "net.lone-port",
+        "the number of a port at which only the address `net.denied` listens; all others refuse",
+    ),
+    (
+        "net.other",
+        "another permitted host than `net.allowed`, or another port of it where there is no other \
+         host; in the twin `net.allowed` itself",
+    ),
+    (
+        "net.proxy",
+        "the address of a permitted host and its port 8080, which takes requests for others",
+    ),
+    (
+        "net.break",
+        "a line break (CR and LF); in the twin a hyphen",
+    ),
 ];
 
 /// Values of the trial.

@@ -2,7 +2,7 @@
 //!
 //! Owns what one trial sends and how it changes the launch of the target.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,10 @@ pub struct Variant {
     /// Slot `port`; one on which only this trial listens when absent.
     #[serde(default)]
     pub port: Option<Text>,
+    /// Slot `headers`: header fields that the caller gives a request; the variant applies to channels
+    /// that have a place for them.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Text>,
     /// The address that `net.denied` stands for, instead of one computed from the policy. The
     /// variant applies where the policy denies it.
     #[serde(default)]
@@ -94,6 +98,9 @@ pub struct Launch {
     /// What stands in the command line where `{allowed}` stood.
     #[serde(default)]
     pub allowed: Option<AllowedArgument>,
+    /// Variables of its environment, besides those that it has.
+    #[serde(default)]
+    pub env: BTreeMap<String, Text>,
 }
 
 /// What replaces the allowed directory in the command line and environment of the target.

@@ -143,6 +143,8 @@ flaws! {
     ProcOrphan "proc.orphan" "a child process outlives the server"
     ProcOutlives "proc.outlives" "the server goes on when its input has ended"
     ProcDeaf "proc.deaf" "SIGTERM is ignored"
+    TimeOrphanWork "time.orphan-work" "the time limit ends the wait for a request, and not the request"
+    TimeLocalUnbounded "time.local-unbounded" "read_file opens whatever is inside and waits for it, named pipes too"
     TimeCancelIgnored "time.cancel-ignored" "a call goes on after the client has cancelled it"
 }
 
@@ -190,7 +192,7 @@ impl FromStr for Flaw {
 }
 
 /// What flaws are about; says nothing about which one is meant.
-const FAMILIES: [&str; 6] = ["fs", "net", "dns", "time", "proc", "env"];
+const FAMILIES: [&str; 5] = ["fs", "net", "dns", "time", "proc"];
 
 /// The flaws that share most words with `name`, best first; at most three.
 fn near(name: &str) -> Vec<&'static str> {

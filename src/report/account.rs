@@ -10,9 +10,9 @@ use thiserror::Error;
 use crate::{
     judge::Verdict,
     report::{
-        Calibration, Calls, Harness, NotTested, ProbeReport, Report, TargetReport, TestbedReport,
-        Thresholds, TrialReport, basis_verdict, boundary_reports, probe_verdict, shorten,
-        shorten_value, summary,
+        Calibration, Calls, Extent, Harness, NotTested, ProbeReport, Report, TargetReport,
+        TestbedReport, Thresholds, TrialReport, basis_verdict, boundary_reports, probe_verdict,
+        shorten, shorten_value, summary,
     },
 };
 
@@ -99,7 +99,8 @@ impl Report {
             probe.trials.sort_by(|a, b| a.id.cmp(&b.id));
             probe.trials.iter_mut().for_each(shorten_trial);
         }
-        let boundaries = boundary_reports(&probes);
+        let extent = findings.harness.extent();
+        let boundaries = boundary_reports(&probes, extent);
         let summary = summary(
             &boundaries,
             &probes,
@@ -107,9 +108,12 @@ impl Report {
             (findings.roles_bound, findings.roles_offered),
             findings.thresholds,
             findings.harness.interrupted,
+            extent,
         );
         let mut not_tested = findings.not_tested;
-        not_tested.extend(untried_tools(&findings.target, &not_tested));
+        if extent == Extent::Whole {
+            not_tested.extend(untried_tools(&findings.target, &not_tested));
+        }
         let report = Self {
             schema: 1,
             harness: findings.harness,
@@ -159,7 +163,8 @@ impl Report {
                 found,
             });
         }
-        if self.boundaries != boundary_reports(&self.probes) {
+        let extent = self.harness.extent();
+        if self.boundaries != boundary_reports(&self.probes, extent) {
             return Err(AccountError::Stale(String::from("the table of boundaries")));
         }
         let counted = summary(
@@ -169,6 +174,7 @@ impl Report {
             (self.summary.roles_bound, self.summary.roles_offered),
             self.summary.thresholds,
             self.harness.interrupted,
+            extent,
         );
         if self.summary != counted {
             return Err(AccountError::Stale(String::from("the summary")));

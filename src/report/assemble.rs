@@ -102,22 +102,26 @@ pub fn assemble(ran: &Ran, around: Surroundings<'_>) -> Result<Report, AccountEr
     let probes = around
         .probes
         .iter()
-        .map(|probe| {
+        .filter_map(|probe| {
             let trials = by_probe.remove(&probe.id.to_string()).unwrap_or_default();
+            if trials.is_empty() && ran.whole.is_some() {
+                // Other parts have them.
+                return None;
+            }
             let whole = trials
                 .iter()
                 .all(|trial| trial.verdict == Verdict::NotApplicable);
             let reason = whole
                 .then(|| trials.first().map(|trial| trial.reason.clone()))
                 .flatten();
-            ProbeReport {
+            Some(ProbeReport {
                 claimed: around.policy_path.and_then(|path| {
                     let line = around.lines.line_of(probe.claim)?;
                     let file = path.display().to_string();
                     Some(Place { file, line })
                 }),
                 ..probe_report(probe, trials, reason)
-            }
+            })
         })
         .collect();
     let (bound, offered) = roles(&ran.discovery.channels);

@@ -22,6 +22,8 @@ pub fn render(report: &Report) -> String {
         let probes = report.probes.iter().filter(own);
         probes.map(|probe| &*probe.id.0).collect()
     };
+    let selection = report.harness.selection.iter().cloned();
+    let selected: Vec<String> = selection.chain(report.harness.part()).collect();
     let target = report
         .target
         .name
@@ -55,7 +57,7 @@ pub fn render(report: &Report) -> String {
                 {
                     "name": "selection",
                     "digest": digest(&report.harness.selection),
-                    "annotations": { "selected": report.harness.selection },
+                    "annotations": { "selected": selected },
                 },
                 {
                     "name": "watertight",

@@ -9,7 +9,7 @@ use schemars::Schema;
 use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter, PrettyFormatter, Serializer};
 
-use crate::report::{Report, is_plain};
+use crate::report::{Diff, Report, is_plain};
 
 /// The report as JSON text, indented by two spaces, with a final newline.
 #[must_use]
@@ -51,6 +51,12 @@ pub(crate) fn compact(value: &impl Serialize) -> String {
 #[must_use]
 pub fn schema() -> Schema {
     schemars::schema_for!(Report)
+}
+
+/// JSON Schema of what `diff --json` prints, version 1.
+#[must_use]
+pub fn diff_schema() -> Schema {
+    schemars::schema_for!(Diff)
 }
 
 /// Pretty JSON in which every character that is not plain is escaped.

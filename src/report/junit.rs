@@ -10,7 +10,7 @@ use crate::{
     judge::Verdict,
     report::{
         ProbeReport, Report, TrialReport, basis_word, breach_severity, severity_word,
-        story::{call, evidence, sighting, why, why_not},
+        story::{account, why, why_not},
         verdict_word, visible,
     },
 };
@@ -155,20 +155,7 @@ fn untried(probe: &ProbeReport) -> Case {
 
 /// What a person reads who opens the failure: one line for each thing to know.
 fn text(probe: &ProbeReport, trial: &TrialReport) -> String {
-    let mut lines = vec![("question", probe.question.clone())];
-    lines.extend(trial.asked.as_ref().map(|asked| ("asked", call(asked))));
-    lines.extend(trial.object.clone().map(|object| ("forbidden", object)));
-    lines.extend(trial.answered.clone().map(|answer| ("answered", answer)));
-    for fact in evidence(trial).1 {
-        lines.push(("seen", sighting(fact)));
-        lines.extend(fact.excerpt.clone().map(|excerpt| ("proof", excerpt)));
-    }
-    if trial.verdict == Verdict::Breached {
-        lines.push(("why", probe.why.clone()));
-        lines.push(("fix", probe.fix.clone()));
-    }
-    lines.extend(trial.repro.clone().map(|line| ("repeat", line)));
-    let lines: Vec<String> = lines
+    let lines: Vec<String> = account(probe, trial)
         .into_iter()
         .map(|(label, text)| format!("{label}: {}", visible(&text, LIMIT)))
         .collect();

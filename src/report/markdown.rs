@@ -78,12 +78,16 @@ fn head(report: &Report) -> String {
         .as_ref()
         .unwrap_or(&report.target.display);
     let version = report.target.version.as_deref().unwrap_or_default();
+    let part = report
+        .harness
+        .part()
+        .map_or_else(String::new, |part| format!(" · {part}"));
     let interrupted = match report.harness.interrupted {
         true => " · interrupted",
         false => "",
     };
     format!(
-        "## {} {}: {} {}\n\nExit code {} · {} % of what applies was judged · {}{interrupted}\n\n",
+        "## {} {}: {} {}\n\nExit code {} · {} % of what applies was judged · {}{part}{interrupted}\n\n",
         verdict_sign(summary.verdict),
         verdict_word(summary.verdict),
         text(target, 80),

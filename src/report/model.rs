@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::{
     judge::{Basis, Strength, Verdict},
     probe::{Assumption, Priority, ProbeId, References, Role, Severity},
+    report::{PartReport, ShardReport},
 };
 
 /// The whole result of a run.
@@ -64,6 +65,12 @@ pub struct Harness {
     pub selection: Vec<String>,
     /// Whether the run was interrupted.
     pub interrupted: bool,
+    /// Which part of a run this is; nothing when it is a whole one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardReport>,
+    /// The parts that it was merged from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartReport>,
 }
 
 /// Verdict and counts.

@@ -34,7 +34,7 @@ pub enum ReadError {
         source: io::Error,
     },
     /// It is larger than [`LARGEST`].
-    #[error("{path} is larger than {} MiB, more than any report\nfix: render the reports of its parts", LARGEST >> 20)]
+    #[error("{path} is larger than {} MiB, more than any report\nfix: use the reports of its parts", LARGEST >> 20)]
     Large {
         /// Of the file.
         path: String,
@@ -50,9 +50,7 @@ pub enum ReadError {
         line: usize,
     },
     /// It is no JSON.
-    #[error(
-        "{path} is no JSON: {source}\nfix: render takes reports that `--report json=PATH` wrote"
-    )]
+    #[error("{path} is no JSON: {source}\nfix: give a report that `--report json=PATH` wrote")]
     Json {
         /// Of the file.
         path: String,
@@ -60,7 +58,7 @@ pub enum ReadError {
         source: serde_json::Error,
     },
     /// A newer program wrote it.
-    #[error("{path} is a report of format {found}, and this is watertight {}, which reads formats up to {VERSION}\nfix: render it with the program that made it, or a newer one", env!("CARGO_PKG_VERSION"))]
+    #[error("{path} is a report of format {found}, and this is watertight {}, which reads formats up to {VERSION}\nfix: use the program that made it, or a newer one", env!("CARGO_PKG_VERSION"))]
     Newer {
         /// Of the file.
         path: String,
@@ -98,8 +96,8 @@ fn by(writer: Option<&str>) -> String {
 
 fn what(writer: Option<&str>) -> &'static str {
     match writer {
-        Some(_) => "render it with the version that wrote it",
-        None => "render takes reports that `--report json=PATH` wrote",
+        Some(_) => "use the version that wrote it",
+        None => "give a report that `--report json=PATH` wrote",
     }
 }
 

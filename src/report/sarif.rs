@@ -91,11 +91,18 @@ pub fn render(report: &Report) -> String {
                 "exitCode": report.summary.exit_code,
                 "toolExecutionNotifications": notifications(report),
             }],
-            "automationDetails": { "id": format!("watertight/{}/", shown(target(report))) },
+            "automationDetails": { "id": automation(report) },
             "columnKind": "unicodeCodePoints",
             "results": results,
         }],
     }))
+}
+
+/// Tells analyses of one commit apart: a service keeps the newest of each id.
+fn automation(report: &Report) -> String {
+    let part = report.harness.part();
+    let part = part.map_or_else(String::new, |part| format!("{}/", part.replace(' ', "-")));
+    format!("watertight/{}/{part}", shown(target(report)))
 }
 
 fn target(report: &Report) -> &str {

@@ -38,9 +38,14 @@ pub(crate) fn trials_of(probe: &ProbeReport, verdict: Verdict) -> Vec<&TrialRepo
 
 /// The breached trial whose proof is easiest to believe.
 pub(crate) fn clearest(probe: &ProbeReport) -> Option<&TrialReport> {
-    trials_of(probe, Verdict::Breached)
-        .into_iter()
-        .min_by_key(|trial| clarity(trial))
+    clearest_of(trials_of(probe, Verdict::Breached))
+}
+
+/// The same among trials of the caller's choice.
+pub(crate) fn clearest_of<'a>(
+    trials: impl IntoIterator<Item = &'a TrialReport>,
+) -> Option<&'a TrialReport> {
+    trials.into_iter().min_by_key(|trial| clarity(trial))
 }
 
 fn clarity(trial: &TrialReport) -> (Basis, usize, bool, &str) {
@@ -88,6 +93,24 @@ pub(crate) fn call(asked: &Value) -> String {
         _ if std::ptr::eq(params, asked) => asked.to_string(),
         _ => format!("{method} {params}"),
     }
+}
+
+/// All that there is to know of a trial that failed, each part with its label.
+pub(crate) fn account(probe: &ProbeReport, trial: &TrialReport) -> Vec<(&'static str, String)> {
+    let mut lines = vec![("question", probe.question.clone())];
+    lines.extend(trial.asked.as_ref().map(|asked| ("asked", call(asked))));
+    lines.extend(trial.object.clone().map(|object| ("forbidden", object)));
+    lines.extend(trial.answered.clone().map(|answer| ("answered", answer)));
+    for fact in evidence(trial).1 {
+        lines.push(("seen", sighting(fact)));
+        lines.extend(fact.excerpt.clone().map(|excerpt| ("proof", excerpt)));
+    }
+    if trial.verdict == Verdict::Breached {
+        lines.push(("why", probe.why.clone()));
+        lines.push(("fix", probe.fix.clone()));
+    }
+    lines.extend(trial.repro.clone().map(|line| ("repeat", line)));
+    lines
 }
 
 /// Where a weakness is catalogued, in words.

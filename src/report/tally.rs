@@ -7,8 +7,8 @@ use crate::{
     judge::{Basis, Strength, Verdict},
     probe::{Priority, Probe, Severity},
     report::{
-        BoundaryReport, Counts, ProbeReport, Summary, Thresholds, TrialReport, boundary_order,
-        boundary_title,
+        BoundaryReport, Counts, Extent, ProbeReport, Summary, Thresholds, TrialReport,
+        boundary_order, boundary_title,
     },
 };
 
@@ -111,21 +111,22 @@ pub fn breach_severity(probe: &ProbeReport) -> Option<Severity> {
 
 /// One row per boundary that any of the probes belongs to, in catalogue order.
 #[must_use]
-pub fn boundary_reports(probes: &[ProbeReport]) -> Vec<BoundaryReport> {
+pub fn boundary_reports(probes: &[ProbeReport], extent: Extent) -> Vec<BoundaryReport> {
     let mut ids: Vec<&str> = probes.iter().map(|probe| &*probe.boundary).collect();
     ids.sort_by_key(|id| boundary_order(id));
     ids.dedup();
     ids.into_iter()
-        .map(|id| boundary_report(id, probes))
+        .map(|id| boundary_report(id, probes, extent))
         .collect()
 }
 
 /// The row of one boundary, from those of the probes that belong to it.
 ///
 /// Breached if any probe is; not applicable if all are; else inconclusive if a P0 probe is, or if
-/// no P0 probe was judged at all; else held, as strongly as its weakest P0 probe.
+/// no P0 probe was judged at all; else held, as strongly as its weakest P0 probe. In a part of a run
+/// that no P0 probe was judged says nothing: other parts have them.
 #[must_use]
-pub fn boundary_report(id: &str, probes: &[ProbeReport]) -> BoundaryReport {
+pub fn boundary_report(id: &str, probes: &[ProbeReport], extent: Extent) -> BoundaryReport {
     let own: Vec<&ProbeReport> = probes.iter().filter(|probe| probe.boundary == id).collect();
     let worst = own
         .iter()
@@ -141,6 +142,7 @@ pub fn boundary_report(id: &str, probes: &[ProbeReport]) -> BoundaryReport {
     let verdict = match (worst, core) {
         (Verdict::Breached | Verdict::NotApplicable, _) => worst,
         (_, Verdict::Held) => Verdict::Held,
+        (_, Verdict::NotApplicable) if extent == Extent::Part => worst,
         _ => Verdict::Inconclusive,
     };
     let strength = match verdict {
@@ -175,6 +177,7 @@ pub fn summary(
     roles: (usize, usize),
     thresholds: Thresholds,
     interrupted: bool,
+    extent: Extent,
 ) -> Summary {
     let counts = count(probes.iter().map(|probe| probe.verdict));
     let judged = counts.held + counts.breached;
@@ -186,9 +189,11 @@ pub fn summary(
         .iter()
         .filter_map(breach_severity)
         .any(|severity| severity >= thresholds.min_severity);
-    let open = judged == 0
-        || interrupted
-        || coverage < thresholds.min_coverage
+    // A part in which nothing applies is in order: what the run is worth is told by all of them.
+    let idle = extent == Extent::Part && counts.inconclusive == 0;
+    let open = interrupted
+        || (judged == 0 && !idle)
+        || (judged > 0 && coverage < thresholds.min_coverage)
         || boundaries.iter().any(is_open);
     Summary {
         verdict: boundaries

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     channel::Channel,
-    judge::{Again, Attempt, Control, Facts, Response, Ruling, Watch, again, judge},
+    judge::{Again, Attempt, Control, Facts, Observation, Response, Ruling, Watch, again, judge},
     plan::{Fate, Plan, Trial},
     probe::{Claim, EvidenceKind, Role},
 };
@@ -401,12 +401,12 @@ pub(super) fn news(plan: &Plan, one: &Running) -> Event {
 }
 
 /// A trial that was looked at from outside.
-pub(super) fn observed(index: usize, trial: &Trial, attempt: Attempt, proven: bool) -> Running {
+pub(super) fn observed(index: usize, trial: &Trial, attempt: Attempt) -> Running {
     Running {
         index,
         facts: Facts {
             attempts: vec![attempt],
-            proven,
+            proven: true,
             decisive: decisive(trial),
             race: None,
         },
@@ -468,7 +468,9 @@ fn judged(stage: &Stage<'_>, deadline: Duration, trial: Trial, mut one: Running)
         let ask = ask(&trial, &channel, deadline);
         for played in &one.kept {
             for seen in stage.late(&ask, played) {
-                if !last.proofs.iter().any(|known| known.fact == seen.fact) {
+                // What was told of it during the call says more.
+                let known = |known: &Observation| known.fact.starts_with(&seen.fact);
+                if !last.proofs.iter().any(known) {
                     last.proofs.push(seen);
                 }
             }

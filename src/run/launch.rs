@@ -9,6 +9,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     conversation::Conversation,
     execute::{Execution, ask, concluded, fault, geometries},
+    net::before_launch,
     stage::{Ask, Counting, Stage},
 };
 use crate::{
@@ -134,6 +135,10 @@ async fn in_process(
     if let Some(text) = changes.and_then(|changes| changes.cwd.as_ref()) {
         cwd = PathBuf::from(scene.render(text).map_err(|error| error.to_string())?);
         launch.cwd.clone_from(&cwd);
+    }
+    for (name, text) in changes.iter().flat_map(|changes| &changes.env) {
+        let value = before_launch(stage.wire, &scene, text).map_err(|error| error.to_string())?;
+        launch.env.insert(name.clone(), value);
     }
     let allowed = changes.and_then(|changes| changes.allowed);
     if let Some(how) = allowed {

@@ -32,6 +32,7 @@ pub use observed::{looks_at_processes, visit};
 use crate::{
     canary::{Detector, Mint},
     channel::{Channel, Discovery, Ground, Lock, Net, discover},
+    config::Shard,
     plan::{Plan, Terrain, plan},
     policy::{Hosts, Policy},
     probe::{Platform, Probe, Role},
@@ -79,6 +80,8 @@ pub struct Order<'r> {
     pub deadline: Duration,
     /// Orders the words of a run.
     pub seed: u64,
+    /// The part of the plan to run; all of it when none.
+    pub shard: Option<Shard>,
     /// Set when the run is to end.
     pub stop: &'r AtomicBool,
     /// Hears what happens.
@@ -92,9 +95,20 @@ pub struct Order<'r> {
     pub postures: Option<Result<Postures, String>>,
 }
 
+/// The plan that a part belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whole {
+    /// Its trials, counted.
+    pub planned: usize,
+    /// Its [digest](Plan::digest).
+    pub digest: String,
+}
+
 /// What a run came to.
 pub struct Ran {
-    /// Every trial of the plan.
+    /// The plan that this is a part of, if it is one.
+    pub whole: Option<Whole>,
+    /// Every trial of the plan, or of the part.
     pub outcomes: Vec<Outcome>,
     /// What was found of the target's tools.
     pub discovery: Discovery,
@@ -257,7 +271,14 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         platform: platform(),
         hosts: order.glass.as_ref().map(|_| &hosts).map_err(String::as_str),
     };
-    let plan: Plan = plan(&order.probes, &channels, &terrain);
+    let mut plan: Plan = plan(&order.probes, &channels, &terrain);
+    let whole = order.shard.map(|_| Whole {
+        planned: plan.trials.len(),
+        digest: plan.digest(),
+    });
+    if let Some(shard) = order.shard {
+        plan = plan.part(shard);
+    }
     (order.emit)(Event::Planned {
         trials: plan.running(),
     });
@@ -331,6 +352,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         interrupted,
     });
     Ok(Ran {
+        whole,
         outcomes,
         discovery,
         tools,

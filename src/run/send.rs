@@ -195,7 +195,7 @@ impl Stage<'_> {
                 found: String::from("its token would have been sent to the target"),
             });
         }
-        let exchange = caller.request(method, params, ask.deadline).await;
+        let exchange = caller.request(method, params, self.patience(ask)).await;
         self.tally.count(&exchange);
         let Some((method, params)) = ask.channel.follow(&exchange.outcome) else {
             return Ok(exchange);

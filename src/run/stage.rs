@@ -196,6 +196,10 @@ impl Stage<'_> {
         proofs.extend(self.effects(ask, &scene, &changes, counting));
         proofs.extend(self.metadata(ask, &scene, &exchange, &counted));
         proofs.extend(differing.map(|observation| (observation, false)));
+        if ask.claim == Claim::TimeLimit && matches!(counting, Counting::Forbidden) {
+            let overtime = self.overtime(&exchange);
+            proofs.extend(overtime.map(|observation| (observation, false)));
+        }
         let weak = proofs
             .extract_if(.., |proof| proof.1)
             .map(|proof| proof.0)
@@ -266,7 +270,9 @@ impl Stage<'_> {
         }
         match ask.claim {
             // These forbid what is otherwise permitted: whoever reaches the place has a live payload.
-            Claim::MaxFileSize | Claim::ReadOnly | Claim::ProtectedNames => Liveness::Live,
+            Claim::MaxFileSize | Claim::ReadOnly | Claim::ProtectedNames | Claim::TimeLimit => {
+                Liveness::Live
+            }
             Claim::Outside | Claim::DeniedInside | Claim::DeniedPattern => {
                 liveness(ask.channel.role, named, &bases, scene, &forbidden)
             }

@@ -66,7 +66,7 @@ pub(super) fn values(
                 .map(SlotValue::Text),
             Slot::Head | Slot::Tail | Slot::Offset | Slot::Length => None,
             // What reaches hosts is played elsewhere.
-            Slot::Url | Slot::Host | Slot::Port => None,
+            Slot::Url | Slot::Host | Slot::Port | Slot::Headers => None,
         };
         if let Some(value) = value {
             values.insert(*slot, value);

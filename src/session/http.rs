@@ -106,6 +106,8 @@ pub(super) fn config(
 
 impl TappedClient {
     pub(super) fn new(board: Arc<Board>) -> Result<Self, OpenError> {
+        // Whoever came first, a library user included, has chosen.
+        let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             // A proxy from the environment would swallow requests to loopback targets.
             .no_proxy()

@@ -6,6 +6,7 @@
 mod descriptor;
 mod feed;
 mod grow;
+mod idle;
 mod swap;
 
 use std::io;
@@ -35,6 +36,7 @@ pub fn begin(name: &str, scene: &mut Scene) -> io::Result<Option<Box<dyn Act>>> 
         "race.swap" => Some(Box::new(swap::Swap::begin(scene)?)),
         "fd.inherit" => Some(Box::new(descriptor::Inherited::begin(scene)?)),
         "feed.fifo" => Some(Box::new(feed::Feed::begin(scene)?)),
+        "fifo.idle" => Some(Box::new(idle::Idle::begin(scene)?)),
         "grow.file" => Some(Box::new(grow::Grow::begin(scene)?)),
         _ => None,
     })

@@ -178,7 +178,7 @@ impl Scene {
         mint: &Mint,
     ) -> Result<(), SceneError> {
         // What stands on the network is planted there.
-        let of_files = |plant: &&Plant| plant.site.is_none() && plant.record.is_none();
+        let of_files = |plant: &&Plant| !plant.on_network();
         for plant in plants.into_iter().filter(of_files) {
             self.planted.push(Planted {
                 name: plant.name.clone(),

@@ -6,11 +6,13 @@
 #![cfg(target_os = "linux")]
 
 mod codes;
+mod diff;
 mod input;
 #[path = "../support/program.rs"]
 mod program;
 mod render;
 mod reports;
 mod run;
+mod shards;
 mod signals;
 mod targets;

@@ -241,6 +241,11 @@ impl Ran {
         self
     }
 
+    /// Whether this is the exit code.
+    pub(crate) fn ended_with(&self, code: i32) -> bool {
+        self.status.code() == Some(code)
+    }
+
     /// Asserts that standard error is short and holds each of the texts; spaces and line ends
     /// count as the same.
     pub(crate) fn tells(&self, texts: &[&str]) -> &Self {

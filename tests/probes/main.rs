@@ -115,27 +115,10 @@ fn most_probes_are_data() {
 }
 
 /// Flaws of the reference target that no probe asks about yet, and why. One that a probe names is to go.
-const UNASKED: &[(&str, &str)] = &[
-    (
-        "dns.cache-verdict",
-        "a probe would make two calls with one name",
-    ),
-    (
-        "net.beacon",
-        "a probe would listen from the start of the target on",
-    ),
-    ("net.cred-forward", "a probe would need a slot for headers"),
-    (
-        "net.crlf",
-        "a probe would look at header fields at a permitted host",
-    ),
-    (
-        "net.proxy-bypass",
-        "a probe would start the target behind a proxy",
-    ),
-    ("net.unix-socket", "a probe would plant a listening socket"),
-    ("time.cancel-ignored", "a probe would cancel its call"),
-];
+const UNASKED: &[(&str, &str)] = &[(
+    "net.beacon",
+    "a probe would listen from the start of the target on",
+)];
 
 /// A flaw that no probe reports is a defect that the harness was never seen to find.
 #[test]

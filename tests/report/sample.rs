@@ -86,6 +86,8 @@ pub(crate) fn findings() -> Findings {
             startup_ms: 480,
             selection: vec![String::from("core")],
             interrupted: false,
+            shard: None,
+            parts: Vec::new(),
         },
         probes: Vec::new(),
         planned: 0,

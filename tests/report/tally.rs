@@ -4,7 +4,7 @@ use watertight::{
     judge::{Basis, Strength, Verdict},
     probe::{Priority, Severity},
     report::{
-        Findings, Look, ProbeReport, Report, Thresholds, boundary_report, boundary_reports,
+        Extent, Findings, Look, ProbeReport, Report, Thresholds, boundary_report, boundary_reports,
         breach_severity, probe_verdict, render_terminal, summary,
     },
 };
@@ -81,10 +81,10 @@ fn boundaries_and_exit_codes() {
     ];
     for (core, rest, verdict, code) in table {
         let probes = boundary(core, rest);
-        let row = boundary_report("a", &probes);
+        let row = boundary_report("a", &probes, Extent::Whole);
         assert_eq!(row.verdict, *verdict, "{core:?} {rest:?}");
         assert_eq!(row.strength.is_some(), *verdict == Held);
-        let rows = boundary_reports(&probes);
+        let rows = boundary_reports(&probes, Extent::Whole);
         let summary = summary(
             &rows,
             &probes,
@@ -92,6 +92,7 @@ fn boundaries_and_exit_codes() {
             (1, 1),
             Thresholds::default(),
             false,
+            Extent::Whole,
         );
         assert_eq!(summary.verdict, *verdict, "{core:?} {rest:?}");
         assert_eq!(summary.exit_code, *code, "{core:?} {rest:?}");
@@ -105,8 +106,16 @@ fn thresholds_move_the_exit_code_only() {
             min_severity,
             min_coverage,
         };
-        let rows = boundary_reports(probes);
-        let summary = summary(&rows, probes, probes.len(), (1, 1), thresholds, interrupted);
+        let rows = boundary_reports(probes, Extent::Whole);
+        let summary = summary(
+            &rows,
+            probes,
+            probes.len(),
+            (1, 1),
+            thresholds,
+            interrupted,
+            Extent::Whole,
+        );
         (summary.verdict, summary.exit_code)
     };
     let breached = boundary(&[Basis::Token, Basis::Policy], &[]);

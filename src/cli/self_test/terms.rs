@@ -131,7 +131,7 @@ cpu_seconds = 600
 pub(super) fn terms(claim: Claim) -> &'static Terms {
     match claim {
         Claim::ReadOnly => &READ_ONLY,
-        Claim::Host => &PUBLIC,
+        Claim::Host | Claim::Cancel => &PUBLIC,
         Claim::HostRange => &RANGES,
         Claim::HostHole
         | Claim::UnlistedHost
@@ -139,12 +139,11 @@ pub(super) fn terms(claim: Claim) -> &'static Terms {
         | Claim::TimeLimit
         | Claim::RetryLimit => &LISTED,
         Claim::HostName | Claim::OnlyNames => &NAMED,
-        claim if claim.of_process() => &PROCESS,
         Claim::Outside
         | Claim::DeniedInside
         | Claim::DeniedPattern
         | Claim::MaxFileSize
         | Claim::ProtectedNames => &FILES,
-        _ => &PUBLIC,
+        _ => &PROCESS,
     }
 }

@@ -42,6 +42,8 @@ impl Clock {
     pub(super) fn new(limit: Option<Duration>, flaws: &FlawSet) -> Self {
         let spans = [
             (Flaw::TimeNoTimeout, Span::Nothing),
+            // The limit is laid around the wait for the work.
+            (Flaw::TimeOrphanWork, Span::Nothing),
             (Flaw::TimeIdleTimeout, Span::Read),
             (Flaw::TimeConnectUnbounded, Span::Exchange),
             (Flaw::TimePerHop, Span::Hop),

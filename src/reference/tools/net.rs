@@ -11,10 +11,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{parse, text};
-use crate::reference::flawed;
 use crate::reference::net::{Asked, Headers, Host, Net, Purpose};
 use crate::reference::refusal::Refusal;
 use crate::reference::world::World;
+use crate::reference::{Flaw, flawed};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -53,9 +53,17 @@ pub(super) fn http_get(
 ) -> BoxFuture<'static, Result<String, Refusal>> {
     async move {
         let arguments: HttpGet = parse(arguments)?;
-        let headers: Headers = arguments.headers.into_iter().collect();
-        let reply = net(&world)?.get(&arguments.url, &headers).await?;
-        Ok(format!("HTTP {}\n\n{}", reply.status, text(&reply.body)))
+        let limit = net(&world)?.clock.limit();
+        let orphaned = world.has(Flaw::TimeOrphanWork);
+        let work = async move {
+            let headers: Headers = arguments.headers.into_iter().collect();
+            let reply = net(&world)?.get(&arguments.url, &headers).await?;
+            Ok(format!("HTTP {}\n\n{}", reply.status, text(&reply.body)))
+        };
+        if orphaned {
+            return flawed::net::outlived(limit, work).await;
+        }
+        work.await
     }
     .boxed()
 }

@@ -1,7 +1,7 @@
 //! How it was done, as lines of label and text.
 
 use crate::report::{
-    Report,
+    PartReport, Report,
     story::{counted, percent, seconds},
 };
 
@@ -96,6 +96,11 @@ pub(super) fn setting(report: &Report) -> Vec<Setting> {
     );
     if !harness.selection.is_empty() {
         add("Selected", harness.selection.join(", "));
+    }
+    if !harness.parts.is_empty() {
+        let part = |part: &PartReport| format!("run {} (begun {})", part.run, part.started);
+        let parts: Vec<String> = harness.parts.iter().map(part).collect();
+        add("Merged from", parts.join(", "));
     }
     if !testbed.clean {
         lines.push(Setting {

@@ -118,7 +118,11 @@ pub(super) fn headline(report: &Report) -> String {
 pub(super) fn measure(report: &Report) -> String {
     let summary = &report.summary;
     let worst = report.boundaries.iter().filter_map(|row| row.severity);
-    let mut text = worst.max().map_or_else(String::new, |worst| {
+    let part = report.harness.part().map_or_else(String::new, |part| {
+        format!("This is {part}: `watertight merge` joins them into the report of the run. ")
+    });
+    let mut text = part;
+    text.push_str(&worst.max().map_or_else(String::new, |worst| {
         let gate = match worst < summary.thresholds.min_severity {
             true => format!(
                 ", below {} from which a breach decides",
@@ -127,7 +131,7 @@ pub(super) fn measure(report: &Report) -> String {
             false => String::new(),
         };
         format!("Worst severity: {}{gate}. ", severity_word(worst))
-    });
+    }));
     text.push_str(&format!(
         "{} % of the probes that apply were judged",
         percent(summary.coverage)

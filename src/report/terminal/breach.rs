@@ -60,7 +60,7 @@ fn breach(page: &mut Page, number: usize, probe: &ProbeReport, verbose: bool) {
     }
 }
 
-fn proof(page: &mut Page, trial: &TrialReport, verbose: bool) {
+pub(super) fn proof(page: &mut Page, trial: &TrialReport, verbose: bool) {
     if let Some(asked) = &trial.asked {
         page.field("asked", CODE, Wrap::Code, &call(asked));
     }

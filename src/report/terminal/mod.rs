@@ -5,11 +5,14 @@
 //! verdict. A pure function of the report; layout is [`page`]'s, colour is the caller's wish.
 
 mod breach;
+mod diff;
 mod gaps;
 pub(crate) mod page;
 mod setting;
 
 use std::borrow::Cow;
+
+pub use diff::render as render_diff;
 
 use crate::{
     judge::Verdict,
@@ -148,7 +151,9 @@ fn verdict(page: &mut Page, report: &Report) {
         false => format!("{} % judged", percent(summary.coverage)),
     };
     // The exit code first: a narrow page cuts the end of the line.
-    let mut parts = vec![format!("exit code {}", summary.exit_code), measure];
+    let mut parts = vec![format!("exit code {}", summary.exit_code)];
+    parts.extend(report.harness.part());
+    parts.push(measure);
     if summary.verdict != Verdict::NotApplicable {
         parts.push(judged);
     }
@@ -182,12 +187,18 @@ fn mark(verdict: Verdict) -> String {
 /// Trials by tool with their variants, in order; tools with the same variants share them:
 /// `read_file, read_many (plain, slash), list (plain)`. At most `limit` names are in each list.
 fn by_tool<'a>(trials: impl IntoIterator<Item = &'a TrialReport>, limit: usize) -> String {
+    let pairs = trials.into_iter();
+    places(pairs.map(|trial| (&*trial.tool, &*trial.variant)), limit)
+}
+
+/// The same for pairs of tool and variant.
+fn places<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>, limit: usize) -> String {
     let mut tools: Vec<(&str, Vec<&str>)> = Vec::new();
-    for trial in trials {
-        match tools.iter_mut().find(|(tool, _)| *tool == trial.tool) {
-            Some((_, variants)) if variants.contains(&&*trial.variant) => {}
-            Some((_, variants)) => variants.push(&trial.variant),
-            None => tools.push((&trial.tool, vec![&trial.variant])),
+    for (tool, variant) in pairs {
+        match tools.iter_mut().find(|(known, _)| *known == tool) {
+            Some((_, variants)) if variants.contains(&variant) => {}
+            Some((_, variants)) => variants.push(variant),
+            None => tools.push((tool, vec![variant])),
         }
     }
     let mut groups: Vec<(Vec<Cow<'_, str>>, Vec<&str>)> = Vec::new();

@@ -44,6 +44,17 @@ pub(super) fn section(page: &mut Page, report: &Report) {
     if !harness.selection.is_empty() {
         page.field("selected", PLAIN, Wrap::Code, &harness.selection.join(", "));
     }
+    for part in &harness.parts {
+        let text = format!(
+            "{}: run {}, {} s, begun {}",
+            part.number,
+            part.run,
+            seconds(part.took_ms),
+            part.started,
+        );
+        let label = if part.number == 1 { "parts" } else { "" };
+        page.field(label, PLAIN, Wrap::Code, &text);
+    }
     for note in &report.notes {
         page.field("note", UNSURE, Wrap::Code, note);
     }

@@ -42,17 +42,21 @@ impl Stage<'_> {
         if !matches!(counting, Counting::Forbidden) {
             looked
                 .proofs
-                .extend(self.served(wire, ask, props, counting));
+                .extend(self.served(wire, ask, props, counting, since));
             return looked;
         }
         match ask.claim {
-            Claim::TimeLimit => looked.proofs.extend(self.overtime(wire, exchange)),
+            // Whether it ends in time at all is another question.
+            Claim::TimeLimit if ask.technique == Some("call.outlast") => {}
+            Claim::TimeLimit => looked.proofs.extend(self.overtime(exchange)),
             Claim::RetryLimit => looked.proofs.extend(self.attempts(wire, props)),
             Claim::Resolver => looked.proofs.extend(self.asked_elsewhere(wire, props)),
+            Claim::Cancel => {}
             _ => {
                 looked
                     .proofs
                     .extend(self.arrived(wire, ask, props, Some(exchange)));
+                looked.proofs.extend(self.unwanted(wire, props));
                 if ask.evidence.contains(&EvidenceKind::Query) {
                     looked.proofs.extend(self.asked_for(wire, props));
                 }
@@ -69,8 +73,10 @@ impl Stage<'_> {
         match (self.wire, ask.claim) {
             (Some(wire), Claim::Resolver) => self.asked_elsewhere(wire, props),
             (Some(wire), Claim::RetryLimit) => self.attempts(wire, props).into_iter().collect(),
-            (Some(wire), claim) if claim != Claim::TimeLimit => {
-                self.arrived(wire, ask, props, None)
+            (Some(wire), claim) if !matches!(claim, Claim::TimeLimit | Claim::Cancel) => {
+                let mut late = self.arrived(wire, ask, props, None);
+                late.extend(self.unwanted(wire, props));
+                late
             }
             _ => Vec::new(),
         }
@@ -94,15 +100,17 @@ impl Stage<'_> {
     ) -> Vec<Observation> {
         let mut best: Vec<Hit> = Vec::new();
         for hit in self.hits(wire, props) {
-            let denied = is_contact(&hit) && !wire.permits(hit.local.ip());
-            if !denied {
+            let denied = hit.socket.is_some()
+                || proxied(&hit).is_some_and(|host| !wire.permits(host))
+                || !wire.permits(hit.local.ip());
+            if !(is_contact(&hit) && denied) {
                 continue;
             }
             // Of one connection the hit that tells most is shown.
-            match best
-                .iter_mut()
-                .find(|known| known.local == hit.local && known.peer == hit.peer)
-            {
+            match best.iter_mut().find(|known| {
+                let socket = known.socket == hit.socket;
+                socket && known.local == hit.local && known.peer == hit.peer
+            }) {
                 Some(known) if weight(known.kind) < weight(hit.kind) => *known = hit,
                 Some(_) => {}
                 None => best.push(hit),
@@ -112,7 +120,11 @@ impl Stage<'_> {
         best.iter()
             .map(|hit| {
                 let mut fact = told(hit);
-                if let Some(asked) = ask.host.filter(|asked| *asked != hit.local.ip()) {
+                if hit.socket.is_some() {
+                    fact.push_str(", a service of the machine that is not the server's");
+                } else if proxied(hit).is_some_and(|host| !wire.permits(host)) {
+                    fact.push_str(": the policy denies the host that the proxy was asked for");
+                } else if let Some(asked) = ask.host.filter(|asked| *asked != hit.local.ip()) {
                     fact.push_str(&format!(", which the policy denies as it does {asked}"));
                 } else {
                     fact.push_str(", which the policy denies");
@@ -140,7 +152,7 @@ impl Stage<'_> {
             .since(since)
             .into_iter()
             .filter(|hit| !hit.own && hit.nonce.is_none() && is_contact(hit))
-            .find(|hit| same(hit.local.ip()))?;
+            .find(|hit| same(hit.local.ip()) || proxied(hit).is_some_and(same))?;
         let fact = format!("{} during the call, without a word of its own", told(&hit));
         Some(self.observed(&hit, EvidenceKind::Connection, fact))
     }
@@ -152,8 +164,12 @@ impl Stage<'_> {
         ask: &Ask<'_>,
         props: &Props,
         counting: Counting<'_>,
+        since: u64,
     ) -> Vec<Observation> {
-        let timed = matches!(ask.claim, Claim::TimeLimit | Claim::RetryLimit);
+        let timed = matches!(
+            ask.claim,
+            Claim::TimeLimit | Claim::RetryLimit | Claim::Cancel
+        );
         let mut proofs: Vec<Observation> = props
             .tokens()
             .flat_map(|token| self.sightings.seen(token.slot()))
@@ -180,10 +196,15 @@ impl Stage<'_> {
             Counting::Named(_) => wire.denied(ask, true),
             _ => None,
         };
-        let two = wire.hosts.permitted.len() > 1;
+        // What a request must not carry, its twin must: else nothing shows that it is sent at all.
+        if let Some(carried) = self.carried(wire, props) {
+            return carried.into_iter().collect();
+        }
+        let two = wire.hosts.permitted.len() > 1 && !props.smuggles();
         let arrived = self
             .hits(wire, props)
             .into_iter()
+            .filter(|hit| hit.seq >= since)
             .find(|hit| match hit.kind {
                 Kind::Query => ask.channel.role == crate::probe::Role::NetResolve,
                 _ if !is_contact(hit) || !wire.permits(hit.local.ip()) => false,
@@ -201,8 +222,8 @@ impl Stage<'_> {
     }
 
     /// A call that outlasted the policy's limit.
-    fn overtime(&self, wire: Wire<'_>, exchange: &Exchange) -> Option<Observation> {
-        let limit = wire.time_limit?;
+    pub(in crate::run) fn overtime(&self, exchange: &Exchange) -> Option<Observation> {
+        let limit = self.policy.time_limit()?;
         let slack = SLACK.max(limit.mul_f64(0.2));
         let unanswered = matches!(exchange.outcome, Outcome::Timeout);
         (exchange.took > limit + slack).then(|| Observation {
@@ -274,7 +295,7 @@ impl Stage<'_> {
             .collect()
     }
 
-    fn observed(&self, hit: &Hit, kind: EvidenceKind, fact: String) -> Observation {
+    pub(super) fn observed(&self, hit: &Hit, kind: EvidenceKind, fact: String) -> Observation {
         Observation {
             witness: String::from(match hit.kind {
                 Kind::Query => "resolver",
@@ -316,9 +337,31 @@ fn weight(kind: Kind) -> u8 {
     }
 }
 
+/// The address that a proxy was asked for.
+fn proxied(hit: &Hit) -> Option<IpAddr> {
+    let asked = hit.proxied.as_deref()?;
+    let host = match asked
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+    {
+        Some((host, _)) => host,
+        None => asked.rsplit_once(':').map_or(asked, |(host, _)| host),
+    };
+    host.parse().ok()
+}
+
 /// The hit in words.
-fn told(hit: &Hit) -> String {
+pub(super) fn told(hit: &Hit) -> String {
     let to = hit.local;
+    if let Some(socket) = &hit.socket {
+        return format!(
+            "a connection arrived at the Unix socket {}",
+            socket.display()
+        );
+    }
+    if let (Kind::Request, Some(asked)) = (hit.kind, &hit.proxied) {
+        return format!("a request for {asked} arrived at the proxy {to}");
+    }
     match hit.kind {
         Kind::Request => format!("a request arrived at {to}"),
         Kind::TlsHello => format!("a TLS handshake began at {to}"),

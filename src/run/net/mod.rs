@@ -3,11 +3,16 @@
 //! Owns one call on the network, as [`super::stage`] owns one on files. The answer of the target is looked at for
 //! tokens only: what decides is what arrived, and where.
 
+mod call;
+mod carried;
 mod ground;
 mod look;
 mod props;
 
 use std::{net::IpAddr, time::Duration};
+
+use call::Sent;
+use serde_json::{Map, Value};
 
 pub(super) use ground::Grounds;
 pub(super) use props::Props;
@@ -18,7 +23,7 @@ use super::{
 };
 use crate::{
     channel::{SlotValue, Values},
-    judge::{Liveness, Watch},
+    judge::{Liveness, Response, Watch},
     policy::{Hosts, Network},
     probe::{Claim, Part, Slot, Spelling, Text},
     session::{Caller, Exchange},
@@ -61,6 +66,57 @@ impl Wire<'_> {
             ask.host
         }
     }
+
+    /// Another permitted host, as it stands in a URL: where there is none, the same at another port. In the
+    /// twin it is the same.
+    fn other(&self, twin: bool) -> Option<String> {
+        let permitted = &self.hosts.permitted;
+        let written = |address: &IpAddr| spell(&address.to_string(), Spelling::Bracketed);
+        let first = match &self.hosts.named {
+            Some(name) => name.clone(),
+            None => written(permitted.first()?),
+        };
+        Some(match (twin, permitted.get(1), &self.hosts.named) {
+            (true, ..) => first,
+            (false, Some(second), None) => written(second),
+            (false, ..) => format!("{first}:{PROXY}"),
+        })
+    }
+
+    /// A permitted host that takes requests for others, as it stands in a URL.
+    pub(super) fn proxy(&self) -> Option<String> {
+        let first = self.hosts.permitted.first()?;
+        let host = spell(&first.to_string(), Spelling::Bracketed);
+        Some(format!("{host}:{PROXY}"))
+    }
+}
+
+/// The port of the sink where proxies usually are; every port of it is one.
+const PROXY: u16 = 8080;
+
+/// A text of a launch, which is made before anything of the trial stands on the network.
+///
+/// # Errors
+/// When a reference has no value yet.
+pub(super) fn before_launch(
+    wire: Option<Wire<'_>>,
+    scene: &Scene,
+    text: &Text,
+) -> Result<String, SceneError> {
+    let mut rendered = String::new();
+    for part in &text.0 {
+        let known = match part {
+            Part::Reference(reference) if reference.symbol == "net.proxy" => {
+                wire.as_ref().and_then(Wire::proxy)
+            }
+            _ => None,
+        };
+        match known {
+            Some(value) => rendered.push_str(&value),
+            None => rendered.push_str(&scene.render(&Text(vec![part.clone()]))?),
+        }
+    }
+    Ok(rendered)
 }
 
 impl Stage<'_> {
@@ -85,19 +141,21 @@ impl Stage<'_> {
         }
         let counted = self.counting(ask, &scene, counting);
         let values = values(ask, &scene, &props)?;
-        let (method, params) = ask.channel.request(&values, &self.bed.allowed);
-        let since = wire.glass.hits().next();
-        // What ends only by the target's own limit is waited for.
-        let limit = wire.time_limit.unwrap_or_default();
-        let deadline = match ask.claim {
-            Claim::TimeLimit | Claim::RetryLimit => ask.deadline.max(limit * 3 + look::SLACK),
-            Claim::Resolver => ask.deadline.max(limit + look::SLACK),
-            _ => ask.deadline,
-        };
-        let exchange = caller.request(method, params, deadline).await;
-        self.tally.count(&exchange);
+        let request = ask.channel.request(&values, &self.bed.allowed);
+        let deadline = self.patience(ask);
+        let attack = matches!(counting, Counting::Forbidden);
+        let Sent {
+            exchange,
+            since,
+            lingering,
+            taken_back,
+        } = self
+            .make(caller, wire, ask, &props, request, deadline, attack)
+            .await;
         tokio::time::sleep(TRAIL).await;
         let mut looked = self.look(wire, ask, &props, counting, since, &exchange);
+        looked.proofs.extend(lingering);
+        props.let_go(wire);
         if let (Some(port), false) = (props.port(), matches!(counting, Counting::Forbidden)) {
             wire.glass.close(port);
         }
@@ -109,11 +167,18 @@ impl Stage<'_> {
                 .map(|(observation, _)| observation),
         );
         Ok(Played {
-            response: response(&exchange.outcome),
+            // Who took a call back waits for no answer.
+            response: if taken_back {
+                Response::Benign
+            } else {
+                response(&exchange.outcome)
+            },
             watch: self.watch_net(wire, since),
             proofs: looked.proofs,
             signals: looked.signals,
-            liveness: liveness(wire, ask, &scene, &props),
+            liveness: self
+                .carries(wire, &props)
+                .unwrap_or_else(|| liveness(wire, ask, &scene, &props)),
             exchange,
             race: None,
             counted,
@@ -122,6 +187,16 @@ impl Stage<'_> {
             scene,
             props: Some(props),
         })
+    }
+
+    /// How long an answer is waited for: what ends only by the target's own limit takes its time.
+    pub(super) fn patience(&self, ask: &Ask<'_>) -> Duration {
+        let limit = self.policy.time_limit().unwrap_or_default();
+        match ask.claim {
+            Claim::TimeLimit | Claim::RetryLimit => ask.deadline.max(limit * 3 + look::SLACK),
+            Claim::Resolver => ask.deadline.max(limit + look::SLACK),
+            _ => ask.deadline,
+        }
     }
 
     /// Whether everything that arrived since is still on record.
@@ -160,6 +235,13 @@ fn values(ask: &Ask<'_>, scene: &Scene, props: &Props) -> Result<Values, SceneEr
         }
         values.insert(slot, SlotValue::Text(text));
     }
+    if !ask.variant.headers.is_empty() {
+        let mut headers = Map::new();
+        for (name, text) in &ask.variant.headers {
+            headers.insert(name.clone(), Value::String(props.render(scene, text)?));
+        }
+        values.insert(Slot::Headers, SlotValue::Json(Value::Object(headers)));
+    }
     Ok(values)
 }
 
@@ -167,7 +249,10 @@ fn values(ask: &Ask<'_>, scene: &Scene, props: &Props) -> Result<Values, SceneEr
 /// the target's own could understand is for the twin to tell.
 fn liveness(wire: Wire<'_>, ask: &Ask<'_>, scene: &Scene, props: &Props) -> Liveness {
     match ask.claim {
-        Claim::TimeLimit | Claim::RetryLimit | Claim::Resolver => return Liveness::Live,
+        Claim::TimeLimit | Claim::RetryLimit | Claim::Resolver | Claim::Cancel => {
+            return Liveness::Live;
+        }
+        _ if props.has_socket() => return Liveness::Live,
         _ => {}
     }
     let sent: Vec<&Text> = [&ask.variant.url, &ask.variant.host]

@@ -2,28 +2,21 @@
 //!
 //! Owns planting them, their values in texts, and their removal. Files of the same trial are the scene's.
 
-use std::{net::IpAddr, time::Duration};
+mod stand;
+
+use std::net::IpAddr;
 
 use super::Wire;
 use crate::{
-    canary::{Mint, Token, document},
-    probe::{
-        Part, RecordFailure, RecordPlant, Reference, Role, SiteFailure, SitePlant, Stall, Text,
-    },
+    canary::{Mint, Token},
+    probe::{Part, Reference, Role, Text},
     run::stage::Ask,
     testbed::{
         Scene, SceneError,
-        net::{Answers, Data, Failure, Nonce, Page, Rcode, Script, Server, Spot},
+        net::{Answers, Data, GlassError, Nonce, Server, Socket},
         spell,
     },
 };
-
-/// Attempts that fail in a trial about retries, beyond what the policy permits: enough to tell
-/// "one too many" from "without bound".
-const TOO_MANY: u32 = 40;
-
-/// The first label of names of a run: no word that a server could know.
-const LABEL: &str = "site";
 
 /// The props of one trial in one world.
 #[derive(Debug)]
@@ -44,6 +37,23 @@ struct Prop {
     /// The whole name, of a record.
     host: Option<String>,
     leads: bool,
+    /// What no request of the trial, or for the place, may carry.
+    unwanted: Unwanted,
+    /// What a record says in the second call.
+    next: Vec<Data>,
+    /// A Unix socket, and where it is.
+    socket: Option<(Socket, String)>,
+    /// Keeps its callers waiting.
+    stalls: bool,
+}
+
+/// What requests must not carry.
+#[derive(Debug, Default)]
+pub(super) struct Unwanted {
+    /// The name of a header field.
+    pub(super) field: Option<String>,
+    /// A text in a header field.
+    pub(super) value: Option<String>,
 }
 
 impl Props {
@@ -59,10 +69,18 @@ impl Props {
     ) -> Result<Self, SceneError> {
         let glass = wire.glass;
         let nonce = glass.nonce();
-        let port = needs_port(ask)
-            .then(|| glass.listen_for(0, &nonce))
-            .transpose()
-            .map_err(|error| SceneError::Listen(error.to_string()))?;
+        let twin = scene.geometry.twin;
+        let unheard = |error: GlassError| SceneError::Listen(error.to_string());
+        let lone = wire
+            .denied(ask, twin)
+            .filter(|_| names(ask, "net.lone-port"));
+        let port = match lone {
+            Some(address) => Some(glass.listen_alone(address, &nonce).map_err(unheard)?),
+            None => needs_port(ask)
+                .then(|| glass.listen_for(0, &nonce))
+                .transpose()
+                .map_err(unheard)?,
+        };
         let mut props = Self {
             items: Vec::new(),
             values: Vec::new(),
@@ -87,7 +105,15 @@ impl Props {
             .extend(allowed.map(|value| ("net.allowed", value)));
         props
             .values
-            .extend(text(wire.denied(ask, scene.geometry.twin)).map(|value| ("net.denied", value)));
+            .extend(text(wire.denied(ask, twin)).map(|value| ("net.denied", value)));
+        props
+            .values
+            .extend(wire.other(twin).map(|value| ("net.other", value)));
+        props
+            .values
+            .extend(wire.proxy().map(|value| ("net.proxy", value)));
+        let line_break = if twin { "-" } else { "\r\n" };
+        props.values.push(("net.break", line_break.to_owned()));
         let rule = wire.hosts.rule.as_ref().unwrap_or(&name).clone();
         props.values.push(("net.rule", rule));
         props.values.push(("net.name", name));
@@ -95,8 +121,11 @@ impl Props {
         props
             .values
             .extend(port.map(|port| ("net.port", port.to_string())));
+        props
+            .values
+            .extend(port.map(|port| ("net.lone-port", port.to_string())));
         for plant in &ask.plants {
-            if plant.site.is_none() && plant.record.is_none() {
+            if !plant.on_network() {
                 continue;
             }
             props.items.push(Prop {
@@ -106,7 +135,14 @@ impl Props {
                 tag: mint.tag().to_owned(),
                 host: None,
                 leads: false,
+                unwanted: Unwanted::default(),
+                next: Vec::new(),
+                socket: None,
+                stalls: false,
             });
+            if let Some(socket) = &plant.socket {
+                props.socket(wire, scene, &socket.at)?;
+            }
             if let Some(site) = &plant.site {
                 props.site(wire, scene, site)?;
             }
@@ -133,6 +169,41 @@ impl Props {
             .iter()
             .map(|prop| &prop.nonce)
             .chain([&self.nonce])
+    }
+
+    /// What requests must not carry, each with the word of its place.
+    pub(super) fn unwanted(&self) -> impl Iterator<Item = (&Nonce, &Unwanted)> {
+        self.items.iter().map(|prop| (&prop.nonce, &prop.unwanted))
+    }
+
+    /// Whether the trial is about what is put into a request, wherever it goes.
+    pub(super) fn smuggles(&self) -> bool {
+        self.items.iter().any(|prop| prop.unwanted.field.is_some())
+    }
+
+    /// Whether a socket of the machine is what the trial is about.
+    pub(super) fn has_socket(&self) -> bool {
+        self.items.iter().any(|prop| prop.socket.is_some())
+    }
+
+    /// Has the names say what they say in a second call; whether there is one.
+    pub(super) fn turn(&self, wire: Wire<'_>) -> bool {
+        let mut turned = false;
+        for prop in &self.items {
+            if let (Some(host), false) = (&prop.host, prop.next.is_empty()) {
+                let next = Answers::Fixed(prop.next.clone());
+                wire.glass.names().set(Server::Any, host, next);
+                turned = true;
+            }
+        }
+        turned
+    }
+
+    /// Ends the wait of callers that places of the trial keep waiting.
+    pub(super) fn let_go(&self, wire: Wire<'_>) {
+        for prop in self.items.iter().filter(|prop| prop.stalls) {
+            wire.glass.let_go(&prop.nonce);
+        }
     }
 
     /// Whether a place or a name of the trial leads to the denied host.
@@ -172,168 +243,23 @@ impl Props {
             "host" => prop.host.clone(),
             "token" => Some(prop.token.as_str().to_owned()),
             "tag" => Some(prop.tag.clone()),
+            "path" => prop.socket.as_ref().map(|(_, path)| path.clone()),
             _ => None,
         }
-    }
-
-    /// Scripts the last item as a place at the sink.
-    fn site(&mut self, wire: Wire<'_>, scene: &Scene, site: &SitePlant) -> Result<(), SceneError> {
-        let Some(prop) = self.items.last() else {
-            return Ok(());
-        };
-        let body = match &site.body {
-            Some(body) => self.render(scene, body)?,
-            None => document(&prop.token, &prop.tag, "txt"),
-        };
-        let kind = site.content_type.as_deref().unwrap_or("text/plain");
-        let mut page = Page::of(kind, body).status(site.status.unwrap_or(200));
-        let mut leads = site.body.is_some();
-        for (name, value) in &site.headers {
-            leads = true;
-            page = page.header(name, &self.render(scene, value)?);
-        }
-        let twin = scene.geometry.twin;
-        let serve = Script::Serve(page);
-        let limit = wire.time_limit.unwrap_or(Duration::from_secs(5));
-        let script = match (site.stall, site.fail) {
-            (Some(stall), _) => stalled(stall, limit, twin, serve, &prop.nonce),
-            (None, Some(failure)) => {
-                let retries = wire.retries.unwrap_or(0);
-                Script::FailTimes {
-                    times: if twin {
-                        retries.min(1)
-                    } else {
-                        retries + TOO_MANY
-                    },
-                    failure: match failure {
-                        SiteFailure::Unavailable | SiteFailure::RetryLater => Failure::Status(503),
-                        SiteFailure::Reset => Failure::Reset,
-                        SiteFailure::Close => Failure::Close,
-                    },
-                    retry_after: match (failure, twin) {
-                        (SiteFailure::RetryLater, false) => Some(String::from("86400")),
-                        (SiteFailure::RetryLater, true) => Some(String::from("0")),
-                        _ => None,
-                    },
-                    then: Box::new(serve),
-                }
-            }
-            (None, None) => serve,
-        };
-        wire.glass.script(Spot::all(&prop.nonce), script);
-        if let Some(prop) = self.items.last_mut() {
-            prop.leads = leads;
-        }
-        Ok(())
-    }
-
-    /// Scripts the last item as a name.
-    fn record(
-        &mut self,
-        wire: Wire<'_>,
-        scene: &Scene,
-        record: &RecordPlant,
-    ) -> Result<(), SceneError> {
-        let Some(prop) = self.items.last() else {
-            return Ok(());
-        };
-        let name = match (&record.called, &record.label) {
-            (Some(name), _) => self.render(scene, name)?,
-            (None, Some(label)) => format!(
-                "{}.{}.{}",
-                self.render(scene, label)?,
-                prop.nonce,
-                wire.hosts.domain
-            ),
-            (None, None) => format!("{LABEL}.{}.{}", prop.nonce, wire.hosts.domain),
-        };
-        let addresses = |texts: &[Text]| -> Result<Vec<Data>, SceneError> {
-            texts
-                .iter()
-                .map(|text| {
-                    let text = self.render(scene, text)?;
-                    text.trim_matches(['[', ']'])
-                        .parse()
-                        .map(Data::Address)
-                        .map_err(|_| SceneError::Unresolved {
-                            symbol: text,
-                            why: "a record leads to addresses",
-                        })
-                })
-                .collect()
-        };
-        let to = match &record.alias {
-            Some(alias) => vec![Data::Cname(self.render(scene, alias)?)],
-            None => addresses(&record.to)?,
-        };
-        let answers = if record.then.is_empty() {
-            Answers::Fixed(to)
-        } else {
-            Answers::Flip {
-                first: to,
-                times: record.after.unwrap_or(1),
-                then: addresses(&record.then)?,
-            }
-        };
-        let names = wire.glass.names();
-        let elsewhere = addresses(&record.elsewhere)?;
-        match record.fail {
-            Some(how) => {
-                let failing = match how {
-                    RecordFailure::Servfail => Answers::Fail(Rcode::ServFail),
-                    RecordFailure::Nxdomain => Answers::Fail(Rcode::NxDomain),
-                    RecordFailure::Silence => Answers::Never,
-                };
-                names.set(Server::Any, &name, Answers::Fixed(elsewhere));
-                let server = wire.network.resolver.map_or(Server::Any, Server::At);
-                names.set(server, &name, failing);
-            }
-            None if !elsewhere.is_empty() => {
-                names.set(Server::Any, &name, Answers::Fixed(elsewhere));
-                let server = wire.network.resolver.map_or(Server::Any, Server::At);
-                names.set(server, &name, answers);
-            }
-            None => names.set(Server::Any, &name, answers),
-        }
-        if let Some(prop) = self.items.last_mut() {
-            prop.host = Some(name);
-            prop.leads = true;
-        }
-        Ok(())
     }
 }
 
 /// Whether a text of the trial names the port, or its role needs one that no text gives.
 fn needs_port(ask: &Ask<'_>) -> bool {
+    names(ask, "net.port") || (ask.channel.role == Role::NetConnect && ask.variant.port.is_none())
+}
+
+/// Whether a text that is sent names the symbol.
+fn names(ask: &Ask<'_>, symbol: &str) -> bool {
     let variant = ask.variant;
-    let named = [&variant.url, &variant.host, &variant.port]
+    [&variant.url, &variant.host, &variant.port]
         .into_iter()
         .flatten()
         .flat_map(Text::references)
-        .any(|reference| reference.symbol == "net.port");
-    named || (ask.channel.role == Role::NetConnect && variant.port.is_none())
-}
-
-/// A place that keeps the caller waiting, by the policy's limit.
-fn stalled(stall: Stall, limit: Duration, twin: bool, serve: Script, nonce: &Nonce) -> Script {
-    if twin {
-        // Well within the limit, and slow all the same: what refuses slow answers is seen by it.
-        return Script::Delay(limit.mul_f64(0.3), Box::new(serve));
-    }
-    match stall {
-        Stall::Answer => Script::Tarpit,
-        Stall::Head => Script::HeadersStall,
-        Stall::Body => Script::Drip {
-            every: limit.mul_f64(0.4),
-            piece: 1,
-            total: None,
-        },
-        Stall::Redirects => Script::Delay(
-            limit.mul_f64(0.6),
-            Box::new(Script::Redirect {
-                status: 302,
-                location: format!("/{nonce}/page.html"),
-            }),
-        ),
-    }
+        .any(|reference| reference.symbol == symbol)
 }

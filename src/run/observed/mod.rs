@@ -23,28 +23,13 @@ use crate::{
 #[derive(Debug, PartialEq)]
 pub(super) struct Seen {
     /// What contradicts the policy, one sentence each.
-    pub(super) against: Vec<Proof>,
+    pub(super) against: Vec<String>,
     /// What agrees with it.
     pub(super) agreeing: Vec<String>,
     /// What could not be seen.
     pub(super) blind: Vec<String>,
-    /// There is nothing that could be looked at, and why.
-    pub(super) nothing: Option<String>,
     /// What shows that the look would have found something.
     pub(super) control: Result<String, String>,
-    /// Whether that is more than that the target works.
-    pub(super) proven: bool,
-}
-
-/// What contradicts the policy.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Proof {
-    pub(super) kind: EvidenceKind,
-    pub(super) witness: &'static str,
-    pub(super) fact: String,
-    pub(super) at_ms: u64,
-    pub(super) decoders: Vec<String>,
-    pub(super) excerpt: Option<String>,
 }
 
 impl Seen {
@@ -54,43 +39,30 @@ impl Seen {
             against: Vec::new(),
             agreeing: Vec::new(),
             blind: Vec::new(),
-            nothing: None,
             control,
-            proven: true,
         }
     }
 
     /// As an attempt, for the judge.
     pub(super) fn attempt(self, at_ms: u64) -> Attempt {
-        let control = |fact: String| Observation {
-            witness: String::from("control"),
+        let observation = |witness: &str, fact: String| Observation {
+            witness: witness.to_owned(),
             kind: EvidenceKind::Posture,
             fact,
             at_ms,
             decoders: Vec::new(),
             excerpt: None,
         };
-        let words = self
-            .nothing
-            .clone()
-            .unwrap_or_else(|| match &*self.agreeing {
-                [] => String::from("nothing that contradicts the policy was seen"),
-                seen => seen.join("; "),
-            });
         let checked = match self.control {
-            Ok(fact) => Control::Passed(control(fact)),
+            Ok(fact) => Control::Passed(observation("control", fact)),
             Err(why) => Control::Failed(why),
         };
         Attempt {
             alone: true,
             before: checked.clone(),
             after: checked,
-            twin: Twin::None(words),
-            liveness: if self.nothing.is_some() {
-                Liveness::Inert
-            } else {
-                Liveness::Live
-            },
+            twin: Twin::None(self.agreeing.join("; ")),
+            liveness: Liveness::Live,
             watch: if self.blind.is_empty() {
                 Watch::Awake
             } else {
@@ -99,14 +71,7 @@ impl Seen {
             proofs: self
                 .against
                 .into_iter()
-                .map(|proof| Observation {
-                    witness: proof.witness.to_owned(),
-                    kind: proof.kind,
-                    fact: proof.fact,
-                    at_ms: proof.at_ms,
-                    decoders: proof.decoders,
-                    excerpt: proof.excerpt,
-                })
+                .map(|fact| observation("process-witness", fact))
                 .collect(),
             signals: Vec::new(),
             response: Response::Observed,
@@ -116,7 +81,7 @@ impl Seen {
 
 /// Whether any trial of the plan looks at processes.
 pub(super) fn wants_postures(plan: &Plan) -> bool {
-    trials(plan).any(|(_, aspect)| !aspect.of_environment())
+    trials(plan).next().is_some()
 }
 
 /// Whether any of the probes would look at processes under the policy.
@@ -144,13 +109,12 @@ pub(super) fn processes(
     at_ms: u64,
 ) -> Vec<Running> {
     trials(plan)
-        .filter(|(_, aspect)| !aspect.of_environment())
         .map(|(index, aspect)| {
             let attempt = match postures {
                 Ok(postures) => process::look(aspect, postures, policy).attempt(at_ms),
                 Err(why) => Seen::under(Err(why.clone())).attempt(at_ms),
             };
-            observed(index, &plan.trials[index], attempt, true)
+            observed(index, &plan.trials[index], attempt)
         })
         .collect()
 }

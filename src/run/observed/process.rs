@@ -6,12 +6,12 @@
 use std::{fmt::Write as _, path::Path};
 
 use super::{
-    Proof, Seen,
+    Seen,
     powers::{self, named, user_name},
 };
 use crate::{
     policy::{Policy, ProcessLimits},
-    probe::{Aspect, EvidenceKind},
+    probe::Aspect,
     witness::process::{Listener, Part, Posture, Postures, Read, Status},
 };
 
@@ -52,24 +52,13 @@ pub(super) fn look(aspect: Aspect, postures: &Postures, policy: &Policy) -> Seen
         let who = format!("{} (pid {}, {})", one.name, one.pid, one.part.word());
         for finding in of(aspect, one, postures, policy) {
             match finding {
-                Against(what) => seen.against.push(proof(format!("{who} {what}"))),
+                Against(what) => seen.against.push(format!("{who} {what}")),
                 Agrees(what) => seen.agreeing.push(format!("{who} {what}")),
                 Blind(why) => seen.blind.push(format!("{who}: {why}")),
             }
         }
     }
     seen
-}
-
-fn proof(fact: String) -> Proof {
-    Proof {
-        kind: EvidenceKind::Posture,
-        witness: "process-witness",
-        fact,
-        at_ms: 0,
-        decoders: Vec::new(),
-        excerpt: None,
-    }
 }
 
 /// How the server was found, and who stands around it.
@@ -98,7 +87,7 @@ fn ending(postures: &Postures, ending: Option<&Read<Vec<String>>>, when: &str) -
             let mut seen = Seen::under(alive.map(|how| found(postures, how)));
             seen.against = left
                 .iter()
-                .map(|who| proof(format!("{who} still lived {when}")))
+                .map(|who| format!("{who} still lived {when}"))
                 .collect();
             seen.agreeing = vec![format!("no process of the target was left {when}")];
             seen
@@ -145,7 +134,8 @@ fn of(aspect: Aspect, one: &Posture, all: &Postures, policy: &Policy) -> Vec<Fin
         Aspect::Limits => policy
             .process_limits()
             .map_or_else(Vec::new, |limits| self::limits(one, limits)),
-        _ => Vec::new(),
+        // How they end was told above.
+        Aspect::InputEnd | Aspect::Terminate => Vec::new(),
     }
 }
 

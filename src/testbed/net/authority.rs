@@ -15,7 +15,7 @@ use rcgen::{
 };
 use tokio_rustls::rustls::{
     self, ServerConfig,
-    crypto::aws_lc_rs,
+    crypto::ring,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 
@@ -68,7 +68,7 @@ impl Authority {
         Ok(Self {
             issuer,
             leaf: KeyPair::generate()?,
-            provider: Arc::new(aws_lc_rs::default_provider()),
+            provider: Arc::new(ring::default_provider()),
             configs: Mutex::default(),
             file,
         })

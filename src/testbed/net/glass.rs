@@ -13,7 +13,11 @@ use std::{
     },
 };
 
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+};
 
 use super::{
     AuthorityError, GuardError, Hits, Names, Nonce, NonceError, Script, Sealed, Spot, WireError,
@@ -24,6 +28,7 @@ use super::{
     script::Scripts,
     sink::{self, PORTS, Reach, UDP_PORTS},
     udp::{self, Datagrams},
+    unix::{self, Socket},
     wires,
 };
 
@@ -83,6 +88,8 @@ pub(super) struct Shared {
     datagrams: Mutex<HashSet<u16>>,
     connections: AtomicU64,
     banners: Mutex<HashMap<u16, Vec<u8>>>,
+    /// Nonces whose callers are kept waiting no longer.
+    released: watch::Sender<HashSet<Nonce>>,
 }
 
 impl Shared {
@@ -94,6 +101,16 @@ impl Shared {
     /// Whether a UDP port is ours.
     pub(super) fn serves(&self, port: u16) -> bool {
         locked(&self.datagrams).contains(&port)
+    }
+
+    /// Waits until callers of the nonce are let go.
+    pub(super) async fn released(&self, nonce: Option<&Nonce>) {
+        let Some(nonce) = nonce else {
+            return std::future::pending().await;
+        };
+        let mut released = self.released.subscribe();
+        // Cannot fail: the sender lives as long as we do.
+        let _released = released.wait_for(|all| all.contains(nonce)).await;
     }
 
     /// What greets a peer that waits at this port.
@@ -172,6 +189,7 @@ impl Glass {
             datagrams: Mutex::default(),
             connections: AtomicU64::new(0),
             banners: Mutex::default(),
+            released: watch::Sender::new(HashSet::new()),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -195,11 +213,39 @@ impl Glass {
         }
         let failed = |source| GlassError::Port { port, source };
         let listener = sink::bind(self.reach, port).map_err(failed)?;
-        let port = listener.local_addr().map_err(failed)?.port();
+        self.serve(listener).map_err(failed)
+    }
+
+    /// Listens at a port of one address alone: all others refuse. What arrives there belongs to the nonce.
+    /// Returns the port.
+    ///
+    /// # Errors
+    /// The address cannot be listened at.
+    pub fn listen_alone(&self, address: IpAddr, nonce: &Nonce) -> Result<u16, GlassError> {
+        let failed = |source| GlassError::Port { port: 0, source };
+        let listener = sink::bind_at((address, 0).into()).map_err(failed)?;
+        let port = self.serve(listener).map_err(failed)?;
+        self.shared.hits.assign(port, nonce.clone());
+        Ok(port)
+    }
+
+    fn serve(&self, listener: TcpListener) -> io::Result<u16> {
+        let port = listener.local_addr()?.port();
         let task = sink::accept(Arc::clone(&self.shared), listener);
         let handle = locked(&self.tasks).spawn(task);
         locked(&self.listeners).insert(port, handle);
         Ok(port)
+    }
+
+    /// Listens at a Unix socket that everybody may connect to, until the guard is dropped. What arrives there
+    /// belongs to the nonce; whoever asks is answered with the text.
+    ///
+    /// # Errors
+    /// The path is too long, or something is there.
+    pub fn listen_unix(&self, path: &Path, nonce: &Nonce, text: String) -> io::Result<Socket> {
+        let (socket, task) = unix::listen(Arc::clone(&self.shared), path, nonce, text)?;
+        let handle = locked(&self.tasks).spawn(task);
+        Ok(socket.ended_by(handle))
     }
 
     /// Echoes datagrams at one more UDP port of every address.
@@ -296,6 +342,14 @@ impl Glass {
     /// What the sink does at this spot from now on.
     pub fn script(&self, spot: Spot, script: Script) {
         self.shared.scripts.put(spot, script);
+    }
+
+    /// Ends the connections of callers that scripts of the nonce keep waiting: what was to be seen was seen,
+    /// and a target has few calls that it can wait in.
+    pub fn let_go(&self, nonce: &Nonce) {
+        self.shared.released.send_modify(|all| {
+            all.insert(nonce.clone());
+        });
     }
 
     /// Forgets a script.

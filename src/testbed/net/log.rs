@@ -7,6 +7,7 @@ use std::{
     collections::{HashSet, VecDeque},
     fmt,
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::{Duration, Instant},
 };
@@ -82,6 +83,8 @@ pub struct Hit {
     pub sent: u64,
     /// Bytes that came on the connection before it closed.
     pub received: u64,
+    /// The Unix socket at which it arrived; then the addresses say nothing.
+    pub socket: Option<PathBuf>,
 }
 
 impl Hit {
@@ -105,6 +108,7 @@ impl Hit {
             tls: false,
             sent: 0,
             received: 0,
+            socket: None,
         }
     }
 

@@ -19,6 +19,7 @@ mod sight;
 mod sink;
 mod speak;
 mod udp;
+mod unix;
 mod wires;
 
 pub use authority::AuthorityError;
@@ -30,4 +31,5 @@ pub use nonce::{Nonce, NonceError};
 pub use resolver::{NSSWITCH, resolv_conf};
 pub use script::{Failure, Page, Script, Spot};
 pub use sight::{Sight, Witnesses};
+pub use unix::Socket;
 pub use wires::WireError;

@@ -2,7 +2,7 @@
 //!
 //! Owns the bytes of every HTTP answer. Which script it is was decided elsewhere.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 
@@ -75,13 +75,13 @@ fn play<'a>(
                 }
             },
             Script::Tarpit | Script::TlsStall => {
-                talk.wait(io).await;
+                hold(talk, io, request).await;
                 return Ok(Some(Ending::Close));
             }
             Script::HeadersStall => {
                 talk.write(io, b"HTTP/1.1 200 OK\r\nContent-Type: text/pl")
                     .await?;
-                talk.wait(io).await;
+                hold(talk, io, request).await;
                 return Ok(Some(Ending::Close));
             }
             Script::Drip {
@@ -91,7 +91,11 @@ fn play<'a>(
             } => {
                 head_out(talk, io, *total).await?;
                 if !bodiless {
-                    drip(talk, io, buffer, *every, *piece, *total).await?;
+                    let shared = Arc::clone(&talk.shared);
+                    tokio::select! {
+                        dripped = drip(talk, io, buffer, *every, *piece, *total) => dripped?,
+                        () = shared.released(request.nonce.as_ref()) => {}
+                    }
                 }
                 return Ok(Some(Ending::Close));
             }
@@ -112,6 +116,15 @@ fn play<'a>(
         page_out(talk, io, &page, request.keep, bodiless).await?;
         Ok((!request.keep).then_some(Ending::Close))
     })
+}
+
+/// Keeps the peer waiting until it is gone, or is let go.
+async fn hold(talk: &mut Conversation, io: &mut dyn Io, request: &Request) {
+    let shared = Arc::clone(&talk.shared);
+    tokio::select! {
+        () = talk.wait(io) => {}
+        () = shared.released(request.nonce.as_ref()) => {}
+    }
 }
 
 async fn page_out(

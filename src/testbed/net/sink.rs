@@ -50,7 +50,11 @@ impl Reach {
 
 /// Binds a port; 0 takes any.
 pub(super) fn bind(reach: Reach, port: u16) -> io::Result<TcpListener> {
-    let address = reach.address(port);
+    bind_at(reach.address(port))
+}
+
+/// Binds a port of one address; 0 takes any.
+pub(super) fn bind_at(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,

@@ -175,6 +175,18 @@ pub(in crate::reference) fn forwarded(net: &Net, headers: &Headers) -> Option<He
     Some(all)
 }
 
+/// [`Flaw::TimeOrphanWork`]: the work goes on when nobody waits for it any more.
+pub(in crate::reference) async fn outlived(
+    limit: Duration,
+    work: impl Future<Output = Result<String, Refusal>> + Send + 'static,
+) -> Result<String, Refusal> {
+    match tokio::time::timeout(limit, tokio::spawn(work)).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => Err(Refusal::Unreachable),
+        Err(_) => Err(Refusal::TimedOut),
+    }
+}
+
 /// What the server that answers "Refused" to everything does before it does so.
 pub(in crate::reference) async fn exfiltrate(world: &Arc<World>, arguments: &JsonObject) {
     let Some(net) = &world.net else { return };

@@ -13,7 +13,7 @@ use std::sync::PoisonError;
 
 pub(in crate::reference) use self::decide::permits;
 pub(in crate::reference) use self::follow::{
-    beacon, before_check, exfiltrate, fetch_parts, forwarded, redirected_to_file, refresh,
+    beacon, before_check, exfiltrate, fetch_parts, forwarded, outlived, redirected_to_file, refresh,
 };
 pub(in crate::reference) use self::spelling::{
     cut_host, odd_url, put_raw_path, url_without_controls,
