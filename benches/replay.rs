@@ -268,6 +268,7 @@ fn run_core(bed: &Bed, launch: Launch, transcript: Transcript) -> Result<(), Fai
         jobs: JOBS,
         deadline: Duration::from_secs(10),
         seed: 1,
+        only: None,
         shard: None,
         stop: &stop,
         emit: &|_| {},

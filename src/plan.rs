@@ -4,6 +4,7 @@
 //! inert payloads) by the judge, and nowhere else. Every selected probe appears in the plan.
 
 mod observed;
+mod only;
 mod part;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
     sync::Arc,
 };
 
+pub use only::alike;
 pub use part::digest_of;
 
 use crate::{

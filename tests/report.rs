@@ -4,6 +4,8 @@
 mod diff;
 #[path = "report/formats.rs"]
 mod formats;
+#[path = "report/known.rs"]
+mod known;
 #[path = "report/sample.rs"]
 mod sample;
 #[path = "report/tally.rs"]

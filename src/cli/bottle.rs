@@ -132,9 +132,8 @@ fn unfit(settings: &Settings) -> Option<String> {
     if let Reach::Command(words) = &settings.target.reach
         && let Some(program) = changes_user(words)
     {
-        return Some(format!(
-            "{program} turns into another user, and in namespaces of ours there is one only"
-        ));
+        let why = "turns into another user, and in namespaces of ours there is one only";
+        return Some(format!("{program} {why}"));
     }
     // The inner process reads everything anew.
     piped(settings).map(|path| {
@@ -148,11 +147,14 @@ fn unfit(settings: &Settings) -> Option<String> {
 /// An input that is no regular file.
 fn piped(settings: &Settings) -> Option<PathBuf> {
     let policy = Path::new(settings.policy.source().name()).to_owned();
+    let baseline = settings.baseline.as_ref();
+    let baseline = baseline.map(|baseline| PathBuf::from(baseline.source().name()));
     settings
         .config
         .clone()
         .into_iter()
         .chain([policy])
+        .chain(baseline)
         .find(|path| path.exists() && !path.is_file())
 }
 
@@ -213,12 +215,8 @@ async fn wait(
     let mut interrupts = Interrupts::listen()?;
     let mut known = None;
     if let Some(settings) = settings {
-        let prepared = async {
-            warm(settings).await;
-            visit::record(settings).await
-        };
         tokio::select! {
-            record = prepared => known = record,
+            record = async { warm(settings).await; visit::record(settings).await } => known = record,
             _ = interrupts.next() => {
                 end_all();
                 return Ok(cut_short());

@@ -7,13 +7,17 @@ use std::path::PathBuf;
 use super::{
     event_log::EventLog,
     interrupt::Interrupts,
-    print::{complain, deliver},
+    print::{complain, deliver, shout},
     style,
 };
 use crate::{
     config::{ReportFormat, Settings, Verbosity},
+    diag::Look,
     exit::Exit,
-    report::{Format, Report, conclusion_line, render_terminal, write_reports},
+    report::{
+        BaselineFault, BaselineProblem, Format, Report, conclusion_line, render_terminal,
+        write_reports,
+    },
 };
 
 /// Delivers the report. An interrupt ends the wait for a pipe that nobody reads.
@@ -25,6 +29,7 @@ pub(super) async fn conclude(
 ) -> Exit {
     let deliveries = Deliveries::of(settings);
     let code = report.summary.exit_code;
+    mend(settings, &report);
     log.write(&conclusion_line(&report));
     let mut lost = tokio::select! {
         lost = tokio::task::spawn_blocking(move || deliveries.make(&report)) => {
@@ -48,6 +53,46 @@ pub(super) async fn conclude(
         // A breach is one, whether or not all could read of it.
         Some(exit) if lost.is_empty() || exit == Exit::Breached => exit,
         _ => Exit::HarnessFault,
+    }
+}
+
+/// Tells what is wrong with the baseline, at its place in the file.
+fn mend(settings: &Settings, report: &Report) {
+    let (Some(baseline), Some(told)) = (&settings.baseline, &report.baseline) else {
+        return;
+    };
+    let mut problems = told.problems.iter().peekable();
+    while let Some(first) = problems.next() {
+        let Some(at) = baseline.find(&first.trial) else {
+            continue;
+        };
+        let probe = |problem: &BaselineProblem| problem.trial.split('/').next().map(str::to_owned);
+        let mut rest = Vec::new();
+        while let Some(more) =
+            problems.next_if(|more| more.kind == first.kind && probe(more) == probe(first))
+        {
+            rest.extend(baseline.find(&more.trial));
+        }
+        let (code, help) = match first.kind {
+            BaselineFault::Stale => (
+                "baseline::stale",
+                "remove what is no longer so; `watertight baseline` does that from a report",
+            ),
+            BaselineFault::Expired => (
+                "baseline::expired",
+                "mend the server, or accept it anew with a later day",
+            ),
+        };
+        let message = match rest.len() {
+            0 => first.message.clone(),
+            more => format!("{}; the same goes for {more} more", first.message),
+        };
+        let mut told = baseline.problem(code, message, at).help(help);
+        // Enough to see what is meant.
+        for at in rest.into_iter().take(2) {
+            told = told.label(at.span.clone(), "and here");
+        }
+        shout(&told.render(Look::of_stderr()));
     }
 }
 

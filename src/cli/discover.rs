@@ -145,6 +145,7 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
         jobs: settings.jobs.unwrap_or(JOBS),
         deadline: settings.timeout,
         seed: 0,
+        only: None,
         shard: None,
         stop: &stop,
         emit,

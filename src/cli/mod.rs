@@ -2,6 +2,7 @@
 //!
 //! Owns what users type and see. Everything else is called.
 
+pub mod baseline;
 mod bottle;
 mod calibration;
 mod conclude;
@@ -18,12 +19,15 @@ mod interrupt;
 pub mod lint;
 pub mod list;
 mod lock;
+mod manner;
 pub mod manual;
 pub mod merge;
 mod print;
 pub mod progress;
 mod promise;
 pub mod render;
+mod repeat;
+pub mod replay;
 pub mod run;
 mod run_args;
 pub mod schema;
@@ -69,8 +73,12 @@ enum Command {
     Merge(Box<merge::MergeArgs>),
     /// Make any format from a JSON report
     Render(Box<render::RenderArgs>),
+    /// Replay one trial of a JSON report, with every message
+    Replay(Box<replay::ReplayArgs>),
     /// Compare two JSON reports; fail if something got worse
     Diff(diff::DiffArgs),
+    /// Write a file of known verdicts from a JSON report, or bring one up to date
+    Baseline(baseline::BaselineArgs),
     /// Say which testbed this machine can have, and what would enable it
     Doctor(doctor::DoctorArgs),
     /// Find secrets and wide-open doors in configs, policies and Dockerfiles
@@ -159,6 +167,7 @@ impl Command {
             Self::Run(args) => run::settle(args)?,
             Self::Demo(args) => demo::settle(args)?,
             Self::Discover(args) => discover::settle(args)?,
+            Self::Replay(args) => replay::settle(args)?,
             Self::SelfTest(_) => self_test::settle(),
             Self::Doctor(args) => return Err(doctor::examine(stage, args)),
             _ => return Ok(Task::Other(Box::new(self))),
@@ -173,6 +182,7 @@ impl Task {
         match self {
             Self::Contained(command, settings) => match *command {
                 Command::Discover(args) => discover::settled(&args, &settings).await,
+                Command::Replay(args) => replay::settled(&args, &settings).await,
                 Command::SelfTest(args) => self_test::run(&args).await,
                 _ => run::settled(&settings).await,
             },
@@ -188,11 +198,13 @@ impl Command {
             Self::Run(_)
             | Self::Demo(_)
             | Self::Discover(_)
+            | Self::Replay(_)
             | Self::SelfTest(_)
             | Self::Doctor(_) => Exit::HarnessFault,
             Self::Merge(args) => merge::run(&args),
             Self::Render(args) => render::run(&args),
             Self::Diff(args) => diff::run(&args),
+            Self::Baseline(args) => baseline::run(&args),
             Self::Lint(args) => lint::run(&args),
             Self::List(args) => told(list::run(&args, Catalog::embedded())),
             Self::Explain(args) => told(explain::run(&args, Catalog::embedded())),

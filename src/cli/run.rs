@@ -2,15 +2,12 @@
 //!
 //! Owns the order of things and what is printed. Each step is somebody else's.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
-};
+use std::{collections::BTreeMap, path::Path, sync::atomic::AtomicBool};
 
 use serde_json::Value;
 
 pub use super::failure::Failure;
+pub(super) use super::manner::{given, options, setup};
 use super::{
     RunArgs, bottle,
     calibration::recall,
@@ -22,20 +19,20 @@ use super::{
     print::{problem, shout},
     progress::{Detail, Progress},
     promise::{exists, policy_path},
+    repeat,
     select::{Selection, select},
     shards,
     shield::REPORT_IT,
     visit,
 };
 use crate::{
-    channel::Channel,
-    config::{self, Reach, Settings, TargetSpec, Verbosity},
+    config::{Reach, Settings, TargetSpec, Verbosity},
     diag::{Diagnostic, Look},
     exit::Exit,
     policy::Placeholders,
     report::{Calibration, Harness, Report, Surroundings, Thresholds, assemble},
-    run::{self, Event, Order, Setup},
-    session::{Endpoint, Era, HttpEndpoint, Launch, Limits, Options, Transcript, claim_orphans},
+    run::{self, Event, Order},
+    session::{Endpoint, HttpEndpoint, Launch, Transcript, claim_orphans},
     target::{Base, OFFLINE, environment, resolve},
     testbed::{
         Bed,
@@ -108,10 +105,10 @@ pub async fn settled(settings: &Settings) -> Exit {
     }
 }
 
-/// Makes the report of a run.
+/// The report of a run.
 ///
 /// # Errors
-/// When something that the user gave cannot be used, or the harness fails.
+/// As [`made`].
 pub(super) async fn report(
     settings: &Settings,
     glass: &Result<Glass, String>,
@@ -119,6 +116,32 @@ pub(super) async fn report(
     calibration: Option<Calibration>,
     interrupts: &mut Interrupts,
 ) -> Result<Report, Failure> {
+    let transcript = Transcript::new();
+    let made = made(settings, glass, emit, calibration, interrupts, transcript).await?;
+    Ok(made.report)
+}
+
+/// What was made of a run.
+pub(super) struct Made {
+    pub(super) report: Report,
+    /// The request of the first trial, whole.
+    pub(super) asked: Option<Value>,
+    /// What the calls were for.
+    pub(super) steps: Vec<(std::time::Instant, run::Step)>,
+}
+
+/// Makes the report of a run.
+///
+/// # Errors
+/// When something that the user gave cannot be used, or the harness fails.
+pub(super) async fn made(
+    settings: &Settings,
+    glass: &Result<Glass, String>,
+    emit: &dyn Fn(Event),
+    calibration: Option<Calibration>,
+    interrupts: &mut Interrupts,
+    transcript: Transcript,
+) -> Result<Made, Failure> {
     let Selection { probes, words } = select(settings).map_err(Failure::Problems)?;
     let bed = bed(settings)?;
     let places = placeholders(&bed);
@@ -144,10 +167,14 @@ pub(super) async fn report(
         jobs: settings.jobs.unwrap_or(JOBS),
         deadline: settings.timeout,
         seed,
+        only: settings.only.as_ref().map(|(trial, rehearsed)| run::Only {
+            trial,
+            rehearsed: *rehearsed,
+        }),
         shard: settings.shard,
         stop: &stop,
         emit,
-        transcript: Transcript::new(),
+        transcript,
         glass: glass.as_ref().map_err(Clone::clone),
         postures: visit::recall(),
     };
@@ -197,9 +224,18 @@ pub(super) async fn report(
             min_severity: settings.thresholds.severity,
             min_coverage: settings.thresholds.coverage,
         },
+        repeat: Some(repeat::of(settings)),
+        baseline: settings.baseline.clone(),
         notes,
     };
-    let clean = bed.remove();
+    let kept = matches!(settings.only, Some((_, true)));
+    let clean = if kept {
+        // It is the user's now.
+        std::mem::forget(bed);
+        true
+    } else {
+        bed.remove()
+    };
     let report = assemble(
         &ran,
         Surroundings {
@@ -207,8 +243,14 @@ pub(super) async fn report(
             ..surroundings
         },
     );
-    report.map_err(|error| {
+    let report = report.map_err(|error| {
         Failure::Fault(format!("the report does not add up: {error}\n{REPORT_IT}"))
+    })?;
+    let mut outcomes = ran.outcomes.into_iter();
+    Ok(Made {
+        report,
+        asked: outcomes.next().and_then(|outcome| outcome.asked),
+        steps: ran.steps,
     })
 }
 
@@ -221,6 +263,9 @@ pub(super) fn bed(settings: &Settings) -> Result<Bed, Failure> {
         Some(_) => bottle::shared(settings),
         None => settings.target.allowed.clone(),
     };
+    if let (None, Some((_, true))) = (&shared, &settings.only) {
+        return repeat::kept_bed();
+    }
     let bed = match shared {
         Some(shared) => Bed::around(&shared),
         None => Bed::create(),
@@ -396,51 +441,4 @@ pub(super) fn endpoint(
             })
         }
     }
-}
-
-/// How the target is spoken to.
-pub(super) fn options(settings: &Settings, places: &Placeholders) -> Result<Options, Failure> {
-    let roots = settings
-        .target
-        .roots
-        .iter()
-        .map(|root| places.expand(root).map(PathBuf::from))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| Failure::Input(error.to_string()))?;
-    Ok(Options {
-        era: match settings.target.era {
-            config::Era::Auto => Era::Auto,
-            config::Era::Handshake => Era::Handshake,
-            config::Era::Stateless => Era::Stateless,
-        },
-        roots: (!roots.is_empty()).then_some(roots),
-        limits: Limits {
-            startup: settings.startup_timeout,
-            ..Limits::default()
-        },
-        protocol: None,
-    })
-}
-
-/// The calls to make before probing.
-pub(super) fn setup(settings: &Settings, places: &Placeholders) -> Result<Vec<Setup>, Failure> {
-    let call = |call: &config::SetupCall| {
-        let arguments = TargetSpec::expand_arguments(&call.arguments, places)
-            .map_err(|error| Failure::Input(error.to_string()))?;
-        Ok(Setup {
-            tool: call.tool.value.clone(),
-            arguments,
-        })
-    };
-    settings.target.setup.iter().map(call).collect()
-}
-
-/// The channels that the user bound.
-pub(super) fn given(settings: &Settings, places: &Placeholders) -> Result<Vec<Channel>, Failure> {
-    let channel = |binding: &config::Binding| {
-        let fixed = TargetSpec::expand_arguments(&binding.arguments, places)
-            .map_err(|error| Failure::Input(error.to_string()))?;
-        Ok(Channel::given(binding, fixed))
-    };
-    settings.bindings.iter().map(channel).collect()
 }

@@ -55,6 +55,10 @@ pub struct RunArgs {
     )]
     pub min_severity: Option<Severity>,
 
+    /// Accept the known verdicts in this file
+    #[arg(long, value_name = "FILE", help_heading = "What is tested")]
+    pub baseline: Option<String>,
+
     /// Repeat the names of what is planted
     #[arg(long, value_name = "N", help_heading = "How it runs")]
     pub seed: Option<u64>,
@@ -212,6 +216,11 @@ impl RunArgs {
         });
         layer.skip = read.many("--skip", &self.skip, |check, at| check.full(&at, "a probe"));
         layer.probe_dirs = read.many("--probes", &self.probes, |check, at| check.directory(&at));
+        layer.baseline = read
+            .one("--baseline", self.baseline.as_ref(), |check, at| {
+                check.baseline(&at)
+            })
+            .flatten();
         layer.coverage = read.number("--min-coverage", self.min_coverage, |check, at| {
             check.coverage(&at)
         });

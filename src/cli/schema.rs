@@ -31,6 +31,8 @@ pub enum SchemaOf {
     Suite,
     /// JSON reports
     Report,
+    /// Files of known verdicts
+    Baseline,
     /// What `lint --json` prints
     Lint,
     /// What `diff --json` prints
@@ -46,6 +48,7 @@ pub fn run(args: &SchemaArgs) -> String {
         SchemaOf::Probe => probe::probe_schema(),
         SchemaOf::Suite => suite::suite_schema(),
         SchemaOf::Report => report::schema(),
+        SchemaOf::Baseline => config::baseline_schema(),
         SchemaOf::Lint => lint::schema(),
         SchemaOf::Diff => report::diff_schema(),
     };

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::{
-    config::Settings,
+    config::{Baseline, Settings},
     diag::{Diagnostic, Problems, Source},
     probe::{Catalog, FileProblems, Probe, near},
     reference::flaws,
@@ -55,6 +55,18 @@ pub(super) fn select(settings: &Settings) -> Result<Selection, Problems> {
     for id in &settings.skip {
         if !catalog.probes().any(|probe| covers(id, probe)) {
             found.push(unknown("select::skip", id, &catalog));
+        }
+    }
+    for entry in settings.baseline.iter().flat_map(Baseline::known) {
+        if catalog.get(&entry.probe.value).is_none() {
+            found.extend(settings.baseline.as_ref().map(|baseline| {
+                let id = &entry.probe;
+                let message = format!("no probe is called `{}`", id.value);
+                let known = catalog.probes().map(|probe| probe.id.0.as_str());
+                baseline
+                    .problem("baseline::probe", message, id)
+                    .help(near(&id.value, known))
+            }));
         }
     }
     selected.retain(|probe| !settings.skip.iter().any(|id| covers(id, probe)));

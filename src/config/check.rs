@@ -10,7 +10,7 @@ use std::{
 use http::{HeaderName, HeaderValue, Uri};
 
 use crate::{
-    config::{Binding, PolicyChoice, Report, ReportSpec, SetupCall, word},
+    config::{Baseline, Binding, PolicyChoice, Report, ReportSpec, SetupCall, word},
     diag::{At, Diagnostic, Source},
     policy::{Policy, near_misses, occurrences},
 };
@@ -336,6 +336,31 @@ impl Checker<'_> {
                 "cannot be followed",
                 format!("write \"/{}\"", text.trim_start_matches(['/', '.', '$'])),
             );
+        }
+    }
+
+    /// Reads a baseline; its own mistakes are shown in its own file.
+    pub(crate) fn baseline(&mut self, at: &At<String>) -> Option<Baseline> {
+        let path = PathBuf::from(self.path(at));
+        let source = match Source::read(&path) {
+            Ok(source) => source,
+            Err(unreadable) => {
+                self.error(
+                    at,
+                    "config::baseline-file",
+                    unreadable.message(),
+                    "no baseline here",
+                    "`watertight baseline REPORT` writes one",
+                );
+                return None;
+            }
+        };
+        match Baseline::parse(source) {
+            Ok(baseline) => Some(baseline),
+            Err(problems) => {
+                self.found.extend(problems.into_vec());
+                None
+            }
         }
     }
 

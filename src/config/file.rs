@@ -48,6 +48,8 @@ pub struct ConfigFile {
     pub target: Option<At<Target>>,
     /// What makes a run fail.
     pub thresholds: Option<Thresholds>,
+    /// File of verdicts that are known, and therefore do not fail the run.
+    pub baseline: Option<At<String>>,
     /// The world that the command runs in; `auto` when it is left out.
     pub testbed: Option<Testbed>,
     /// Reports to write.

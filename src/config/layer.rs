@@ -12,8 +12,8 @@ use std::{
 
 use crate::{
     config::{
-        Binding, ConfigFile, Era, Limits, Progress, Reach, ReportSpec, Settings, SetupCall, Shard,
-        TargetSpec, Testbed, Verbosity, check::Checker,
+        Baseline, Binding, ConfigFile, Era, Limits, Progress, Reach, ReportSpec, Settings,
+        SetupCall, Shard, TargetSpec, Testbed, Verbosity, check::Checker,
     },
     diag::{Diagnostic, Problems, Source},
     policy::Policy,
@@ -55,6 +55,7 @@ pub struct Layer {
     pub(crate) shard: Option<Shard>,
     pub(crate) coverage: Option<f64>,
     pub(crate) severity: Option<Severity>,
+    pub(crate) baseline: Option<Baseline>,
     pub(crate) testbed: Option<Testbed>,
     pub(crate) verbosity: Verbosity,
     pub(crate) progress: Progress,
@@ -121,6 +122,7 @@ impl Layer {
                 .as_ref()
                 .map(|at| check.seconds(at, "startup_timeout")),
             seed: file.seed,
+            baseline: file.baseline.as_ref().and_then(|at| check.baseline(at)),
             testbed: file.testbed,
             policy: file.policy.as_ref().and_then(|at| check.policy(at)),
             reports: file.report.as_ref().map(|list| check.reports(list)),
@@ -265,6 +267,7 @@ impl Layer {
             seed: self.seed.or(below.seed),
             coverage: self.coverage.or(below.coverage),
             severity: self.severity.or(below.severity),
+            baseline: self.baseline.or(below.baseline),
             testbed: self.testbed.or(below.testbed),
             file: self.file.or(below.file),
             no_target: self.no_target.or(below.no_target),
@@ -338,6 +341,8 @@ impl Layer {
                 coverage: self.coverage.unwrap_or(0.0),
                 severity: self.severity.unwrap_or(Severity::Low),
             },
+            baseline: self.baseline,
+            only: None,
             testbed: self.testbed.unwrap_or_default(),
             verbosity: self.verbosity,
             progress: self.progress,

@@ -3,12 +3,14 @@
 //! Owns the format of the file, precedence and defaults. Whether suites, probes and tools of the
 //! given names exist is known further down.
 
+mod baseline;
 mod check;
 mod file;
 mod layer;
 mod settings;
 mod shard;
 
+pub use baseline::*;
 pub(crate) use check::Checker;
 pub use file::*;
 pub use layer::{DEFAULT_STARTUP_TIMEOUT, DEFAULT_TIMEOUT, Layer};
@@ -22,6 +24,12 @@ pub const FILE_NAME: &str = "watertight.toml";
 #[must_use]
 pub fn schema() -> schemars::Schema {
     crate::diag::schema_of::<ConfigFile>("watertight.toml, version 1")
+}
+
+/// JSON Schema of baseline files.
+#[must_use]
+pub fn baseline_schema() -> schemars::Schema {
+    crate::diag::schema_of::<BaselineFile>("Watertight baseline, version 1")
 }
 
 /// The word by which a value such as a role is written in files.

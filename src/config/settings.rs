@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use serde_json::{Map, Value};
 
 use crate::{
-    config::{Binding, Era, ReportFormat, SetupCall, Shard, Testbed},
+    config::{Baseline, Binding, Era, ReportFormat, SetupCall, Shard, Testbed},
     diag::Diagnostic,
     policy::Policy,
     probe::Severity,
@@ -40,10 +40,14 @@ pub struct Settings {
     pub startup_timeout: Duration,
     /// Seed; a fresh one when none.
     pub seed: Option<u64>,
+    /// The one trial to run, and whether it is only rehearsed.
+    pub only: Option<(String, bool)>,
     /// The part of the run to do; all of it when none.
     pub shard: Option<Shard>,
     /// What makes the run fail.
     pub thresholds: Limits,
+    /// Verdicts that are known.
+    pub baseline: Option<Baseline>,
     /// The world that a command runs in.
     pub testbed: Testbed,
     /// How much is printed.

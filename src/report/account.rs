@@ -10,9 +10,10 @@ use thiserror::Error;
 use crate::{
     judge::Verdict,
     report::{
-        Calibration, Calls, Extent, Harness, NotTested, ProbeReport, Report, TargetReport,
-        TestbedReport, Thresholds, TrialReport, basis_verdict, boundary_reports, probe_verdict,
-        shorten, shorten_value, summary,
+        Calibration, Calls, Extent, Harness, NotTested, ProbeReport, Repeat, Report, TargetReport,
+        TestbedReport, Thresholds, Told, TrialReport,
+        accept::{can_be_known, with_baseline},
+        basis_verdict, boundary_reports, probe_verdict, shorten, shorten_value, summary,
     },
 };
 
@@ -45,6 +46,10 @@ pub struct Findings {
     pub roles_offered: usize,
     /// What it takes to pass.
     pub thresholds: Thresholds,
+    /// How the same is asked again.
+    pub repeat: Option<Repeat>,
+    /// Verdicts that are known.
+    pub baseline: Option<Told>,
 }
 
 /// Why a report may not exist. Each is a fault of the harness, or a file that was tampered with.
@@ -67,6 +72,9 @@ pub enum AccountError {
     /// A held trial has no strength, or another one has.
     #[error("trial `{0}` has a strength though it is not held, or none though it is")]
     Strength(String),
+    /// A verdict is accepted that nobody can know, or more or fewer are than the baseline says.
+    #[error("{0} is accepted by no baseline")]
+    Accepted(String),
     /// The rule that decided cannot lead to this verdict.
     #[error("trial `{0}` has a basis that does not lead to its verdict")]
     Basis(String),
@@ -100,8 +108,11 @@ impl Report {
             probe.trials.iter_mut().for_each(shorten_trial);
         }
         let extent = findings.harness.extent();
+        let baseline = findings
+            .baseline
+            .map(|told| told.accept(&mut probes, &findings.harness.started, extent));
         let boundaries = boundary_reports(&probes, extent);
-        let summary = summary(
+        let mut summary = summary(
             &boundaries,
             &probes,
             findings.planned,
@@ -110,6 +121,7 @@ impl Report {
             findings.harness.interrupted,
             extent,
         );
+        summary.exit_code = with_baseline(summary.exit_code, baseline.as_ref());
         let mut not_tested = findings.not_tested;
         if extent == Extent::Whole {
             not_tested.extend(untried_tools(&findings.target, &not_tested));
@@ -126,6 +138,8 @@ impl Report {
             testbed: findings.testbed,
             calibration: findings.calibration,
             calls: findings.calls,
+            repeat: findings.repeat,
+            baseline,
             notes: findings.notes,
         };
         report.account()?;
@@ -156,6 +170,22 @@ impl Report {
                 return Err(AccountError::Stale(format!("probe `{}`", probe.id)));
             }
         }
+        let accepted: Vec<&TrialReport> = self
+            .probes
+            .iter()
+            .flat_map(|probe| &probe.trials)
+            .filter(|trial| trial.accepted.is_some())
+            .collect();
+        let told = self.baseline.as_ref().map_or(0, |told| told.accepted);
+        if accepted.len() != told {
+            return Err(AccountError::Accepted(format!(
+                "one of {} trials",
+                accepted.len()
+            )));
+        }
+        if let Some(trial) = accepted.iter().find(|trial| !can_be_known(trial)) {
+            return Err(AccountError::Accepted(format!("trial `{}`", trial.id)));
+        }
         let found = self.probes.iter().map(|probe| probe.trials.len()).sum();
         if found != self.summary.planned {
             return Err(AccountError::Planned {
@@ -167,7 +197,7 @@ impl Report {
         if self.boundaries != boundary_reports(&self.probes, extent) {
             return Err(AccountError::Stale(String::from("the table of boundaries")));
         }
-        let counted = summary(
+        let mut counted = summary(
             &self.boundaries,
             &self.probes,
             self.summary.planned,
@@ -176,6 +206,7 @@ impl Report {
             self.harness.interrupted,
             extent,
         );
+        counted.exit_code = with_baseline(counted.exit_code, self.baseline.as_ref());
         if self.summary != counted {
             return Err(AccountError::Stale(String::from("the summary")));
         }

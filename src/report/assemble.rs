@@ -7,14 +7,15 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use crate::{
     channel::Channel,
+    config::Baseline,
     judge::{Basis, Control, Facts, Observation, Ruling, Twin, Verdict},
     plan::Fate,
     policy::Policy,
     probe::{Probe, Role},
     report::{
         AccountError, Calibration, Calls, EvidenceReport, Findings, Harness, NotTested, Place,
-        ProbeReport, Report, TargetReport, TestbedReport, Thresholds, ToolReport, TrialReport,
-        WitnessReport, probe_report, repro,
+        ProbeReport, Repeat, Report, TargetReport, TestbedReport, Thresholds, Told, ToolReport,
+        TrialReport, WitnessReport, probe_report, repro,
     },
     run::{Outcome, Ran},
     testbed::net::Sight,
@@ -53,6 +54,10 @@ pub struct Surroundings<'a> {
     pub calibration: Option<Calibration>,
     /// What it takes to pass.
     pub thresholds: Thresholds,
+    /// How the same is asked again.
+    pub repeat: Option<Repeat>,
+    /// Verdicts that are known.
+    pub baseline: Option<Baseline>,
     /// Notes from before the run.
     pub notes: Vec<String>,
 }
@@ -149,6 +154,8 @@ pub fn assemble(ran: &Ran, around: Surroundings<'_>) -> Result<Report, AccountEr
         roles_bound: bound,
         roles_offered: offered,
         thresholds: around.thresholds,
+        repeat: around.repeat,
+        baseline: around.baseline.map(Told::File),
     })
 }
 
@@ -200,6 +207,7 @@ fn trial(outcome: &Outcome) -> TrialReport {
         verdict,
         basis,
         strength,
+        accepted: None,
         reason,
         asked: outcome.asked.clone(),
         answered: outcome.answered.clone(),

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     judge::{Basis, Verdict},
-    report::{Report, Summary, json::compact},
+    report::{BaselineReport, Report, Summary, json::compact},
     run::Event,
 };
 
@@ -24,13 +24,19 @@ pub fn conclusion_line(report: &Report) -> String {
     compact(&Last::Concluded {
         run: &report.harness.run,
         summary: &report.summary,
+        baseline: report.baseline.as_ref(),
     })
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Last<'a> {
-    Concluded { run: &'a str, summary: &'a Summary },
+    Concluded {
+        run: &'a str,
+        summary: &'a Summary,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        baseline: Option<&'a BaselineReport>,
+    },
 }
 
 /// The report as JSON Lines.

@@ -10,15 +10,20 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     judge::Verdict,
-    report::{ProbeReport, Report, json::plain, render_json},
+    report::{ProbeReport, Report, json::plain, render_json, story::known_share},
 };
 
 /// The report as an in-toto statement.
 #[must_use]
 pub fn render(report: &Report) -> String {
     let summary = &report.summary;
+    // What is known and accepted is warned of, be it breached.
+    let counts_as = |probe: &ProbeReport| match (probe.verdict, known_share(probe)) {
+        (Verdict::Breached, Some(share)) if share == "known" => Verdict::Inconclusive,
+        (verdict, _) => verdict,
+    };
     let named = |verdict: Verdict| -> Vec<&str> {
-        let own = |probe: &&ProbeReport| probe.verdict == verdict;
+        let own = |probe: &&ProbeReport| counts_as(probe) == verdict;
         let probes = report.probes.iter().filter(own);
         probes.map(|probe| &*probe.id.0).collect()
     };
@@ -45,6 +50,7 @@ pub fn render(report: &Report) -> String {
         "predicateType": "https://in-toto.io/attestation/test-result/v0.1",
         "predicate": {
             "result": match summary.exit_code {
+                0 if report.baseline.as_ref().is_some_and(|told| told.accepted > 0) => "WARNED",
                 0 => "PASSED",
                 _ => "FAILED",
             },

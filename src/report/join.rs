@@ -11,9 +11,18 @@ use crate::{
     judge::Verdict,
     report::{
         Calls, Findings, Harness, PartReport, ProbeReport, Report, TargetReport, TestbedReport,
-        TrialReport, merge::Part, probe_verdict, render_json,
+        Told, TrialReport, merge::Part, probe_verdict, render_json,
     },
 };
+
+/// What the parts were told of known verdicts; they are of one run when all were told, or none.
+fn baselines(parts: &[Part<'_>]) -> Option<Told> {
+    let told = parts
+        .iter()
+        .filter_map(|(_, report, _)| report.baseline.clone());
+    let told: Vec<_> = told.collect();
+    (!told.is_empty()).then_some(Told::Parts(told))
+}
 
 /// What the parts found together. `first` is one of them, whose words stand for all where they agree.
 pub(super) fn joined(parts: &[Part<'_>], first: &Part<'_>) -> Findings {
@@ -30,6 +39,8 @@ pub(super) fn joined(parts: &[Part<'_>], first: &Part<'_>) -> Findings {
         harness: harness(parts, model),
         probes: probes(reports()),
         planned: shard.planned,
+        repeat: model.repeat.clone(),
+        baseline: baselines(parts),
         not_tested,
         target: target(reports(), model),
         policy: model.policy.clone(),

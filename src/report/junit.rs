@@ -9,8 +9,9 @@ use askama::Template;
 use crate::{
     judge::Verdict,
     report::{
-        ProbeReport, Report, TrialReport, basis_word, breach_severity, severity_word,
-        story::{account, why, why_not},
+        BaselineFault, BaselineProblem, BaselineReport, ProbeReport, Report, TrialReport,
+        basis_word, breach_severity, severity_word,
+        story::{accepted, account, why, why_not},
         verdict_word, visible,
     },
 };
@@ -62,6 +63,7 @@ pub fn render(report: &Report) -> String {
         .boundaries
         .iter()
         .map(|row| suite(&row.id, report))
+        .chain(report.baseline.as_ref().and_then(baseline))
         .collect();
     let harness = &report.harness;
     let document = Document {
@@ -114,13 +116,47 @@ fn suite(boundary: &str, report: &Report) -> Suite {
     }
 }
 
+/// Entries of the baseline that fail the run; a suite only if there are any.
+fn baseline(baseline: &BaselineReport) -> Option<Suite> {
+    let case = |problem: &BaselineProblem| Case {
+        class: String::from("baseline"),
+        name: shown(&problem.trial),
+        outcome: Outcome::Failure,
+        kind: String::from(match problem.kind {
+            BaselineFault::Stale => "stale",
+            BaselineFault::Expired => "expired",
+        }),
+        message: shown(&problem.message),
+        text: shown(&format!("{}:{}", problem.place.file, problem.place.line)),
+    };
+    let cases: Vec<Case> = baseline.problems.iter().map(case).collect();
+    (!cases.is_empty()).then(|| Suite {
+        name: String::from("baseline"),
+        failures: cases.len(),
+        errors: 0,
+        skipped: 0,
+        cases,
+    })
+}
+
 fn case(probe: &ProbeReport, trial: &TrialReport) -> Case {
     let name = trial
         .id
         .split_once('/')
         .map_or(&*trial.id, |(_, name)| name);
     let severity = breach_severity(probe).map_or("", severity_word);
+    let known = trial.accepted.as_ref().map(accepted);
     let (outcome, message) = match trial.verdict {
+        // The format has no other word for what is expected not to pass.
+        verdict if known.is_some() => (
+            Outcome::Skipped,
+            format!(
+                "{}: {}; {}",
+                verdict_word(verdict),
+                why(trial),
+                known.unwrap_or_default()
+            ),
+        ),
         Verdict::Held => (Outcome::Passed, String::new()),
         Verdict::Breached => (
             Outcome::Failure,

@@ -8,8 +8,8 @@ use crate::{
     report::{
         ProbeReport, Report, basis_word, breach_severity, severity_word,
         story::{
-            breaches, by_reason, call, clearest, counted, evidence, gap_counts, gaps, percent, see,
-            sighting, trials_of,
+            accepted, breaches, by_reason, call, clearest, counted, evidence, gap_counts, gaps,
+            known, known_share, percent, see, sighting, trials_of,
         },
         strength_word, verdict_sign, verdict_word, visible,
     },
@@ -31,6 +31,7 @@ pub fn render(report: &Report) -> String {
     let mut page = Page::default();
     page.put(&head(report));
     page.put(&boundaries(report));
+    baseline(report, &mut page);
     let stories = breaches(report);
     if !stories.is_empty() {
         page.put("\n### Breaches\n");
@@ -124,10 +125,44 @@ fn boundaries(report: &Report) -> String {
     table
 }
 
+/// What is known and accepted, and what fails the run.
+fn baseline(report: &Report, page: &mut Page) {
+    let Some(baseline) = &report.baseline else {
+        return;
+    };
+    let groups = known(report);
+    if !groups.is_empty() {
+        page.put("\n### Known and accepted\n\n");
+    }
+    for group in groups {
+        page.put(&format!(
+            "- **{}** {}: {} {}\n",
+            verdict_word(group.verdict),
+            code(&group.probe.id.0, 120),
+            counted(group.trials.len(), "trial", "trials"),
+            text(&accepted(group.accepted), LIMIT),
+        ));
+    }
+    if !baseline.problems.is_empty() {
+        page.put("\n### Baseline entries that fail the run\n\n");
+    }
+    for problem in &baseline.problems {
+        page.put(&format!(
+            "- {} {}\n",
+            code(
+                &format!("{}:{}", problem.place.file, problem.place.line),
+                200
+            ),
+            text(&problem.message, LIMIT),
+        ));
+    }
+}
+
 fn breach(probe: &ProbeReport) -> String {
     let severity = breach_severity(probe).map_or("", severity_word);
+    let known = known_share(probe).map_or_else(String::new, |share| format!(" ({share})"));
     let mut block = format!(
-        "\n<details><summary><b>{severity}</b> <code>{}</code> {}</summary>\n\n{}\n\n",
+        "\n<details><summary><b>{severity}</b>{known} <code>{}</code> {}</summary>\n\n{}\n\n",
         html(&probe.id.0, 120),
         html(&probe.title, 120),
         text(&probe.question, LIMIT),

@@ -229,6 +229,14 @@ fn same(one: &Part<'_>, other: &Part<'_>) -> Result<(), MergeError> {
                 SAME_JOB,
             ),
             (
+                "the baseline",
+                match &report.baseline {
+                    Some(told) => told.file.clone(),
+                    None => String::from("none"),
+                },
+                SAME_JOB,
+            ),
+            (
                 "a setting, such as --timeout or --bind",
                 named("settings", &shard.settings),
                 SAME_JOB,

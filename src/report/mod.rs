@@ -3,6 +3,7 @@
 //! Owns the accounting (planned = held + breached + inconclusive + not applicable) and the formats.
 //! Knows nothing of how a run is made.
 
+mod accept;
 mod account;
 mod assemble;
 mod boundary;
@@ -28,6 +29,7 @@ pub(crate) mod terminal;
 mod words;
 pub(crate) mod write;
 
+pub use accept::*;
 pub use account::*;
 pub use assemble::*;
 pub use boundary::*;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{
     judge::{Basis, Strength, Verdict},
     probe::{Assumption, Priority, ProbeId, References, Role, Severity},
-    report::{PartReport, ShardReport},
+    report::{Accepted, BaselineReport, PartReport, ShardReport},
 };
 
 /// The whole result of a run.
@@ -39,8 +39,27 @@ pub struct Report {
     pub calibration: Option<Calibration>,
     /// What was sent and how far it came.
     pub calls: Calls,
+    /// How the same is asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<Repeat>,
+    /// Known verdicts that were told, when they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<BaselineReport>,
     /// Things a reader should know: banners skipped, restarts, unusual behaviour of the target.
     pub notes: Vec<String>,
+}
+
+/// How the same is asked again. Values of variables and headers, and arguments that were told, are not
+/// in it: they may be secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Repeat {
+    /// Flags of `watertight run`, the command of the target last; placeholders are not replaced.
+    pub flags: Vec<String>,
+    /// The policy as it was written, with its placeholders.
+    pub policy: Value,
+    /// Flags that must be given again, with the names that they set.
+    pub withheld: Vec<(String, String)>,
 }
 
 /// What made the report.
@@ -191,7 +210,7 @@ pub struct ProbeReport {
 }
 
 /// A line of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
     /// Its path as the user wrote it.
@@ -218,6 +237,9 @@ pub struct TrialReport {
     pub basis: Basis,
     /// Of a held trial.
     pub strength: Option<Strength>,
+    /// Why the verdict does not decide the exit code, when it is known and accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted>,
     /// One sentence: why.
     pub reason: String,
     /// What was asked: the request as sent.

@@ -12,7 +12,7 @@ use crate::{
     report::{
         BoundaryReport, ProbeReport, Report,
         json::plain,
-        story::{clearest, counted, evidence, sighting, why, why_not},
+        story::{accepted, clearest, counted, evidence, known_share, sighting, why, why_not},
         verdict_word, visible,
     },
 };
@@ -64,6 +64,19 @@ pub fn render(report: &Report) -> String {
         ],
         "reviewed-controls": { "control-selections": [{ "include-all": {} }] },
     });
+    let fails = report.baseline.iter().flat_map(|told| &told.problems);
+    let remarks: Vec<String> = fails
+        .map(|problem| {
+            let place = &problem.place;
+            shown(&format!(
+                "{}:{}: {}",
+                place.file, place.line, problem.message
+            ))
+        })
+        .collect();
+    if !remarks.is_empty() {
+        result["remarks"] = Value::from(remarks.join("\n"));
+    }
     // OSCAL has no empty lists.
     if !observations.is_empty() {
         result["observations"] = Value::from(observations);
@@ -117,6 +130,14 @@ fn observation(report: &Report, probe: &ProbeReport) -> Value {
             Vec::new()
         }
     };
+    if let Some(known) = probe
+        .trials
+        .iter()
+        .find_map(|trial| trial.accepted.as_ref())
+    {
+        let share = known_share(probe).unwrap_or_else(|| String::from("known"));
+        description.push_str(&format!(" ({share}, {})", shown(&accepted(known))));
+    }
     observation["description"] = Value::from(description);
     if !facts.is_empty() {
         observation["relevant-evidence"] = Value::from(facts);

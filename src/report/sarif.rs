@@ -14,10 +14,10 @@ use crate::{
     judge::Verdict,
     probe::Severity,
     report::{
-        ProbeReport, Report, TrialReport, breach_severity,
+        BaselineProblem, ProbeReport, Report, TrialReport, breach_severity,
         json::plain,
         severity_word,
-        story::{call, evidence, sighting, trials_of, why},
+        story::{accepted, call, evidence, sighting, trials_of, why},
         visible,
     },
 };
@@ -90,6 +90,7 @@ pub fn render(report: &Report) -> String {
                 "executionSuccessful": !report.harness.interrupted,
                 "exitCode": report.summary.exit_code,
                 "toolExecutionNotifications": notifications(report),
+                "toolConfigurationNotifications": configuration(report),
             }],
             "automationDetails": { "id": automation(report) },
             "columnKind": "unicodeCodePoints",
@@ -178,7 +179,7 @@ fn result(report: &Report, index: usize, probe: &ProbeReport, trial: &TrialRepor
     if let Some(repro) = &trial.repro {
         properties["repeat"] = json!(shown(repro));
     }
-    json!({
+    let mut result = json!({
         "ruleId": shown(&probe.id.0),
         "ruleIndex": index,
         "kind": "fail",
@@ -187,7 +188,15 @@ fn result(report: &Report, index: usize, probe: &ProbeReport, trial: &TrialRepor
         "locations": [location(report, probe, trial)],
         "partialFingerprints": { "watertightTrial/v1": fingerprint(&trial.id) },
         "properties": properties,
-    })
+    });
+    if let Some(known) = &trial.accepted {
+        result["suppressions"] = json!([{
+            "kind": "external",
+            "status": "accepted",
+            "justification": shown(&accepted(known)),
+        }]);
+    }
+    result
 }
 
 /// The line that makes the claim; without a policy file the program that broke it.
@@ -248,6 +257,22 @@ fn notifications(report: &Report) -> Vec<Value> {
         .enumerate()
         .flat_map(unjudged)
         .collect()
+}
+
+/// Entries of the baseline that fail the run.
+fn configuration(report: &Report) -> Vec<Value> {
+    let problems = report.baseline.iter().flat_map(|told| &told.problems);
+    let notification = |problem: &BaselineProblem| {
+        json!({
+            "level": "error",
+            "message": { "text": shown(&problem.message) },
+            "locations": [{ "physicalLocation": {
+                "artifactLocation": { "uri": uri(&problem.place.file) },
+                "region": { "startLine": problem.place.line.max(1) },
+            } }],
+        })
+    };
+    problems.map(notification).collect()
 }
 
 fn level(severity: Severity) -> &'static str {

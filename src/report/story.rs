@@ -12,7 +12,8 @@ use crate::{
     judge::{Basis, Verdict},
     probe::References,
     report::{
-        EvidenceReport, NotTested, ProbeReport, Report, TrialReport, basis_words, breach_severity,
+        Accepted, EvidenceReport, NotTested, ProbeReport, Report, TrialReport, basis_words,
+        breach_severity,
     },
 };
 
@@ -28,6 +29,68 @@ pub(crate) fn breaches(report: &Report) -> Vec<&ProbeReport> {
         .collect();
     probes.sort_by_key(|probe| (Reverse(breach_severity(probe)), probe.priority));
     probes
+}
+
+/// Trials of one probe whose verdict is known, for one reason.
+#[derive(Debug)]
+pub(crate) struct Known<'a> {
+    pub(crate) probe: &'a ProbeReport,
+    pub(crate) verdict: Verdict,
+    /// Why; its place is that of the first trial.
+    pub(crate) accepted: &'a Accepted,
+    pub(crate) trials: Vec<&'a TrialReport>,
+}
+
+/// What is known and accepted, in order of the probes.
+pub(crate) fn known(report: &Report) -> Vec<Known<'_>> {
+    let mut groups: Vec<Known<'_>> = Vec::new();
+    for probe in &report.probes {
+        for trial in &probe.trials {
+            let Some(accepted) = &trial.accepted else {
+                continue;
+            };
+            let same = |group: &&mut Known<'_>| {
+                group.probe.id == probe.id
+                    && group.verdict == trial.verdict
+                    && group.accepted.reason == accepted.reason
+                    && group.accepted.expires == accepted.expires
+            };
+            match groups.iter_mut().find(same) {
+                Some(group) => group.trials.push(trial),
+                None => groups.push(Known {
+                    probe,
+                    verdict: trial.verdict,
+                    accepted,
+                    trials: vec![trial],
+                }),
+            }
+        }
+    }
+    groups
+}
+
+/// That a verdict is known, in words.
+pub(crate) fn accepted(accepted: &Accepted) -> String {
+    let Accepted {
+        reason,
+        expires,
+        place,
+    } = accepted;
+    format!(
+        "accepted until {expires}: {reason} ({}:{})",
+        place.file, place.line
+    )
+}
+
+/// How many of a probe's breached trials are known: `known`, `2 of 3 known`, or nothing.
+pub(crate) fn known_share(probe: &ProbeReport) -> Option<String> {
+    let breached = trials_of(probe, Verdict::Breached);
+    let known = breached.iter().filter(|trial| trial.accepted.is_some());
+    match (known.count(), breached.len()) {
+        (0, _) => None,
+        (known, all) if known == all => Some(String::from("known")),
+        (known, all) => Some(format!("{known} of {all} known")),
+    }
 }
 
 /// The trials of a probe that came to a verdict, in order.

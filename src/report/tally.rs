@@ -8,6 +8,7 @@ use crate::{
     probe::{Priority, Probe, Severity},
     report::{
         BoundaryReport, Counts, Extent, ProbeReport, Summary, Thresholds, TrialReport,
+        accept::{any_accepted, forgiven},
         boundary_order, boundary_title,
     },
 };
@@ -185,7 +186,10 @@ pub fn summary(
         0 => 0.0,
         applicable => share(judged, applicable),
     };
-    let breached = probes
+    // Known verdicts are counted as what they are, and decide nothing.
+    let forgiven = any_accepted(probes).then(|| forgiven(probes));
+    let deciding = forgiven.as_deref().unwrap_or(probes);
+    let breached = deciding
         .iter()
         .filter_map(breach_severity)
         .any(|severity| severity >= thresholds.min_severity);
@@ -194,7 +198,10 @@ pub fn summary(
     let open = interrupted
         || (judged == 0 && !idle)
         || (judged > 0 && coverage < thresholds.min_coverage)
-        || boundaries.iter().any(is_open);
+        || match &forgiven {
+            Some(forgiven) => boundary_reports(forgiven, extent).iter().any(is_open),
+            None => boundaries.iter().any(is_open),
+        };
     Summary {
         verdict: boundaries
             .iter()

@@ -2,9 +2,26 @@
 //!
 //! Owns the proof of attempt: a report says how many calls reached a tool at all.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
 
 use crate::session::{Exchange, Outcome};
+
+/// What a call of a trial is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A permitted request, to see whether the tool works.
+    Control,
+    /// The attack.
+    Attack,
+    /// The attack with a target that is permitted.
+    Twin,
+}
 
 /// Counters of a run.
 #[derive(Debug, Default)]
@@ -14,6 +31,7 @@ pub(super) struct Tally {
     rejected: AtomicUsize,
     unanswered: AtomicUsize,
     silent: AtomicUsize,
+    steps: Mutex<Vec<(Instant, Step)>>,
 }
 
 /// The counters at one moment.
@@ -33,6 +51,16 @@ pub struct Counted {
 const INVALID_PARAMS: i64 = -32602;
 
 impl Tally {
+    /// Notes that a call begins.
+    pub(super) fn begin(&self, step: Step) {
+        self.steps().push((Instant::now(), step));
+    }
+
+    /// The calls that have begun, in order. Only a trial that runs alone has them in a row.
+    pub(super) fn steps(&self) -> MutexGuard<'_, Vec<(Instant, Step)>> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Counts one exchange.
     pub(super) fn count(&self, exchange: &Exchange) {
         self.sent.fetch_add(1, Ordering::Relaxed);

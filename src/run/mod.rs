@@ -13,6 +13,7 @@ mod liveness;
 mod net;
 mod observe;
 mod observed;
+mod rehearse;
 mod send;
 mod sightings;
 mod stage;
@@ -23,7 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use calls::Counted;
+pub use calls::{Counted, Step};
 pub use conversation::Setup;
 pub use engine::Outcome;
 pub use event::*;
@@ -80,6 +81,8 @@ pub struct Order<'r> {
     pub deadline: Duration,
     /// Orders the words of a run.
     pub seed: u64,
+    /// The one trial to run, alone.
+    pub only: Option<Only<'r>>,
     /// The part of the plan to run; all of it when none.
     pub shard: Option<Shard>,
     /// Set when the run is to end.
@@ -90,9 +93,17 @@ pub struct Order<'r> {
     pub transcript: Transcript,
     /// The network of the run's own, or why there is none.
     pub glass: Result<&'r Glass, String>,
-    /// What was seen of the target's processes before the run, and outside of its world. Without it
-    /// they are looked at here, after the trials.
+    /// What was seen of the target's processes before the run; else they are looked at after the trials.
     pub postures: Option<Result<Postures, String>>,
+}
+
+/// One trial of a plan.
+#[derive(Debug, Clone, Copy)]
+pub struct Only<'r> {
+    /// Its id.
+    pub trial: &'r str,
+    /// Whether its scene is set and its request made, but not sent; the scene stays.
+    pub rehearsed: bool,
 }
 
 /// The plan that a part belongs to.
@@ -130,6 +141,8 @@ pub struct Ran {
     pub blind: Option<String>,
     /// Whether the witness of the network saw, before and after; nothing when there is no network.
     pub network: Option<Sight>,
+    /// What the calls were for, in the order in which they began.
+    pub steps: Vec<(Instant, Step)>,
     /// Wall time.
     pub took: Duration,
     /// Whether trials were left out because the run was to end.
@@ -148,6 +161,24 @@ pub enum RunError {
     /// The target does not list its tools.
     #[error(transparent)]
     List(#[from] ListError),
+    /// The plan does not hold the one trial that is wanted.
+    #[error(
+        "the target has no trial `{trial}` any more{}\nfix: look with `watertight discover` what drives its tools now",
+        listed(near)
+    )]
+    NoTrial {
+        /// Its id.
+        trial: String,
+        /// Trials that look like it.
+        near: Vec<String>,
+    },
+}
+
+fn listed(near: &[String]) -> String {
+    match near.is_empty() {
+        true => String::new(),
+        false => format!("; it has {}", near.join(", ")),
+    }
 }
 
 /// A target that was opened and whose tools were tried.
@@ -279,6 +310,12 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     if let Some(shard) = order.shard {
         plan = plan.part(shard);
     }
+    if let Some(only) = order.only {
+        plan.keep(only.trial).map_err(|near| RunError::NoTrial {
+            trial: only.trial.to_owned(),
+            near,
+        })?;
+    }
     (order.emit)(Event::Planned {
         trials: plan.running(),
     });
@@ -307,9 +344,18 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     };
     let engine = Engine::new(&stage, &conversation, orders, order.emit, order.seed);
     let before = sight(&order).await;
-    let mut running = tokio::select! {
-        running = engine.run(&plan) => running,
-        never = conversation.hurry_after(order.stop) => never,
+    let rehearsed = match order.only {
+        Some(Only {
+            rehearsed: true, ..
+        }) => rehearse::rehearse(&stage, &plan, order.seed, order.deadline).await,
+        _ => None,
+    };
+    let mut running = match rehearsed {
+        Some(_) => Vec::new(),
+        None => tokio::select! {
+            running = engine.run(&plan) => running,
+            never = conversation.hurry_after(order.stop) => never,
+        },
     };
     let network = match before {
         Some(Sight::Sees) => sight(&order).await,
@@ -326,24 +372,13 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     );
     drop(session);
     let ending = conversation.close().await;
-    let postures = match order.postures {
-        _ if !observed::wants_postures(&plan) => None,
-        Some(postures) => Some(postures),
-        None => {
-            let paths = order.policy.read_only_paths();
-            Some(visit(&order.endpoint, &order.options, &paths).await)
-        }
-    };
-    let mut notes = notes;
-    if let Some(postures) = &postures {
-        let seen = observed::processes(&plan, postures, order.policy, stage.now_ms());
-        seen.iter()
-            .for_each(|one| (order.emit)(engine::news(&plan, one)));
-        running.extend(seen);
-        notes.extend(postures.iter().flat_map(observed::told));
-    }
+    let (seen, portraits) = observed::look(&plan, &order, stage.now_ms()).await;
+    running.extend(seen);
     // Effects and tokens that came with the end of the target still count.
-    let outcomes = engine::finish(&stage, order.deadline, plan, running);
+    let mut outcomes = engine::finish(&stage, order.deadline, plan, running);
+    if let (Some(rehearsed), Some(outcome)) = (rehearsed, outcomes.first_mut()) {
+        (outcome.asked, outcome.object) = (Some(rehearsed.asked), rehearsed.object);
+    }
     files.prove_awake(order.bed.base());
     let interrupted = order.stop.load(std::sync::atomic::Ordering::Relaxed);
     let took = began.elapsed();
@@ -356,7 +391,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         outcomes,
         discovery,
         tools,
-        notes,
+        notes: [notes, portraits].concat(),
         info,
         noise,
         ending,
@@ -364,6 +399,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         counted: tally.counted(),
         blind: files.blind(),
         network,
+        steps: std::mem::take(&mut *tally.steps()),
         took,
         interrupted,
     })

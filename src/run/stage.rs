@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    calls::Tally,
+    calls::{Step, Tally},
     liveness::{liveness, resolve},
     net::{Props, Wire},
     send::response,
@@ -149,6 +149,11 @@ impl Stage<'_> {
         mut scene: Scene,
         counting: Counting<'_>,
     ) -> Result<Played, SceneError> {
+        self.tally.begin(match counting {
+            Counting::Forbidden => Step::Attack,
+            Counting::Named(_) => Step::Twin,
+            Counting::All => Step::Control,
+        });
         if ask.channel.role.of_network() {
             return self.play_net(caller, ask, scene, counting).await;
         }

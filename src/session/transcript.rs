@@ -144,6 +144,12 @@ impl Transcript {
             .push(listener);
     }
 
+    /// When the transcript began.
+    #[must_use]
+    pub fn began(&self) -> Instant {
+        self.0.began
+    }
+
     /// Time since the transcript began.
     #[must_use]
     pub fn now(&self) -> Duration {

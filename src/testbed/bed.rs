@@ -116,6 +116,14 @@ impl Bed {
         })
     }
 
+    /// Makes a testbed in a directory of the user's, who looks after it.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn create_in(parent: &Path) -> io::Result<Self> {
+        lay_out(parent, None)
+    }
+
     /// The directory that holds all the others, or for a shared allowed directory all the forbidden ones.
     #[must_use]
     pub fn base(&self) -> &Path {

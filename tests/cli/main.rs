@@ -5,12 +5,14 @@
 
 #![cfg(target_os = "linux")]
 
+mod baseline;
 mod codes;
 mod diff;
 mod input;
 #[path = "../support/program.rs"]
 mod program;
 mod render;
+mod replay;
 mod reports;
 mod run;
 mod shards;

@@ -30,6 +30,7 @@ pub(crate) fn trial(probe: &str, variant: &str, tool: &str, basis: Basis) -> Tri
         verdict,
         basis,
         strength: (verdict == Verdict::Held).then_some(Strength::Strong),
+        accepted: None,
         reason: String::new(),
         asked: None,
         answered: None,
@@ -135,6 +136,8 @@ pub(crate) fn findings() -> Findings {
         roles_bound: 6,
         roles_offered: 8,
         thresholds: Thresholds::default(),
+        repeat: None,
+        baseline: None,
     };
     findings.probes = probes(&findings);
     findings.planned = findings.probes.iter().map(|probe| probe.trials.len()).sum();

@@ -9,7 +9,10 @@ use crate::{
     probe::Severity,
     report::{
         ProbeReport, Report, TrialReport, basis_word, basis_words, breach_severity, severity_word,
-        story::{breaches, by_reason, clearest, counted, percent, seconds, trials_of},
+        story::{
+            accepted, breaches, by_reason, clearest, counted, known_share, percent, seconds,
+            trials_of,
+        },
         strength_word,
     },
 };
@@ -33,6 +36,8 @@ pub(super) struct Story<'a> {
     pub(super) places: Vec<Place<'a>>,
     pub(super) held: Vec<Place<'a>>,
     pub(super) means: Option<String>,
+    pub(super) share: Option<String>,
+    pub(super) accepted: Vec<String>,
     pub(super) see: Vec<See>,
 }
 
@@ -141,6 +146,10 @@ pub(super) fn measure(report: &Report) -> String {
         text.push_str(&format!(" ({needed} % needed)"));
     }
     text.push_str(&format!(". Exit code {}.", summary.exit_code));
+    if let Some(baseline) = report.baseline.as_ref().filter(|told| told.accepted > 0) {
+        let trials = counted(baseline.accepted, "trial is", "trials are");
+        text.push_str(&format!(" {trials} known and accepted."));
+    }
     text
 }
 
@@ -235,8 +244,35 @@ fn story(probe: &ProbeReport) -> Story<'_> {
                 severity_word(probe.severity)
             )
         }),
+        share: known_share(probe),
+        accepted: accepted_words(probe),
         see: cwe.chain(cve).chain(words).collect(),
     }
+}
+
+/// Why breaches of a probe are accepted, each reason once.
+fn accepted_words(probe: &ProbeReport) -> Vec<String> {
+    let mut words: Vec<(&str, String)> = Vec::new();
+    for known in trials_of(probe, Verdict::Breached)
+        .iter()
+        .filter_map(|trial| trial.accepted.as_ref())
+    {
+        if !words.iter().any(|(reason, _)| *reason == known.reason) {
+            words.push((&known.reason, accepted(known)));
+        }
+    }
+    words.into_iter().map(|(_, text)| text).collect()
+}
+
+/// Entries of the baseline that fail the run.
+pub(super) fn baseline(report: &Report) -> Vec<String> {
+    let problems = report.baseline.iter().flat_map(|told| &told.problems);
+    problems
+        .map(|problem| {
+            let place = &problem.place;
+            format!("{}:{}: {}", place.file, place.line, problem.message)
+        })
+        .collect()
 }
 
 fn places<'a>(trials: &[&'a TrialReport]) -> Vec<Place<'a>> {

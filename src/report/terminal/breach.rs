@@ -2,7 +2,7 @@
 
 use super::{
     by_tool,
-    page::{BAD, BOLD, CODE, FAINT, PLAIN, Page, Wrap},
+    page::{BAD, BOLD, CODE, FAINT, PLAIN, Page, UNSURE, Wrap},
 };
 use crate::{
     judge::{Basis, Verdict},
@@ -10,7 +10,9 @@ use crate::{
     report::{
         EvidenceReport, ProbeReport, Report, TrialReport, assumption_words, basis_words,
         breach_severity, severity_word,
-        story::{breaches, call, clearest, counted, evidence, see, sighting, trials_of},
+        story::{
+            breaches, call, clearest, counted, evidence, known_share, see, sighting, trials_of,
+        },
     },
 };
 
@@ -40,6 +42,10 @@ fn breach(page: &mut Page, number: usize, probe: &ProbeReport, verbose: bool) {
         (BOLD, probe.id.to_string()),
         (PLAIN, String::from("  ")),
         (BAD, String::from(severity)),
+        (
+            UNSURE,
+            known_share(probe).map_or_else(String::new, |share| format!("  {share}")),
+        ),
     ]);
     page.paragraph(3, 0, PLAIN, Wrap::Prose, &probe.question);
     page.blank();

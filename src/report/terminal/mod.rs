@@ -7,6 +7,7 @@
 mod breach;
 mod diff;
 mod gaps;
+mod known;
 pub(crate) mod page;
 mod setting;
 
@@ -42,6 +43,7 @@ pub fn render(report: &Report, look: &Look) -> String {
     title(&mut page, report);
     boundaries(&mut page, report);
     breach::section(&mut page, report, look.verbose);
+    known::section(&mut page, report, look.verbose);
     gaps::inconclusive(&mut page, report, look.verbose);
     gaps::not_tested(&mut page, report, look.verbose);
     if look.verbose {
@@ -153,6 +155,14 @@ fn verdict(page: &mut Page, report: &Report) {
     // The exit code first: a narrow page cuts the end of the line.
     let mut parts = vec![format!("exit code {}", summary.exit_code)];
     parts.extend(report.harness.part());
+    if let Some(baseline) = &report.baseline {
+        if baseline.accepted > 0 {
+            parts.push(format!("{} known", baseline.accepted));
+        }
+        if !baseline.problems.is_empty() {
+            parts.push(String::from("baseline fails"));
+        }
+    }
     parts.push(measure);
     if summary.verdict != Verdict::NotApplicable {
         parts.push(judged);

@@ -8,9 +8,12 @@ mod visit;
 
 pub use visit::visit;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
-use super::engine::{Running, observed};
+use super::{
+    Order,
+    engine::{Running, news, observed},
+};
 use crate::{
     judge::{Attempt, Control, Liveness, Observation, Response, Twin, Watch},
     plan::{Fate, Plan},
@@ -79,9 +82,28 @@ impl Seen {
     }
 }
 
-/// Whether any trial of the plan looks at processes.
-pub(super) fn wants_postures(plan: &Plan) -> bool {
-    trials(plan).next().is_some()
+/// Has everything looked at that the plan wants to see, unless the run is to end. Returns the trials, and
+/// what people should know of the processes.
+pub(super) async fn look(
+    plan: &Plan,
+    order: &Order<'_>,
+    at_ms: u64,
+) -> (Vec<Running>, Vec<String>) {
+    if trials(plan).next().is_none() || order.stop.load(Ordering::Relaxed) {
+        return (Vec::new(), Vec::new());
+    }
+    let postures = match &order.postures {
+        Some(before) => before.clone(),
+        None => {
+            let paths = order.policy.read_only_paths();
+            visit(&order.endpoint, &order.options, &paths).await
+        }
+    };
+    let seen = processes(plan, &postures, order.policy, at_ms);
+    for one in &seen {
+        (order.emit)(news(plan, one));
+    }
+    (seen, postures.iter().flat_map(told).collect())
 }
 
 /// Whether any of the probes would look at processes under the policy.
@@ -93,7 +115,7 @@ pub fn looks_at_processes(probes: &[Arc<Probe>], policy: &Policy) -> bool {
 }
 
 /// The trials that look, with what they look at.
-pub(super) fn trials(plan: &Plan) -> impl Iterator<Item = (usize, Aspect)> {
+fn trials(plan: &Plan) -> impl Iterator<Item = (usize, Aspect)> {
     plan.trials
         .iter()
         .enumerate()
@@ -102,7 +124,7 @@ pub(super) fn trials(plan: &Plan) -> impl Iterator<Item = (usize, Aspect)> {
 }
 
 /// The trials about processes, as they were seen.
-pub(super) fn processes(
+fn processes(
     plan: &Plan,
     postures: &Result<Postures, String>,
     policy: &Policy,
@@ -120,7 +142,7 @@ pub(super) fn processes(
 }
 
 /// What was seen of each process, for people: one sentence each.
-pub(super) fn told(postures: &Postures) -> Vec<String> {
+fn told(postures: &Postures) -> Vec<String> {
     postures
         .processes
         .iter()
