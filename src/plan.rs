@@ -3,6 +3,7 @@
 //! Owns trial ids and the decision that something is not applicable, which is made here and (for
 //! inert payloads) by the judge, and nowhere else. Every selected probe appears in the plan.
 
+mod observed;
 mod only;
 mod part;
 mod spots;
@@ -79,6 +80,8 @@ pub enum Fate {
     Recorded,
     /// Without a call of its own: the whole run is watched.
     Watched,
+    /// Nothing is sent: the target is looked at from outside.
+    Observed,
     /// Not at all.
     NotApplicable {
         /// The rule.
@@ -214,6 +217,10 @@ fn expand(
         trial.variant = index;
         trial.fate = watched(terrain);
         trials.push(trial);
+        return;
+    }
+    if variant.aspect.is_some() {
+        trials.push(observed::observed(probe, index, terrain));
         return;
     }
     let roles = probe.roles_of(variant);

@@ -147,6 +147,7 @@ fn drawn(plan: &Plan, wanted: impl Fn(Claim) -> bool) -> String {
             Fate::Alone => String::from("alone"),
             Fate::Fresh => String::from("fresh"),
             Fate::Watched => String::from("watched"),
+            Fate::Observed => String::from("observed"),
             Fate::Strained => String::from("strained"),
             Fate::Recorded => String::from("recorded"),
             Fate::NotApplicable { basis, reason } => format!("{basis:?}: {reason}"),
@@ -256,7 +257,7 @@ fn a_policy_that_says_nothing_on_files_leaves_what_every_policy_claims() {
     let universal = |claim| {
         matches!(
             claim,
-            Claim::Execution | Claim::Listed | Claim::Availability
+            Claim::Execution | Claim::Listed | Claim::Availability | Claim::StandardInput
         )
     };
     let (always, claimed): (Vec<_>, Vec<_>) = plan

@@ -261,6 +261,7 @@ fn breach(facts: &Facts) -> Option<Ruling> {
         (EvidenceKind::Computed, Basis::Computed),
         (EvidenceKind::Record, Basis::Record),
         (EvidenceKind::Exhaustion, Basis::Exhaustion),
+        (EvidenceKind::Posture, Basis::Posture),
         (EvidenceKind::Metadata, Basis::Metadata),
     ] {
         let found: Vec<Observation> = proofs
@@ -363,7 +364,7 @@ fn witnessed(facts: &Facts) -> bool {
         // Every address, every resolver and every clock of the network is the run's own.
         EvidenceKind::Connection | EvidenceKind::Query | EvidenceKind::Limit => true,
         // The log, and the processes of the target, are looked at from outside.
-        EvidenceKind::Record | EvidenceKind::Exhaustion => true,
+        EvidenceKind::Record | EvidenceKind::Exhaustion | EvidenceKind::Posture => true,
         EvidenceKind::Access => facts.race.is_none(),
         // The program itself tells that it was started, whatever the answer says.
         EvidenceKind::Execution => true,

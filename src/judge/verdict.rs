@@ -63,6 +63,8 @@ pub enum Basis {
     Record,
     /// Breached: the server ended, stopped serving, or took more memory than it may.
     Exhaustion,
+    /// Breached: the kernel tells something else of a process than the policy.
+    Posture,
     /// Held: the attack was refused while its permitted twin passed.
     Policy,
     /// Held: the whole form of the request is refused, twin included.

@@ -52,5 +52,6 @@ fn kind(trial: &Trial) -> u8 {
         Fate::Shared => 2,
         Fate::Watched | Fate::Recorded | Fate::Strained => 3,
         Fate::NotApplicable { .. } => 4,
+        Fate::Observed => 5,
     }
 }

@@ -39,5 +39,23 @@ pub(super) fn words(claim: Claim) -> &'static str {
             "the policy has no commands recorded (`audit.events`: `command_execution`)"
         }
         Claim::AuditRotation => "the policy does not have the log rotated (`audit.rotate`)",
+        Claim::StandardInput => "the policy claims nothing",
+        Claim::NoRoot => "the policy does not forbid root (`process.no_root`)",
+        Claim::OwnUser => "the policy names no user (`process.user`)",
+        Claim::NoCapabilities => {
+            "the policy does not forbid capabilities (`process.no_capabilities`)"
+        }
+        Claim::NoNewPrivileges => "the policy does not ask for it (`process.no_new_privileges`)",
+        Claim::SystemCallFilter => "the policy asks for no filter (`process.seccomp`)",
+        Claim::SecurityModule => {
+            "the policy asks for no security module (`process.security_module`)"
+        }
+        Claim::OwnNamespaces => "the policy names no namespaces (`process.own_namespaces`)",
+        Claim::ReadOnlyRoot => "the policy does not ask for it (`process.read_only_root`)",
+        Claim::ReadOnlyPaths => "the policy names no such directories (`process.read_only_paths`)",
+        Claim::NoInheritedDescriptors => {
+            "the policy does not ask for it (`process.no_inherited_descriptors`)"
+        }
+        Claim::ProcessLimits => "the policy sets no limits (`process.limits`)",
     }
 }

@@ -11,6 +11,7 @@ mod filesystem;
 mod hosts;
 mod network;
 mod placeholder;
+mod process;
 
 use std::{path::Path, time::Duration};
 
@@ -204,6 +205,9 @@ impl Policy {
             Claim::AuditNetwork => return self.records(AuditEvent::NetworkRequest),
             Claim::AuditCommands => return self.records(AuditEvent::CommandExecution),
             Claim::AuditRotation => return self.audit().is_some_and(|log| log.rotation.is_some()),
+            other if other.of_process() => {
+                return self.claims_of_process(other);
+            }
             _ => {}
         }
         let Some(filesystem) = &self.filesystem else {
@@ -233,6 +237,9 @@ impl Policy {
         if claim == Claim::Commands {
             let first = self.allowed_commands()?.first()?;
             return self.line_at(&first.span);
+        }
+        if claim.of_process() {
+            return self.line_at(&self.place_of_process(claim)?);
         }
         let files = self.filesystem.as_ref()?;
         let written = self.document.capabilities.as_ref();

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use crate::probe::{
-    Launch, Plant, Probe, ProbeId, Role, Slot, Variant,
+    Launch, Needs, Plant, Probe, ProbeId, Role, Slot, Variant,
     check::{Problem, near},
     spans::Spans,
     technique_names::{TECHNIQUES, is_technique},
@@ -34,14 +34,14 @@ pub(crate) fn run(
 }
 
 /// The rules of one probe and what they found.
-struct Check<'a> {
-    probe: &'a Probe,
+pub(super) struct Check<'a> {
+    pub(super) probe: &'a Probe,
     spans: &'a Spans<'a>,
     problems: Vec<Problem>,
 }
 
 impl Check<'_> {
-    fn report(
+    pub(super) fn report(
         &mut self,
         code: &'static str,
         path: &str,
@@ -85,22 +85,7 @@ impl Check<'_> {
             let help = "ask one thing that a verdict can answer, ending in a question mark";
             self.report("probe.words", "question", "this is no question", help);
         }
-        let asks = |variant: &Variant| {
-            let raw = variant
-                .strain
-                .as_ref()
-                .is_some_and(|strain| !strain.frames.is_empty());
-            !raw && variant.audit.is_none_or(|check| !check.without_role())
-        };
-        let watches = self.probe.watches();
-        if watches && !self.probe.roles.is_empty() {
-            let message = "a probe that makes no call has no roles";
-            self.report("probe.role", "id", message, "remove `roles`");
-        }
-        if self.probe.roles.is_empty() && !watches && self.probe.variants.iter().any(asks) {
-            let help = "give `roles`, raw frames, what is looked for in the log, or a `technique` that watches";
-            self.report("probe.role", "id", "nothing says what is asked", help);
-        }
+        self.asks();
         for (index, role) in self.probe.roles.iter().enumerate() {
             let mut variants = self.probe.variants.iter();
             if !variants.any(|variant| self.probe.roles_of(variant).contains(role)) {
@@ -168,6 +153,21 @@ impl Check<'_> {
     }
 
     fn selftest(&mut self, flaws: Option<&[&str]>) {
+        let by_launcher = self.probe.selftest.needs == Some(Needs::Launcher);
+        if self.probe.selftest.breached.is_empty() != by_launcher {
+            let (message, help) = if by_launcher {
+                (
+                    "what only a launcher gives is no flaw of the reference target",
+                    "remove `breached`",
+                )
+            } else {
+                (
+                    "no flaw of the reference target is named",
+                    "give `breached = [..]`: a probe that was never seen to fail proves nothing",
+                )
+            };
+            self.report("probe.flaw", "selftest", message, help);
+        }
         let Some(flaws) = flaws else { return };
         for (index, flaw) in self.probe.selftest.breached.iter().enumerate() {
             if !flaws.contains(&flaw.as_str()) {
@@ -291,28 +291,9 @@ impl Check<'_> {
                 self.launch(launch, &format!("{path}.launch"));
             }
             self.strain(variant, &path);
+            self.aspect(variant, &path);
             self.slots(variant, &path);
             self.path_json(variant, &path);
-        }
-    }
-
-    fn strain(&mut self, variant: &Variant, path: &str) {
-        let Some(strain) = &variant.strain else {
-            return;
-        };
-        for (index, frame) in strain.frames.iter().enumerate() {
-            for (number, piece) in frame.pieces.iter().enumerate() {
-                if piece.bytes().is_none() {
-                    let path = format!("{path}.strain.frame.{index}.pieces.{number}");
-                    let help = "give one of `text` and `hex`, and at most 1 GiB of it";
-                    self.report("probe.strain", &path, "this piece cannot be sent", help);
-                }
-            }
-        }
-        if strain.bulk.is_some_and(|bulk| !bulk.sound()) {
-            let help = "give exactly one of `bytes`, `items` and `members`";
-            let path = format!("{path}.strain.bulk");
-            self.report("probe.strain", &path, "this is no value", help);
         }
     }
 
@@ -322,7 +303,7 @@ impl Check<'_> {
         for (slot, key) in &given {
             let has =
                 |role: &Role| role.slots().contains(slot) || role.optional_slots().contains(slot);
-            if !roles.iter().any(has) {
+            if !self.probe.observes() && !roles.iter().any(has) {
                 let names: Vec<String> = roles.iter().map(ToString::to_string).collect();
                 let message = format!("no role of this variant has a slot `{slot}`");
                 let help = format!(
@@ -391,7 +372,7 @@ impl Check<'_> {
 }
 
 /// The slots that a variant fills, with the key that fills each.
-fn given_slots(variant: &Variant) -> Vec<(Slot, &'static str)> {
+pub(super) fn given_slots(variant: &Variant) -> Vec<(Slot, &'static str)> {
     [
         (
             Slot::Path,

@@ -159,10 +159,10 @@ impl Texts<'_> {
 
     /// A trial whose evidence nothing can carry would be held whatever the target does.
     fn decidable(&mut self, variant: &Variant, scope: &Scope, path: &str) {
-        let span = self.spans.at(path);
-        if self.probe.watches() {
+        if variant.aspect.is_some() || self.probe.observes() || self.probe.watches() {
             return;
         }
+        let span = self.spans.at(path);
         // What changes the disk, or arrives on the network, needs no token to be seen.
         let effect = self.probe.evidence.iter().any(|kind| {
             matches!(

@@ -2,10 +2,13 @@
 //!
 //! Owns what a probe file says. Knows nothing of targets, tools or verdicts.
 
+mod aspect;
 mod catalog;
 mod check;
+mod check_forms;
 mod check_rules;
 mod check_texts;
+mod claim;
 mod model;
 mod net_plant;
 mod plant;
@@ -18,8 +21,10 @@ mod technique_names;
 mod text;
 mod variant;
 
+pub use aspect::*;
 pub use catalog::*;
 pub use check::{Problem, read_probe};
+pub use claim::*;
 pub use model::*;
 pub use net_plant::*;
 pub use plant::*;

@@ -49,6 +49,10 @@ pub struct ReferenceArgs {
     /// Keep this many audit logs, the current one included
     #[arg(long, value_name = "N", requires = "audit", default_value_t = 5)]
     audit_max_files: u32,
+    /// Give up all powers at the start: root becomes nobody, nothing can be gained by executing, files, processor
+    /// time and descriptors are limited, and DIR cannot be written
+    #[arg(long, value_name = "DIR")]
+    confine: Option<PathBuf>,
     #[command(flatten)]
     network: NetworkArgs,
 }
@@ -77,6 +81,7 @@ impl ReferenceArgs {
             execution: (!self.allow_command.is_empty()).then_some(ExecutionOptions {
                 commands: self.allow_command,
             }),
+            confine: self.confine,
             network: self.network.options()?,
             audit: self.audit.map(|to| AuditOptions {
                 to,

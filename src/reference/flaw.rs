@@ -177,6 +177,14 @@ flaws! {
     AuditWorldReadable "audit.world-readable" "everybody on the machine can read the audit log"
     AuditRotationLoses "audit.rotation-loses" "a full log is removed, with the record that comes then"
     AuditOnStdout "audit.on-stdout" "records are written to standard output too"
+    ProcRoot "proc.root" "with --confine, root, its groups and its capabilities are kept"
+    ProcGains "proc.gains" "with --confine, no_new_privs is not set"
+    ProcUnlimited "proc.unlimited" "with --confine, no limits are set"
+    ProcInstall "proc.install" "with --confine, everybody may write the directory"
+    ProcListens "proc.listens" "a port is opened on all interfaces"
+    ProcOrphan "proc.orphan" "a child process outlives the server"
+    ProcOutlives "proc.outlives" "the server goes on when its input has ended"
+    ProcDeaf "proc.deaf" "SIGTERM is ignored"
     TimeOrphanWork "time.orphan-work" "the time limit ends the wait for a request, and not the request"
     TimeLocalUnbounded "time.local-unbounded" "read_file opens whatever is inside and waits for it, named pipes too"
     TimeCancelIgnored "time.cancel-ignored" "a call goes on after the client has cancelled it"
@@ -226,8 +234,8 @@ impl FromStr for Flaw {
 }
 
 /// What flaws are about; says nothing about which one is meant.
-const FAMILIES: [&str; 10] = [
-    "fs", "net", "dns", "time", "exec", "sql", "state", "surface", "res", "audit",
+const FAMILIES: [&str; 11] = [
+    "fs", "net", "dns", "time", "exec", "sql", "state", "surface", "res", "audit", "proc",
 ];
 
 /// The flaws that share most words with `name`, best first; at most three.

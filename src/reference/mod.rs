@@ -17,6 +17,8 @@ mod args;
 mod audit;
 #[cfg(unix)]
 mod beneath;
+#[cfg(target_os = "linux")]
+mod confine;
 #[cfg(unix)]
 mod deny;
 mod flaw;
@@ -62,6 +64,8 @@ pub struct ReferenceOptions {
     pub protect: Vec<String>,
     /// The policy of the tools that run programs. Without one they are absent, unless a flaw is about them.
     pub execution: Option<ExecutionOptions>,
+    /// Whether all powers are given up at the start, and the directory that cannot be written then.
+    pub confine: Option<PathBuf>,
     /// The policy of the tools that reach hosts. Without one they are absent, unless a flaw is about them.
     pub network: Option<NetworkOptions>,
     /// The audit log, if there is one.

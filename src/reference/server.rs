@@ -14,6 +14,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::task::JoinError;
 
 use super::audit::Entry;
+#[cfg(target_os = "linux")]
+use super::confine;
 use super::refusal::Refusal;
 use super::tools::{self, Run, ToolSpec};
 use super::world::World;
@@ -45,6 +47,14 @@ where
         }
         Kind::Sound | Kind::RefuseAll | Kind::Echo | Kind::SilentlyEmpty => {}
     }
+    #[cfg(target_os = "linux")]
+    let _ills = {
+        if let Some(install) = &options.confine {
+            confine::confine(install, &options.flaws)?;
+        }
+        confine::misbehave(&options.flaws)?
+    };
+    let outlives = options.flaws.has(Flaw::ProcOutlives);
     let server = Server {
         kind,
         world: Arc::new(World::new(options)?),
@@ -56,6 +66,9 @@ where
         .await
         .map_err(|error| ReferenceError::Handshake(error.into()))?;
     running.waiting().await?;
+    if outlives {
+        std::future::pending::<()>().await;
+    }
     Ok(())
 }
 

@@ -27,7 +27,8 @@ pub fn basis_verdict(basis: Basis) -> Verdict {
         | Basis::Execution
         | Basis::Computed
         | Basis::Record
-        | Basis::Exhaustion => Verdict::Breached,
+        | Basis::Exhaustion
+        | Basis::Posture => Verdict::Breached,
         Basis::Policy | Basis::Syntax | Basis::Filtered | Basis::Observed | Basis::Envelope => {
             Verdict::Held
         }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     channel::Channel,
-    judge::{Again, Control, Facts, Observation, Response, Ruling, Watch, again, judge},
+    judge::{Again, Attempt, Control, Facts, Observation, Response, Ruling, Watch, again, judge},
     plan::{Fate, Plan, Trial},
     probe::{Claim, EvidenceKind, Role},
     testbed::Seen,
@@ -463,6 +463,22 @@ impl Running {
             awaited: Vec::new(),
         }
     }
+}
+
+/// The news of a trial that has its verdict already.
+pub(super) fn news(plan: &Plan, one: &Running) -> Event {
+    done(&plan.trials[one.index], &judge(&one.facts))
+}
+
+/// A trial that was looked at from outside.
+pub(super) fn observed(index: usize, trial: &Trial, attempt: Attempt) -> Running {
+    let facts = Facts {
+        attempts: vec![attempt],
+        proven: true,
+        decisive: decisive(trial),
+        race: None,
+    };
+    Running::watched(index, facts, None)
 }
 
 /// Takes back what rests on the witness of the network, which was found blind.

@@ -13,6 +13,7 @@ mod launch;
 mod liveness;
 mod net;
 mod observe;
+mod observed;
 mod order;
 mod recorded;
 mod rehearse;
@@ -32,6 +33,7 @@ pub use calls::{Counted, Step};
 pub use conversation::Setup;
 pub use engine::Outcome;
 pub use event::*;
+pub use observed::{looks_at_processes, visit};
 pub use order::{Only, Order, Ran, RunError, Whole};
 
 use crate::{
@@ -296,6 +298,8 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     };
     watched.settle(&plan, &mut running, order.emit);
     notes.extend(watched.strangers(&order.transcript));
+    let (seen, portraits) = observed::look(&plan, &order, stage.now_ms()).await;
+    running.extend(seen);
     // Effects and tokens that came with the end of the target still count.
     let mut outcomes = engine::finish(&stage, order.deadline, plan, running);
     if let (Some(rehearsed), Some(outcome)) = (rehearsed, outcomes.first_mut()) {
@@ -313,7 +317,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         outcomes,
         discovery,
         tools,
-        notes,
+        notes: [notes, portraits].concat(),
         info,
         noise,
         ending,

@@ -22,8 +22,8 @@ use rmcp::{
 use serde_json::Value;
 
 use super::{
-    Bounds, Burden, Caller, Death, Endpoint, Era, Exchange, Noise, NoiseKind, OpenError, Options,
-    Outcome, Transcript,
+    Bounds, Burden, Caller, Death, Endpoint, Era, Exchange, Member, Noise, NoiseKind, OpenError,
+    Options, Outcome, Transcript,
     board::Board,
     handler::Handler,
     link::Link,
@@ -202,6 +202,16 @@ impl Session {
         }
     }
 
+    /// The living processes that the target consists of, the launched command among them if it
+    /// lives; empty over HTTP, and where trees of processes cannot be seen.
+    #[must_use]
+    pub fn processes(&self) -> Vec<Member> {
+        self.0
+            .link
+            .as_ref()
+            .map_or_else(Vec::new, |link| link.members())
+    }
+
     /// Whether the target can still be talked to.
     #[must_use]
     pub fn health(&self) -> Health {
@@ -262,6 +272,15 @@ impl Session {
         };
         drop(running);
         link.end(grace).await
+    }
+
+    /// Ends the conversation by `SIGTERM` to the launched command, with its input still open. What
+    /// has not ended when `grace` is over is ended, and named. Over HTTP it only closes.
+    pub async fn terminate(self, grace: Duration) -> Ending {
+        match &self.0.link {
+            Some(link) => link.terminate(grace).await,
+            None => self.close().await,
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! here each pipe has a task of its own, and a stuck one cannot hold up another. Knows nothing of
 //! what the messages mean: the board does.
 
+mod members;
 mod transport;
 
 use std::{
@@ -23,9 +24,8 @@ use tokio::{
 };
 
 use super::{
-    Bounds, Burden, Death, Ending, Inside, Launch,
+    Death, Ending, Inside, Launch,
     board::Board,
-    burden,
     error::{OpenError, StderrTail, Unfit},
     inside::Started,
     printable, processes,
@@ -334,37 +334,6 @@ impl Link {
             killed,
             survivors,
         }
-    }
-
-    /// What the living processes of the tree take; `None` of a server inside of this process.
-    pub(super) fn burden(&self) -> Option<Burden> {
-        burden::of(&self.living())
-    }
-
-    /// Limits the living processes of the tree, and so all that they start from now on.
-    pub(super) fn bound(&self, bounds: Bounds) -> usize {
-        burden::bound(&self.living(), bounds)
-    }
-
-    fn living(&self) -> Vec<processes::Process> {
-        match &self.body {
-            Body::Processes(tree) => tree.living(),
-            Body::Thread(_) => Vec::new(),
-        }
-    }
-
-    /// Sends bytes that need not be a message, as fast as the target takes them. Returns when all is
-    /// in the pipe but the last few, or when the conversation is over.
-    pub(super) async fn raw(&self, bytes: Vec<u8>) -> io::Result<()> {
-        /// What may wait: enough to keep the pipe full.
-        const WAITING: usize = 4 << 20;
-        while *locked(&self.backlog) > WAITING {
-            if self.board.dead().is_some() {
-                return Err(io::ErrorKind::BrokenPipe.into());
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        self.send(bytes)
     }
 
     /// Ends everything at once, without any grace.

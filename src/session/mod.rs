@@ -41,6 +41,7 @@ pub use inside::Inside;
 pub(crate) use inside::THREAD as TARGET_THREAD;
 pub use noise::{Noise, NoiseKind};
 pub use options::{Endpoint, Era, HttpEndpoint, Launch, Limits, Options};
+pub use processes::Member;
 pub use reaper::{claim_orphans, end_all};
 pub use show::printable;
 pub use transcript::{Direction, Entry, Record, Transcript};

@@ -6,6 +6,7 @@ mod access;
 mod effect;
 mod log;
 mod metadata;
+pub mod process;
 mod processes;
 
 pub use access::*;

@@ -7,7 +7,11 @@ use watertight::{
 
 use super::*;
 
-const LOOKED: &[EvidenceKind] = &[EvidenceKind::Record, EvidenceKind::Exhaustion];
+const LOOKED: &[EvidenceKind] = &[
+    EvidenceKind::Record,
+    EvidenceKind::Exhaustion,
+    EvidenceKind::Posture,
+];
 
 fn observed(change: impl FnOnce(&mut Attempt)) -> Attempt {
     let mut attempt = Attempt {
@@ -54,6 +58,7 @@ fn proof_decides_whatever_the_controls_say() {
     for (kind, basis) in [
         (EvidenceKind::Record, Basis::Record),
         (EvidenceKind::Exhaustion, Basis::Exhaustion),
+        (EvidenceKind::Posture, Basis::Posture),
     ] {
         let attempt = observed(|one| {
             one.proofs = vec![seen(kind)];

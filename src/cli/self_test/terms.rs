@@ -156,6 +156,24 @@ rotate = { max_size_mb = 0.03125, max_files = 3 }
     ],
 };
 
+/// What can be told of a process from outside.
+pub(super) static PROCESS: Terms = Terms {
+    policy: r#"
+[process]
+user = "nobody"
+no_root = true
+no_capabilities = true
+no_new_privileges = true
+read_only_paths = ["{outside}"]
+
+[process.limits]
+open_files = 256
+file_size_mb = 64
+cpu_seconds = 600
+"#,
+    flags: &["--confine", "{outside}"],
+};
+
 /// The terms on which a probe is tested.
 pub(super) fn terms(probe: &Probe) -> &'static Terms {
     if probe
@@ -188,5 +206,6 @@ pub(super) fn terms(probe: &Probe) -> &'static Terms {
         | Claim::DeniedPattern
         | Claim::MaxFileSize
         | Claim::ProtectedNames => &FILES,
+        _ => &PROCESS,
     }
 }
