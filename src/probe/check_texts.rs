@@ -159,7 +159,7 @@ impl Texts<'_> {
 
     /// A trial whose evidence nothing can carry would be held whatever the target does.
     fn decidable(&mut self, variant: &Variant, scope: &Scope, path: &str) {
-        if variant.aspect.is_some() || self.probe.observes() || self.probe.watches() {
+        if variant.aspect.is_some() || self.probe.roles.is_empty() {
             return;
         }
         let span = self.spans.at(path);
