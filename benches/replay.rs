@@ -280,6 +280,7 @@ fn run_core(bed: &Bed, launch: Launch, transcript: Transcript) -> Result<(), Fai
         mint: &Mint::new(),
         decoys: Vec::new(),
         launcher: false,
+        postures: None,
         transcript,
     }))?;
     if ran.outcomes.is_empty() {

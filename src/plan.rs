@@ -3,9 +3,11 @@
 //! Owns trial ids and the decision that something is not applicable, which is made here and (for
 //! inert payloads) by the judge, and nowhere else. Every selected probe appears in the plan.
 
+mod observed;
 mod only;
 mod part;
 mod spots;
+mod unclaimed;
 
 use std::{
     net::IpAddr,
@@ -21,7 +23,7 @@ use crate::{
     channel::Channel,
     judge::Basis,
     policy::{Hosts, Policy},
-    probe::{Claim, Launch, Platform, Probe, Role, Variant},
+    probe::{Launch, Platform, Probe, Role, Variant},
 };
 
 /// The trials of a run, in order of id.
@@ -72,8 +74,14 @@ pub enum Fate {
     Alone,
     /// In a process of its own, launched otherwise.
     Fresh,
+    /// In a process of its own, which is put under a strain.
+    Strained,
+    /// With nothing else in flight, and a look at the audit log.
+    Recorded,
     /// Without a call of its own: the whole run is watched.
     Watched,
+    /// Nothing is sent: the target is looked at from outside.
+    Observed,
     /// Not at all.
     NotApplicable {
         /// The rule.
@@ -211,7 +219,19 @@ fn expand(
         trials.push(trial);
         return;
     }
+    if variant.aspect.is_some() {
+        trials.push(observed::observed(probe, index, terrain));
+        return;
+    }
     let roles = probe.roles_of(variant);
+    if roles.is_empty() {
+        let mut trial = whole(probe, Basis::NoClaim, String::new());
+        trial.id = format!("{}/{}", probe.id, variant.name);
+        trial.variant = index;
+        trial.fate = fate(probe, variant, None, terrain);
+        trials.push(trial);
+        return;
+    }
     for channel in channels
         .iter()
         .filter(|channel| fits(variant, channel, roles, terrain.policy))
@@ -289,6 +309,20 @@ fn fate(
     inside: Option<&InsidePlace>,
     terrain: &Terrain<'_>,
 ) -> Fate {
+    if variant.audit.is_some() {
+        return Fate::Recorded;
+    }
+    if variant.strain.is_some() {
+        let launched =
+            "the target is not launched by the harness, so that nothing of it may be broken";
+        return match terrain.relaunch {
+            true => Fate::Strained,
+            false => Fate::NotApplicable {
+                basis: Basis::Platform,
+                reason: launched.to_owned(),
+            },
+        };
+    }
     let technique = probe.technique_of(variant);
     let fresh = probe.launch_of(variant).is_some() || technique == Some("fd.inherit");
     if fresh && !terrain.relaunch {
@@ -338,24 +372,5 @@ fn unclaimed(probe: &Probe, spots: &[Spot], terrain: &Terrain<'_>) -> Option<Str
             )
         });
     }
-    Some(String::from(match probe.claim {
-        Claim::Outside => "the policy says nothing on files",
-        Claim::DeniedInside => "the policy denies nothing below an allowed path (`denied_paths`)",
-        Claim::DeniedPattern => "the policy denies no pattern (`denied_paths` with `*`)",
-        Claim::MaxFileSize => "the policy sets no size limit (`max_file_size_mb`)",
-        Claim::ReadOnly => "the policy does not forbid writing (`read_only`)",
-        Claim::ProtectedNames => "the policy protects no names (`protected_names`)",
-        Claim::Host => "the policy denies no host",
-        Claim::HostRange => "the policy says nothing on hosts",
-        Claim::HostHole => "the policy has no list of allowed hosts (`allowed_hosts`)",
-        Claim::UnlistedHost => "the policy has no list of allowed hosts (`allowed_hosts`)",
-        Claim::HostName => "the policy allows no host by name (`allowed_hosts`)",
-        Claim::OnlyNames => "the policy does not allow hosts by name only (`allowed_hosts`)",
-        Claim::Resolver => "the policy names no resolver (`dns_override`)",
-        Claim::TimeLimit => "the policy limits no time (`timeout_seconds`)",
-        Claim::RetryLimit => "the policy limits no retries (`max_retries`)",
-        Claim::Execution | Claim::Listed => "the policy permits it",
-        Claim::Commands => "the policy lists no commands (`execution.allowed_commands`)",
-        Claim::Cancel => "calls are not cancelled",
-    }))
+    Some(String::from(unclaimed::words(probe.claim)))
 }

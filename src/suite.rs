@@ -41,6 +41,9 @@ pub struct Select {
     /// Probes of these boundaries; `fs` means `fs.read`, `fs.write` and all others below it.
     #[serde(default)]
     pub boundaries: Vec<String>,
+    /// No probes of these boundaries.
+    #[serde(default)]
+    pub without: Vec<String>,
     /// These probes, whatever else is said.
     #[serde(default)]
     pub ids: Vec<ProbeId>,
@@ -54,6 +57,10 @@ impl Select {
             return true;
         }
         if self.priorities.is_empty() && self.boundaries.is_empty() {
+            return false;
+        }
+        let left_out = |boundary: &String| is_below(probe.id.boundary(), boundary);
+        if self.without.iter().any(left_out) {
             return false;
         }
         let priority = self.priorities.is_empty() || self.priorities.contains(&probe.priority);

@@ -147,6 +147,9 @@ fn drawn(plan: &Plan, wanted: impl Fn(Claim) -> bool) -> String {
             Fate::Alone => String::from("alone"),
             Fate::Fresh => String::from("fresh"),
             Fate::Watched => String::from("watched"),
+            Fate::Observed => String::from("observed"),
+            Fate::Strained => String::from("strained"),
+            Fate::Recorded => String::from("recorded"),
             Fate::NotApplicable { basis, reason } => format!("{basis:?}: {reason}"),
         };
         writeln!(lines, "{}{place} - {fate}", trial.id).expect("a string takes everything");
@@ -173,7 +176,7 @@ fn check(plan: &Plan) {
                     trial.id
                 );
             }
-            Fate::Watched => assert!(trial.channel.is_none(), "{}", trial.id),
+            _ if trial.probe.roles.is_empty() => assert!(trial.channel.is_none(), "{}", trial.id),
             _ => {
                 let channel = trial
                     .channel
@@ -250,7 +253,13 @@ fn read_only_and_protected_names() {
 fn a_policy_that_says_nothing_on_files_leaves_what_every_policy_claims() {
     let plan = planned(&policy("policy.toml", "[server]\nname = \"quiet\"\n"));
     check(&plan);
-    let universal = |claim| matches!(claim, Claim::Execution | Claim::Listed);
+    // What every policy claims: of any server, or of any that is launched.
+    let universal = |claim| {
+        matches!(
+            claim,
+            Claim::Execution | Claim::Listed | Claim::Availability | Claim::StandardInput
+        )
+    };
     let (always, claimed): (Vec<_>, Vec<_>) = plan
         .trials
         .iter()
@@ -413,12 +422,14 @@ fn what_the_target_lacks_is_said() {
     let here = Path::new(ALLOWED);
     let without_tools = plan(&probes(), &[], &terrain(&policy, here));
     check(&without_tools);
-    // What is watched needs no tool.
+    // What is watched, and raw frames, need no tool.
     let running = without_tools
         .trials
         .iter()
-        .filter(|trial| trial.fate == Fate::Watched);
-    assert_eq!(without_tools.running(), running.count());
+        .filter(|trial| !matches!(trial.fate, Fate::NotApplicable { .. }));
+    for trial in running {
+        assert!(trial.probe.roles.is_empty(), "{}", trial.id);
+    }
     let reason = |plan: &Plan, start: &str| {
         let trial = plan
             .trials

@@ -17,6 +17,7 @@ use super::{
     interrupt::Interrupts,
     order::{launcher_of, wrapped},
     print::{complain, problem},
+    visit,
 };
 use crate::{
     config::{Reach, Settings, TargetSpec, Testbed},
@@ -25,7 +26,7 @@ use crate::{
     policy::Policy,
     report::write::store,
     session::end_all,
-    target::{Launcher, nests},
+    target::{Launcher, changes_user, nests},
     testbed::namespace::{
         self, Bottle, ChangeKind, Refusal, Stage, Step, Tried, Wanted, Word, wire::Wire,
     },
@@ -117,6 +118,12 @@ fn unfit(settings: &Settings) -> Option<String> {
             "a container engine runs the server outside of any namespaces of ours",
         ));
     }
+    if let Reach::Command(words) = &settings.target.reach
+        && let Some(program) = changes_user(words)
+    {
+        let why = "turns into another user, and in namespaces of ours there is one only";
+        return Some(format!("{program} {why}"));
+    }
     // The inner process reads everything anew.
     piped(settings).map(|path| {
         format!(
@@ -197,9 +204,10 @@ async fn wait(
     /// After the end of the bottle, for its last words.
     const LAST_WORDS: Duration = Duration::from_secs(2);
     let mut interrupts = Interrupts::listen()?;
+    let mut known = None;
     if let Some(settings) = settings {
         tokio::select! {
-            () = warm::warm(settings) => {}
+            record = async { warm::warm(settings).await; visit::record(settings).await } => known = record,
             _ = interrupts.next() => {
                 end_all();
                 return Ok(cut_short());
@@ -217,7 +225,7 @@ async fn wait(
     let (tell, mut words) = mpsc::unbounded_channel();
     // A thread, because a pipe that a report goes to may keep it waiting for ever.
     std::thread::Builder::new().spawn(move || {
-        while let Ok(Some(word)) = namespace::serve(&wire, pid, store) {
+        while let Ok(Some(word)) = namespace::serve(&wire, pid, store, known.as_deref()) {
             if tell.send(word).is_err() {
                 break;
             }

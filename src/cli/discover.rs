@@ -197,6 +197,7 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
         mint: &mint,
         decoys: Vec::new(),
         launcher: false,
+        postures: None,
     };
     let mut interrupts = Interrupts::listen()
         .map_err(|error| Failure::Fault(format!("interrupts cannot be heard: {error}")))?;

@@ -2,12 +2,17 @@
 //!
 //! Owns the wording. Everything it says comes from the probe file, so that a new probe explains itself.
 
+mod claims;
+
 use std::fmt::Write as _;
 
 use clap::Args;
 
+use claims::claim;
+
 use crate::probe::{
-    Assumption, Catalog, Claim, EvidenceKind, PartRead, Plant, Probe, TECHNIQUES, Text, Variant,
+    Aspect, Assumption, Catalog, EvidenceKind, Needs, PartRead, Plant, Probe, TECHNIQUES, Text,
+    Variant,
 };
 
 /// Width of the explanation in columns.
@@ -60,17 +65,32 @@ fn explain(probe: &Probe) -> String {
     section(&mut out, "How to fix it", &probe.fix);
     section(&mut out, "Catalogued as", &catalogued(probe));
     let flaws = probe.selftest.breached.join(", ");
-    let tested = format!(
-        "`watertight self-test` expects `held` on the sound reference target and `breached` on its \
-         flaw {flaws}."
-    );
+    let tested = match probe.selftest.needs {
+        None => format!(
+            "`watertight self-test` expects `held` on the sound reference target and `breached` on \
+             its flaw {flaws}."
+        ),
+        Some(Needs::Root) => format!(
+            "`watertight self-test`, started by root without namespaces, expects `held` on the \
+             sound reference target and `breached` on its flaw {flaws}."
+        ),
+        Some(Needs::Launcher) => String::from(
+            "Only a launcher can give this to a server, so that the tests of the project show it \
+             with real ones: `held` in a sandbox, `breached` without.",
+        ),
+    };
     section(&mut out, "Proof that it works", &tested);
     out
 }
 
 fn applies(probe: &Probe) -> String {
     let roles: Vec<String> = probe.roles.iter().map(ToString::to_string).collect();
-    let mut text = if probe.watches() {
+    let mut text = if probe.observes() {
+        format!(
+            "{} and the target is launched by the harness, not attached to.",
+            claim(probe.claim)
+        )
+    } else if roles.is_empty() {
         format!("{} whatever its tools do.", claim(probe.claim))
     } else {
         format!(
@@ -84,40 +104,6 @@ fn applies(probe: &Probe) -> String {
         let _ = write!(text, " Platforms: {}.", names.join(", "));
     }
     text
-}
-
-fn claim(claim: Claim) -> &'static str {
-    match claim {
-        Claim::Outside => {
-            "The policy confines the target to its allowed directories, as the default one does,"
-        }
-        Claim::DeniedInside => {
-            "The policy denies a path inside an allowed directory (`denied_paths`)"
-        }
-        Claim::DeniedPattern => "The policy denies a pattern of paths (`denied_paths` with `*`)",
-        Claim::MaxFileSize => "The policy limits the size of files (`max_file_size_mb`)",
-        Claim::ReadOnly => "The policy forbids all writing (`read_only`)",
-        Claim::ProtectedNames => {
-            "The policy protects file names from being written (`protected_names`)"
-        }
-        Claim::Host => {
-            "The policy denies some host (`denied_hosts`, `allowed_hosts`), as the default one does,"
-        }
-        Claim::HostRange => "The policy denies ranges of addresses (`denied_hosts`)",
-        Claim::HostHole => "The policy allows some addresses only (`allowed_hosts`)",
-        Claim::UnlistedHost => "The policy lists the hosts that may be reached (`allowed_hosts`)",
-        Claim::HostName => "The policy allows hosts by name (`allowed_hosts`)",
-        Claim::OnlyNames => "The policy allows hosts by name only (`allowed_hosts`)",
-        Claim::Resolver => "The policy names the only resolver (`dns_override`)",
-        Claim::TimeLimit => "The policy limits the time of a request (`timeout_seconds`)",
-        Claim::RetryLimit => "The policy limits how often a request is repeated (`max_retries`)",
-        Claim::Execution => {
-            "Nothing that a caller sends may be executed by tools that are not for it, under any policy,"
-        }
-        Claim::Commands => "The policy lists the commands that may be run (`allowed_commands`)",
-        Claim::Listed => "Only tools that are listed may answer, under any policy,",
-        Claim::Cancel => "Whatever the policy says,",
-    }
 }
 
 fn assumption(assumption: Assumption) -> &'static str {
@@ -147,7 +133,11 @@ fn how(out: &mut String, probe: &Probe) {
         item(out, 2, &format!("plant {}", plant_words(plant)));
     }
     for variant in &probe.variants {
-        item(out, 2, &format!("{}: {}", variant.name, sent(variant)));
+        let what = match variant.aspect {
+            Some(aspect) => format!("looks from outside at {}", aspect_words(aspect)),
+            None => sent(variant),
+        };
+        item(out, 2, &format!("{}: {what}", variant.name));
         for plant in &variant.plants {
             item(out, 6, &format!("plant {}", plant_words(plant)));
         }
@@ -194,6 +184,25 @@ fn how(out: &mut String, probe: &Probe) {
 fn join<T: ToString>(words: &str, items: &[T]) -> Option<String> {
     let names: Vec<String> = items.iter().map(ToString::to_string).collect();
     (!names.is_empty()).then(|| format!("{words} {}", names.join(", ")))
+}
+
+/// The description of an aspect, as the schema has it.
+fn aspect_words(aspect: Aspect) -> String {
+    let schema = serde_json::Value::from(schemars::schema_for!(Aspect));
+    let word = serde_json::to_value(aspect).unwrap_or_default();
+    let words = schema["oneOf"].as_array().into_iter().flatten();
+    let found = words
+        .filter(|one| one["const"] == word)
+        .find_map(|one| one["description"].as_str());
+    let text = found.unwrap_or_default().trim_end_matches('.');
+    let mut letters = text.chars();
+    match letters.next() {
+        // Names in backticks and abbreviations stay as they are.
+        Some(first) if text.chars().nth(1).is_some_and(char::is_lowercase) => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => text.to_owned(),
+    }
 }
 
 fn sent(variant: &Variant) -> String {
@@ -333,6 +342,13 @@ fn breach(probe: &Probe) -> String {
             }
             EvidenceKind::Query => {
                 "a question that arrives at a resolver, or for a name, that may not be asked"
+            }
+            EvidenceKind::Record => "an audit log that lacks what happened, or holds what did not",
+            EvidenceKind::Exhaustion => {
+                "a target that ended, stopped serving, or took more memory than it may"
+            }
+            EvidenceKind::Posture => {
+                "the kernel telling something of a process that contradicts the policy"
             }
             EvidenceKind::Limit => {
                 "more time or more attempts than the policy permits, or work beyond the end of its call"

@@ -39,6 +39,7 @@ pub mod self_test;
 mod shards;
 mod shield;
 pub mod style;
+mod visit;
 
 use clap::{Parser, Subcommand};
 

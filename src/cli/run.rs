@@ -24,6 +24,7 @@ use super::{
     select::{Selection, select},
     shards,
     shield::REPORT_IT,
+    visit,
 };
 use crate::{
     canary::Mint,
@@ -203,6 +204,7 @@ pub(super) async fn made(
         mint: Bottle::around().map_or(&mint, Bottle::mint),
         decoys: Bottle::around().map_or_else(Vec::new, |bottle| bottle.decoys().to_vec()),
         launcher: launcher_of(&settings.target).is_some(),
+        postures: visit::recall(),
     };
     let mut ran = drive(order, &stop, interrupts, settings.thresholds.severity).await?;
     let mut notes = target.notes;

@@ -3,6 +3,7 @@
 //! Owns the rule table. Text of a target never decides: evidence does.
 
 mod facts;
+mod observed;
 mod rule;
 mod verdict;
 

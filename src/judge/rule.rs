@@ -5,7 +5,7 @@
 
 use super::{
     Attempt, Basis, Control, Facts, Liveness, NonEmpty, Observation, Response, Strength, Twin,
-    Verdict, Wall, Watch,
+    Verdict, Wall, Watch, observed::observed,
 };
 use crate::probe::EvidenceKind;
 
@@ -128,6 +128,9 @@ pub fn judge(facts: &Facts) -> Ruling {
         Control::Passed(observation) => observation,
         Control::Failed(why) => return inconclusive(Basis::ControlLost, why),
     };
+    if last.response == Response::Observed {
+        return observed(facts, last, [before, after]);
+    }
     if let Some(reason) = inert(facts, last) {
         return Ruling::NotApplicable {
             basis: Basis::Inert,
@@ -256,6 +259,9 @@ fn breach(facts: &Facts) -> Option<Ruling> {
         (EvidenceKind::Query, Basis::Query),
         (EvidenceKind::Limit, Basis::Limit),
         (EvidenceKind::Computed, Basis::Computed),
+        (EvidenceKind::Record, Basis::Record),
+        (EvidenceKind::Exhaustion, Basis::Exhaustion),
+        (EvidenceKind::Posture, Basis::Posture),
         (EvidenceKind::Metadata, Basis::Metadata),
     ] {
         let found: Vec<Observation> = proofs
@@ -357,6 +363,8 @@ fn witnessed(facts: &Facts) -> bool {
         EvidenceKind::Effect => true,
         // Every address, every resolver and every clock of the network is the run's own.
         EvidenceKind::Connection | EvidenceKind::Query | EvidenceKind::Limit => true,
+        // The log, and the processes of the target, are looked at from outside.
+        EvidenceKind::Record | EvidenceKind::Exhaustion | EvidenceKind::Posture => true,
         EvidenceKind::Access => facts.race.is_none(),
         // The program itself tells that it was started, whatever the answer says.
         EvidenceKind::Execution => true,
@@ -422,7 +430,7 @@ fn held_reason(facts: &Facts, basis: Basis, last: &Attempt) -> String {
     }
 }
 
-fn inconclusive(basis: Basis, reason: &str) -> Ruling {
+pub(super) fn inconclusive(basis: Basis, reason: &str) -> Ruling {
     Ruling::Inconclusive {
         basis,
         reason: reason.to_owned(),

@@ -59,12 +59,20 @@ pub enum Basis {
     Execution,
     /// Breached: what the caller sent was evaluated.
     Computed,
+    /// Breached: the audit log lacks what happened, or holds what did not.
+    Record,
+    /// Breached: the server ended, stopped serving, or took more memory than it may.
+    Exhaustion,
+    /// Breached: the kernel tells something else of a process than the policy.
+    Posture,
     /// Held: the attack was refused while its permitted twin passed.
     Policy,
     /// Held: the whole form of the request is refused, twin included.
     Syntax,
     /// Held: the server answered without an error, and the witness proves that nothing was reached.
     Filtered,
+    /// Held: it was looked at from outside, and is as the policy says.
+    Observed,
     /// Held: the sandbox around the server stopped it, not the server.
     Envelope,
     /// Inconclusive: no control passed before the attack.

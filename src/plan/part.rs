@@ -50,7 +50,8 @@ fn kind(trial: &Trial) -> u8 {
         Fate::Fresh => 0,
         Fate::Alone => 1,
         Fate::Shared => 2,
-        Fate::Watched => 3,
+        Fate::Watched | Fate::Recorded | Fate::Strained => 3,
         Fate::NotApplicable { .. } => 4,
+        Fate::Observed => 5,
     }
 }

@@ -30,7 +30,11 @@ pub(super) fn spots(claim: Claim, terrain: &Terrain<'_>) -> Vec<Spot> {
         Claim::HostRange => hosts.edges.iter().copied().map(Some).map(of_host).collect(),
         Claim::HostHole => hosts.holes.iter().copied().map(Some).map(of_host).collect(),
         Claim::UnlistedHost => hosts.unlisted.map(Some).into_iter().map(of_host).collect(),
-        Claim::Resolver | Claim::TimeLimit | Claim::RetryLimit | Claim::Cancel => {
+        Claim::AuditNetwork
+        | Claim::Resolver
+        | Claim::TimeLimit
+        | Claim::RetryLimit
+        | Claim::Cancel => {
             vec![of_host(hosts.denied)]
         }
         _ => insides(claim, terrain),

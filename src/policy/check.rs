@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use crate::{
     diag::{At, Diagnostic, Source},
-    policy::{document::Document, filesystem::Filesystem},
+    policy::{STDERR, document::Document, filesystem::Filesystem},
 };
 
 /// Turns a document into rules; mistakes and warnings are added to `found`.
@@ -31,8 +31,21 @@ pub(super) fn check(
         }
     }
     if let Some(audit) = &document.audit {
-        if let Some(file) = &audit.log_file {
+        let files = audit.log_file.iter().chain(&audit.log_files);
+        for file in files.filter(|at| at.value != STDERR) {
             checker.path(file);
+        }
+        if let Some(fields) = &audit.fields {
+            let named = [
+                &fields.event,
+                &fields.tool,
+                &fields.target,
+                &fields.outcome,
+                &fields.time,
+            ];
+            for name in named.into_iter().flatten() {
+                checker.not_empty(name, "a field");
+            }
         }
         if let Some(rotate) = &audit.rotate {
             checker.positive(&rotate.max_size_mb, "max_size_mb");
@@ -41,6 +54,13 @@ pub(super) fn check(
                 "max_files",
             );
         }
+    }
+    if let Some(limit) = document
+        .resources
+        .as_ref()
+        .and_then(|resources| resources.max_memory_mb.as_ref())
+    {
+        checker.positive(limit, "max_memory_mb");
     }
     if let Some(credentials) = &document.credentials {
         for name in &credentials.variables {

@@ -25,6 +25,9 @@ pub struct Document {
     /// What the server records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit: Option<Audit>,
+    /// What the server may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
     /// Which environment variables the server needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
@@ -114,15 +117,53 @@ pub struct Files {
 pub struct Audit {
     /// Whether there is an audit log at all.
     pub enabled: bool,
-    /// The file that it is written to.
+    /// The file that it is written to, or `stderr`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_file: Option<At<String>>,
+    /// More of them, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_files: Vec<At<String>>,
     /// What is recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<At<AuditEvent>>,
     /// When a new file is begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotate: Option<Rotate>,
+    /// Which field of a record says what; what is left out is found by comparing records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Fields>,
+}
+
+/// Names of the fields of a record; a dot leads into an object.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fields {
+    /// What kind of event it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<At<String>>,
+    /// Which tool was called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<At<String>>,
+    /// What was touched: a path, a URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<At<String>>,
+    /// Whether it was permitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<At<String>>,
+    /// When it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<At<String>>,
+}
+
+/// What the server may take.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resources {
+    /// Most memory of all its processes together, in MB; more than 0. What is shared with files on
+    /// disk does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub max_memory_mb: Option<At<f64>>,
 }
 
 /// Something that is recorded.
@@ -168,14 +209,92 @@ pub struct Process {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<At<String>>,
     /// The server may not run as root.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub no_root: bool,
-    /// The server may hold no capability of Linux.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub no_capabilities: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_root: Option<At<bool>>,
+    /// The server may hold no capability of Linux, nor gain one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_capabilities: Option<At<bool>>,
+    /// The server cannot gain powers by executing something (`no_new_privs`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_new_privileges: Option<At<bool>>,
+    /// A filter of system calls is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seccomp: Option<At<bool>>,
+    /// A security module, such as AppArmor or SELinux, confines the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security_module: Option<At<bool>>,
+    /// Namespaces that the server shares with nobody who is outside of its sandbox.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_namespaces: Vec<At<Namespace>>,
+    /// The root file system of the server is mounted read-only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_only_root: Option<At<bool>>,
+    /// The server inherits no descriptors but the three standard ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_inherited_descriptors: Option<At<bool>>,
+    /// What the server may use at most, by limits that the kernel enforces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<ProcessLimits>,
     /// Directories, such as where it is installed, that the server cannot write.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub read_only_paths: Vec<At<String>>,
+}
+
+/// What the server may use at most. Each limit is one of the process (`RLIMIT_*`) or of its cgroup.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessLimits {
+    /// Open files (`RLIMIT_NOFILE`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_files: Option<At<u64>>,
+    /// Processes and threads (`RLIMIT_NPROC`, which does not bind root, or `pids.max`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processes: Option<At<u64>>,
+    /// Memory in MB (`RLIMIT_AS` or `memory.max`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_mb: Option<At<u64>>,
+    /// Size of a file that is written, in MB (`RLIMIT_FSIZE`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_size_mb: Option<At<u64>>,
+    /// Seconds of processor time (`RLIMIT_CPU`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds: Option<At<u64>>,
+}
+
+/// A namespace of Linux.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Namespace {
+    /// User and group ids.
+    User,
+    /// Mounts.
+    Mount,
+    /// Processes.
+    Pid,
+    /// The network.
+    Network,
+    /// Shared memory and message queues.
+    Ipc,
+    /// The host name.
+    Uts,
+    /// The view of control groups.
+    Cgroup,
+}
+
+impl Namespace {
+    /// Its name in `/proc/PID/ns`.
+    #[must_use]
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Mount => "mnt",
+            Self::Pid => "pid",
+            Self::Network => "net",
+            Self::Ipc => "ipc",
+            Self::Uts => "uts",
+            Self::Cgroup => "cgroup",
+        }
+    }
 }
 
 /// What the server may execute.

@@ -3,6 +3,7 @@
 //! Owns what a policy says, its checks, its schema and the decision on a path. Knows nothing of
 //! targets and testbeds; the values of placeholders come from outside.
 
+mod audit;
 mod build;
 mod check;
 mod document;
@@ -10,11 +11,13 @@ mod filesystem;
 mod hosts;
 mod network;
 mod placeholder;
+mod process;
 
 use std::{path::Path, time::Duration};
 
 use serde::{Serialize, Serializer};
 
+pub use audit::{AuditLog, STDERR};
 pub use build::PolicyBuilder;
 pub use document::*;
 pub use filesystem::{Access, Decision, DeniedInside, Entry, Location, Rule, RuleKind};
@@ -196,6 +199,15 @@ impl Policy {
             Claim::RetryLimit => return self.max_retries().is_some(),
             Claim::Execution | Claim::Listed => return true,
             Claim::Commands => return self.allowed_commands().is_some(),
+            Claim::Availability => return true,
+            Claim::AuditLog => return self.audit().is_some(),
+            Claim::AuditFiles => return self.records(AuditEvent::FileAccess),
+            Claim::AuditNetwork => return self.records(AuditEvent::NetworkRequest),
+            Claim::AuditCommands => return self.records(AuditEvent::CommandExecution),
+            Claim::AuditRotation => return self.audit().is_some_and(|log| log.rotation.is_some()),
+            other if other.of_process() => {
+                return self.claims_of_process(other);
+            }
             _ => {}
         }
         let Some(filesystem) = &self.filesystem else {
@@ -216,12 +228,18 @@ impl Policy {
     /// or its source is no text of the user's.
     #[must_use]
     pub fn line_of(&self, claim: Claim) -> Option<usize> {
+        if let Some(line) = self.line_of_audit(claim) {
+            return Some(line);
+        }
         if claim.of_network() {
             return self.line_of_network(claim);
         }
         if claim == Claim::Commands {
             let first = self.allowed_commands()?.first()?;
             return self.line_at(&first.span);
+        }
+        if claim.of_process() {
+            return self.line_at(&self.place_of_process(claim)?);
         }
         let files = self.filesystem.as_ref()?;
         let written = self.document.capabilities.as_ref();
@@ -258,6 +276,30 @@ impl Policy {
         let name = |text: &str| text.rsplit('/').next() == Some(command);
         let listed = self.allowed_commands().unwrap_or_default();
         listed.iter().any(|one| name(&one.value))
+    }
+
+    fn line_of_audit(&self, claim: Claim) -> Option<usize> {
+        let written = self.document.audit.as_ref();
+        let event = |kind| {
+            let at = written?.events.iter().find(|at| at.value == kind)?;
+            self.line_at(&at.span)
+        };
+        match claim {
+            Claim::AuditFiles => event(AuditEvent::FileAccess),
+            Claim::AuditNetwork => event(AuditEvent::NetworkRequest),
+            Claim::AuditCommands => event(AuditEvent::CommandExecution),
+            Claim::AuditLog => {
+                let audit = written?;
+                let at = audit.log_file.as_ref().or(audit.log_files.first())?;
+                self.line_at(&at.span)
+            }
+            Claim::AuditRotation => self.line_at(&written?.rotate.as_ref()?.max_size_mb.span),
+            Claim::Availability => {
+                let limit = self.document.resources.as_ref()?.max_memory_mb.as_ref()?;
+                self.line_at(&limit.span)
+            }
+            _ => None,
+        }
     }
 
     fn line_of_network(&self, claim: Claim) -> Option<usize> {
@@ -356,7 +398,11 @@ impl Document {
             );
             denied.extend(&mut files.denied_paths);
         }
-        plain.extend(self.audit.iter_mut().flat_map(|audit| &mut audit.log_file));
+        plain.extend(
+            self.audit
+                .iter_mut()
+                .flat_map(|audit| audit.log_file.iter_mut().chain(&mut audit.log_files)),
+        );
         plain.extend(
             self.process
                 .iter_mut()

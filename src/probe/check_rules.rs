@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use crate::probe::{
-    Launch, Plant, Probe, ProbeId, Role, Slot, Variant,
+    Launch, Needs, Plant, Probe, ProbeId, Role, Slot, Variant,
     check::{Problem, near},
     spans::Spans,
     technique_names::{TECHNIQUES, is_technique},
@@ -34,14 +34,14 @@ pub(crate) fn run(
 }
 
 /// The rules of one probe and what they found.
-struct Check<'a> {
-    probe: &'a Probe,
+pub(super) struct Check<'a> {
+    pub(super) probe: &'a Probe,
     spans: &'a Spans<'a>,
     problems: Vec<Problem>,
 }
 
 impl Check<'_> {
-    fn report(
+    pub(super) fn report(
         &mut self,
         code: &'static str,
         path: &str,
@@ -85,6 +85,7 @@ impl Check<'_> {
             let help = "ask one thing that a verdict can answer, ending in a question mark";
             self.report("probe.words", "question", "this is no question", help);
         }
+        self.asks();
         for (index, role) in self.probe.roles.iter().enumerate() {
             let mut variants = self.probe.variants.iter();
             if !variants.any(|variant| self.probe.roles_of(variant).contains(role)) {
@@ -92,15 +93,6 @@ impl Check<'_> {
                 let help = "remove it, or give a variant for it";
                 self.report("probe.role", &format!("roles.{index}"), message, help);
             }
-        }
-        if self.probe.roles.is_empty() != self.probe.watches() {
-            let message = if self.probe.watches() {
-                "a probe that makes no call has no roles"
-            } else {
-                "no role is named"
-            };
-            let help = "name the roles it is tried on, or write `technique = \"watch.unasked\"` or its kin";
-            self.report("probe.role", "id", message, help);
         }
         // Missing lists are serde's to tell, empty ones were refused with the positions.
         if let Some(technique) = &self.probe.technique {
@@ -161,6 +153,21 @@ impl Check<'_> {
     }
 
     fn selftest(&mut self, flaws: Option<&[&str]>) {
+        let by_launcher = self.probe.selftest.needs == Some(Needs::Launcher);
+        if self.probe.selftest.breached.is_empty() != by_launcher {
+            let (message, help) = if by_launcher {
+                (
+                    "what only a launcher gives is no flaw of the reference target",
+                    "remove `breached`",
+                )
+            } else {
+                (
+                    "no flaw of the reference target is named",
+                    "give `breached = [..]`: a probe that was never seen to fail proves nothing",
+                )
+            };
+            self.report("probe.flaw", "selftest", message, help);
+        }
         let Some(flaws) = flaws else { return };
         for (index, flaw) in self.probe.selftest.breached.iter().enumerate() {
             if !flaws.contains(&flaw.as_str()) {
@@ -218,12 +225,13 @@ impl Check<'_> {
             let given = [
                 member.content.is_some(),
                 member.over.is_some(),
+                member.zeros.is_some(),
                 member.symlink.is_some(),
                 member.hardlink.is_some(),
             ];
             if given.into_iter().filter(|given| *given).count() > 1 {
                 let path = format!("{path}.archive.members.{index}");
-                let help = "give at most one of content, over, symlink, hardlink";
+                let help = "give at most one of content, over, zeros, symlink, hardlink";
                 self.report("probe.plant-kind", &path, "a member is one thing", help);
             }
         }
@@ -282,6 +290,8 @@ impl Check<'_> {
             if let Some(launch) = &variant.launch {
                 self.launch(launch, &format!("{path}.launch"));
             }
+            self.strain(variant, &path);
+            self.aspect(variant, &path);
             self.slots(variant, &path);
             self.path_json(variant, &path);
         }
@@ -293,7 +303,7 @@ impl Check<'_> {
         for (slot, key) in &given {
             let has =
                 |role: &Role| role.slots().contains(slot) || role.optional_slots().contains(slot);
-            if !roles.iter().any(has) {
+            if !self.probe.observes() && !roles.iter().any(has) {
                 let names: Vec<String> = roles.iter().map(ToString::to_string).collect();
                 let message = format!("no role of this variant has a slot `{slot}`");
                 let help = format!(
@@ -303,9 +313,15 @@ impl Check<'_> {
                 self.report("probe.slot", &format!("{path}.{key}"), message, help);
             }
         }
+        let plain = variant.audit.is_some() && given.is_empty();
         for role in roles {
-            for slot in role.slots() {
+            for (number, slot) in role.slots().iter().enumerate() {
+                let bulk = variant
+                    .strain
+                    .as_ref()
+                    .is_some_and(|strain| strain.bulk.is_some());
                 let optional = match slot {
+                    _ if plain || (bulk && number == 0) => true,
                     // A diff must be spelled out; elsewhere the payload or a planted line is meant.
                     Slot::Content => role.slots().len() > 1,
                     Slot::Find | Slot::Port => true,
@@ -356,7 +372,7 @@ impl Check<'_> {
 }
 
 /// The slots that a variant fills, with the key that fills each.
-fn given_slots(variant: &Variant) -> Vec<(Slot, &'static str)> {
+pub(super) fn given_slots(variant: &Variant) -> Vec<(Slot, &'static str)> {
     [
         (
             Slot::Path,

@@ -159,10 +159,10 @@ impl Texts<'_> {
 
     /// A trial whose evidence nothing can carry would be held whatever the target does.
     fn decidable(&mut self, variant: &Variant, scope: &Scope, path: &str) {
-        let span = self.spans.at(path);
-        if self.probe.watches() {
+        if variant.aspect.is_some() || self.probe.roles.is_empty() {
             return;
         }
+        let span = self.spans.at(path);
         // What changes the disk, or arrives on the network, needs no token to be seen.
         let effect = self.probe.evidence.iter().any(|kind| {
             matches!(
@@ -172,6 +172,8 @@ impl Texts<'_> {
                     | EvidenceKind::Query
                     | EvidenceKind::Limit
                     | EvidenceKind::Computed
+                    | EvidenceKind::Record
+                    | EvidenceKind::Exhaustion
             )
         });
         if !effect && !scope.values().any(|plant| plant.carries_token) {

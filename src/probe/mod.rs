@@ -2,27 +2,36 @@
 //!
 //! Owns what a probe file says. Knows nothing of targets, tools or verdicts.
 
+mod aspect;
 mod catalog;
 mod check;
+mod check_forms;
 mod check_rules;
 mod check_texts;
+mod claim;
 mod model;
 mod net_plant;
 mod plant;
+mod record_check;
 mod role;
 mod schema;
 mod spans;
+mod strain;
 mod technique_names;
 mod text;
 mod variant;
 
+pub use aspect::*;
 pub use catalog::*;
 pub use check::{Problem, read_probe};
+pub use claim::*;
 pub use model::*;
 pub use net_plant::*;
 pub use plant::*;
+pub use record_check::*;
 pub use role::*;
 pub use schema::probe_schema;
+pub use strain::*;
 pub use technique_names::*;
 pub use text::*;
 pub use variant::*;

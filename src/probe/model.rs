@@ -13,7 +13,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::probe::{AllowedArgument, Launch, PartRead, Plant, Role, Slot, Text, Variant, is_watch};
+use crate::probe::{
+    AllowedArgument, Claim, Launch, PartRead, Plant, Role, Slot, Text, Variant, is_watch,
+};
 
 /// One probe: one declared question about one boundary.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -33,7 +35,7 @@ pub struct Probe {
     /// How bad a breach is.
     pub severity: Severity,
     /// The roles through which the question can be asked; each proven channel of any of them is tried. Left out
-    /// where the technique makes no call (`watch.*`).
+    /// when no tool is asked.
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub roles: Vec<Role>,
@@ -106,6 +108,12 @@ impl Probe {
     /// All plants of a variant, in the order in which they are created.
     pub fn plants_of<'a>(&'a self, variant: &'a Variant) -> impl Iterator<Item = &'a Plant> {
         self.plants.iter().chain(&variant.plants)
+    }
+
+    /// Whether nothing is asked of the target, and it is looked at from outside.
+    #[must_use]
+    pub fn observes(&self) -> bool {
+        self.roles.is_empty() && self.variants.iter().any(|variant| variant.aspect.is_some())
     }
 
     /// The launch changes of a variant.
@@ -215,78 +223,6 @@ display_as_in_files!(
     AllowedArgument,
 );
 
-/// The policy claim that makes an attack forbidden. Without the claim the probe is not applicable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Claim {
-    /// Only the allowed paths may be reached (`allowed_paths`; also the default policy).
-    Outside,
-    /// A path below an allowed one is denied (`denied_paths`).
-    DeniedInside,
-    /// A deny rule holds a pattern (`denied_paths` with `*`).
-    DeniedPattern,
-    /// Files above a size may be neither read nor written (`max_file_size_mb`).
-    MaxFileSize,
-    /// Nothing may be written at all (`read_only`).
-    ReadOnly,
-    /// Names inside the allowed root that may not be written (`protected_names`).
-    ProtectedNames,
-    /// Some host may not be reached (`denied_hosts`, `allowed_hosts`; also the default policy).
-    Host,
-    /// Ranges of addresses are denied: their edges are attacked, a trial each.
-    HostRange,
-    /// Some addresses are allowed: their denied neighbours are attacked, a trial each.
-    HostHole,
-    /// Hosts that no list names may not be reached (`allowed_hosts`).
-    UnlistedHost,
-    /// Hosts are allowed by name (`allowed_hosts`).
-    HostName,
-    /// Hosts are allowed by name, and none by address: other names need not be looked up.
-    OnlyNames,
-    /// Only one resolver may be asked (`dns_override`).
-    Resolver,
-    /// Requests of the server's own end within a time (`timeout_seconds`).
-    TimeLimit,
-    /// Failed requests of the server's own are repeated a number of times (`max_retries`).
-    RetryLimit,
-    /// Work ends when its call is cancelled: expected of any server, whatever its policy says.
-    Cancel,
-    /// Nothing that a caller sends is executed by tools that are not for it. Every policy claims it.
-    Execution,
-    /// Only some commands may be run (`allowed_commands`).
-    Commands,
-    /// Tools that are not listed do not answer. Every policy claims it.
-    Listed,
-}
-
-impl Claim {
-    /// Whether the claim is about hosts, and not about files.
-    #[must_use]
-    pub fn of_network(self) -> bool {
-        match self {
-            Claim::Host
-            | Claim::HostRange
-            | Claim::HostHole
-            | Claim::UnlistedHost
-            | Claim::HostName
-            | Claim::OnlyNames
-            | Claim::Resolver
-            | Claim::TimeLimit
-            | Claim::RetryLimit
-            | Claim::Cancel => true,
-            Claim::Outside
-            | Claim::DeniedInside
-            | Claim::DeniedPattern
-            | Claim::MaxFileSize
-            | Claim::ReadOnly
-            | Claim::ProtectedNames
-            | Claim::Execution
-            | Claim::Commands
-            | Claim::Listed => false,
-        }
-    }
-}
-
 /// What the attacker is assumed to be able to do besides calling tools.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -342,18 +278,38 @@ pub enum EvidenceKind {
     Execution,
     /// The answer holds what only an evaluation of the input gives: a product of two numbers of it.
     Computed,
+    /// The audit log lacks what happened, or holds what did not.
+    Record,
+    /// The server ended, stopped serving, or took more memory than it may.
+    Exhaustion,
+    /// The kernel tells something else of a process than the policy.
+    Posture,
 }
 
 /// The flaws of the reference target on which this probe must report a breach.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Selftest {
-    /// Flaw names; never empty.
+    /// Flaw names; never empty, but for what only a launcher can give.
+    #[serde(default)]
     #[schemars(length(min = 1))]
     pub breached: Vec<String>,
     /// What the probe must say of the sound reference target.
     #[serde(default)]
     pub sound: Sound,
+    /// What the reference target needs to be sound in this, and cannot give itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Needs>,
+}
+
+/// What the reference target cannot give itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Needs {
+    /// Root outside of all namespaces, from which the sound target turns into another user.
+    Root,
+    /// A launcher that confines it, such as a sandbox; tests with real ones stand for the self-test.
+    Launcher,
 }
 
 /// What a probe says of the sound reference target.

@@ -90,6 +90,9 @@ pub struct FilePlant {
     /// is evidence: an answer that was cut at the limit is none.
     #[serde(default)]
     pub over: Option<i64>,
+    /// So many bytes that were never written, instead of a token document: zeros that take no room.
+    #[serde(default)]
+    pub hollow: Option<u64>,
 }
 
 /// A symbolic or hard link.
@@ -143,6 +146,9 @@ pub struct ArchiveMember {
     /// Target of a symbolic link member.
     #[serde(default)]
     pub symlink: Option<Text>,
+    /// So many zeros as the content of a file member (zip only).
+    #[serde(default)]
+    pub zeros: Option<u64>,
     /// Target of a hard link member (tar only).
     #[serde(default)]
     pub hardlink: Option<Text>,

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::probe::{PartRead, Plant, Platform, Role, Slot, Text};
+use crate::probe::{Aspect, PartRead, Plant, Platform, RecordCheck, Role, Slot, Strain, Text};
 
 /// One spelling or shape of the attack.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -15,6 +15,15 @@ use crate::probe::{PartRead, Plant, Platform, Role, Slot, Text};
 pub struct Variant {
     /// Kebab-case, unique in the probe; part of the trial id.
     pub name: String,
+    /// What the target is put under; such trials get a process of their own.
+    #[serde(default)]
+    pub strain: Option<Strain>,
+    /// What is looked for in the audit log after the call.
+    #[serde(default)]
+    pub audit: Option<RecordCheck>,
+    /// What is looked at from outside, instead of asking anything; in probes without `roles` only.
+    #[serde(default)]
+    pub aspect: Option<Aspect>,
     /// Main slot of single-path roles: what is read, listed or written.
     #[serde(default)]
     pub path: Option<Text>,

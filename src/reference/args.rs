@@ -6,7 +6,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::network::NetworkArgs;
-use super::{ExecutionOptions, FlawSet, Kind, NetworkOptions, ReferenceError, ReferenceOptions};
+use super::{
+    AuditOptions, ExecutionOptions, FlawSet, Kind, NetworkOptions, ReferenceError, ReferenceOptions,
+};
 
 /// Run the reference server: sound, unless flaws are switched on.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -38,6 +40,19 @@ pub struct ReferenceArgs {
     /// List the tools that run programs, and let run_command run this one (repeatable)
     #[arg(long, value_name = "NAME")]
     allow_command: Vec<String>,
+    /// Record every call as a JSON line in this file, or on `stderr`
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
+    /// Begin a new audit log at this size
+    #[arg(long, value_name = "BYTES", requires = "audit")]
+    audit_max_bytes: Option<u64>,
+    /// Keep this many audit logs, the current one included
+    #[arg(long, value_name = "N", requires = "audit", default_value_t = 5)]
+    audit_max_files: u32,
+    /// Give up all powers at the start: root becomes nobody, nothing can be gained by executing, files, processor
+    /// time and descriptors are limited, and DIR cannot be written
+    #[arg(long, value_name = "DIR")]
+    confine: Option<PathBuf>,
     #[command(flatten)]
     network: NetworkArgs,
 }
@@ -66,7 +81,13 @@ impl ReferenceArgs {
             execution: (!self.allow_command.is_empty()).then_some(ExecutionOptions {
                 commands: self.allow_command,
             }),
+            confine: self.confine,
             network: self.network.options()?,
+            audit: self.audit.map(|to| AuditOptions {
+                to,
+                max_bytes: self.audit_max_bytes,
+                max_files: self.audit_max_files,
+            }),
             flaws: FlawSet::from_names(self.flaws)?,
         };
         Ok((kind.unwrap_or_default(), options))

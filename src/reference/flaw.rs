@@ -158,6 +158,33 @@ flaws! {
     SqlIdentifier "sql.identifier" "describe_table puts the name of the table into a query as it is"
     ScopeWidens "state.scope-widens" "add_allowed_directory adds any directory"
     HiddenTools "surface.hidden-tools" "tools that are not listed in read-only mode are answered"
+    ResFrameDies "res.frame-dies" "a frame that is no JSON-RPC message ends the server"
+    ResLineUnbounded "res.line-unbounded" "a frame is kept in memory until it ends, however long it is"
+    ResArgumentsKept "res.arguments-kept" "64 copies of the arguments of every call stay in memory"
+    ResSearchBacktracks "res.search-backtracks" "search_files takes the text for a pattern and tries every way to match it, one call at a time"
+    ResUnpackUnbounded "res.unpack-unbounded" "what comes out of compressed data has no limit"
+    ResReadUnbounded "res.read-unbounded" "reading has no limit at all, not even one of memory"
+    ResPipeWaits "res.pipe-waits" "read_file waits for a pipe to be written, one call at a time"
+    ResOneAtATime "res.one-at-a-time" "calls are answered one at a time, a quarter of a second each"
+    AuditFilesUnrecorded "audit.files-unrecorded" "access to files is not recorded"
+    AuditDenialsUnrecorded "audit.denials-unrecorded" "refused calls are not recorded"
+    AuditNetworkUnrecorded "audit.network-unrecorded" "requests to hosts are not recorded"
+    AuditAliasOnly "audit.alias-only" "the path that was asked for is recorded, not the one that was reached"
+    AuditSecretsRecorded "audit.secrets-recorded" "records hold the arguments and the answer in full"
+    AuditLinesKept "audit.lines-kept" "records are written as text, with whatever the caller sent in them"
+    AuditDropsUnderLoad "audit.drops-under-load" "records are dropped while many calls are under way"
+    AuditLogExposed "audit.log-exposed" "read_file and write_file let the path of the audit log through"
+    AuditWorldReadable "audit.world-readable" "everybody on the machine can read the audit log"
+    AuditRotationLoses "audit.rotation-loses" "a full log is removed, with the record that comes then"
+    AuditOnStdout "audit.on-stdout" "records are written to standard output too"
+    ProcRoot "proc.root" "with --confine, root, its groups and its capabilities are kept"
+    ProcGains "proc.gains" "with --confine, no_new_privs is not set"
+    ProcUnlimited "proc.unlimited" "with --confine, no limits are set"
+    ProcInstall "proc.install" "with --confine, everybody may write the directory"
+    ProcListens "proc.listens" "a port is opened on all interfaces"
+    ProcOrphan "proc.orphan" "a child process outlives the server"
+    ProcOutlives "proc.outlives" "the server goes on when its input has ended"
+    ProcDeaf "proc.deaf" "SIGTERM is ignored"
     TimeOrphanWork "time.orphan-work" "the time limit ends the wait for a request, and not the request"
     TimeLocalUnbounded "time.local-unbounded" "read_file opens whatever is inside and waits for it, named pipes too"
     TimeCancelIgnored "time.cancel-ignored" "a call goes on after the client has cancelled it"
@@ -207,8 +234,8 @@ impl FromStr for Flaw {
 }
 
 /// What flaws are about; says nothing about which one is meant.
-const FAMILIES: [&str; 8] = [
-    "fs", "net", "dns", "time", "exec", "sql", "state", "surface",
+const FAMILIES: [&str; 11] = [
+    "fs", "net", "dns", "time", "exec", "sql", "state", "surface", "res", "audit", "proc",
 ];
 
 /// The flaws that share most words with `name`, best first; at most three.

@@ -14,12 +14,18 @@
 
 mod args;
 #[cfg(unix)]
+mod audit;
+#[cfg(unix)]
 mod beneath;
+#[cfg(target_os = "linux")]
+mod confine;
 #[cfg(unix)]
 mod deny;
 mod flaw;
 #[cfg(unix)]
 mod flawed;
+#[cfg(unix)]
+mod frames;
 #[cfg(unix)]
 mod guard;
 #[cfg(unix)]
@@ -58,8 +64,12 @@ pub struct ReferenceOptions {
     pub protect: Vec<String>,
     /// The policy of the tools that run programs. Without one they are absent, unless a flaw is about them.
     pub execution: Option<ExecutionOptions>,
+    /// Whether all powers are given up at the start, and the directory that cannot be written then.
+    pub confine: Option<PathBuf>,
     /// The policy of the tools that reach hosts. Without one they are absent, unless a flaw is about them.
     pub network: Option<NetworkOptions>,
+    /// The audit log, if there is one.
+    pub audit: Option<AuditOptions>,
     /// The defects that are switched on.
     pub flaws: FlawSet,
 }
@@ -69,6 +79,17 @@ pub struct ReferenceOptions {
 pub struct ExecutionOptions {
     /// Names of the commands that `run_command` runs.
     pub commands: Vec<String>,
+}
+
+/// The audit log of a reference server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditOptions {
+    /// The file, or `stderr`.
+    pub to: PathBuf,
+    /// Size in bytes at which a new file is begun.
+    pub max_bytes: Option<u64>,
+    /// How many files are kept, the current one included; at least 1.
+    pub max_files: u32,
 }
 
 /// What kind of server to be.

@@ -72,6 +72,19 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
+    /// Whether the policy is the reason.
+    pub(super) fn denies(&self) -> bool {
+        matches!(
+            self,
+            Self::Denied
+                | Self::HardLink
+                | Self::Protected
+                | Self::ReadOnly
+                | Self::Host
+                | Self::Scheme
+        )
+    }
+
     /// A complaint about the arguments or about the content of a file.
     pub(super) fn invalid(text: impl Into<String>) -> Self {
         Self::Invalid(text.into())

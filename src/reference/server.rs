@@ -13,10 +13,13 @@ use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::task::JoinError;
 
+use super::audit::Entry;
+#[cfg(target_os = "linux")]
+use super::confine;
 use super::refusal::Refusal;
 use super::tools::{self, Run, ToolSpec};
 use super::world::World;
-use super::{Flaw, Kind, ReferenceError, ReferenceOptions, flawed};
+use super::{Flaw, Kind, ReferenceError, ReferenceOptions, flawed, frames};
 
 /// Serves until the client hangs up.
 ///
@@ -44,16 +47,28 @@ where
         }
         Kind::Sound | Kind::RefuseAll | Kind::Echo | Kind::SilentlyEmpty => {}
     }
+    #[cfg(target_os = "linux")]
+    let _ills = {
+        if let Some(install) = &options.confine {
+            confine::confine(install, &options.flaws)?;
+        }
+        confine::misbehave(&options.flaws)?
+    };
+    let outlives = options.flaws.has(Flaw::ProcOutlives);
     let server = Server {
         kind,
         world: Arc::new(World::new(options)?),
     };
     flawed::net::beacon(&server.world);
+    let read = frames::filter(read, server.world.flaws());
     let running = server
         .serve((read, write))
         .await
         .map_err(|error| ReferenceError::Handshake(error.into()))?;
     running.waiting().await?;
+    if outlives {
+        std::future::pending::<()>().await;
+    }
     Ok(())
 }
 
@@ -74,6 +89,42 @@ impl Server {
         }
     }
 
+    /// Runs a call and records it. A call that cannot be recorded is not answered.
+    async fn recorded(
+        &self,
+        tool: &'static ToolSpec,
+        arguments: JsonObject,
+        cancelled: impl Future<Output = ()>,
+    ) -> Result<Result<String, String>, JoinError> {
+        let Some(audit) = &self.world.audit else {
+            let outcome = self.run(tool, arguments, cancelled).await?;
+            return Ok(outcome.map_err(|refusal| refusal.to_string()));
+        };
+        let _busy = audit.begin();
+        let resolved = arguments
+            .values()
+            .filter_map(|value| self.world.guard.existing(value.as_str()?).ok())
+            .map(|place| place.path())
+            .collect();
+        let outcome = self.run(tool, arguments.clone(), cancelled).await?;
+        let entry = Entry {
+            event: tool.event(),
+            tool: tool.name,
+            arguments: &arguments,
+            resolved,
+            outcome: match &outcome {
+                Ok(_) => "allowed",
+                Err(refusal) if refusal.denies() => "denied",
+                Err(_) => "failed",
+            },
+            answer: outcome.as_deref().unwrap_or_default(),
+        };
+        Ok(match audit.record(&entry) {
+            Ok(()) => outcome.map_err(|refusal| refusal.to_string()),
+            Err(_) => Err(String::from("The call cannot be recorded")),
+        })
+    }
+
     /// Runs a call. One that the client takes back is dropped, with its connections, where it does not block.
     async fn run(
         &self,
@@ -82,8 +133,20 @@ impl Server {
         cancelled: impl Future<Output = ()>,
     ) -> Result<Result<String, Refusal>, JoinError> {
         let world = Arc::clone(&self.world);
+        if world.has(Flaw::ResArgumentsKept) {
+            flawed::strain::keep(
+                &world,
+                &serde_json::Value::Object(arguments.clone()).to_string(),
+            );
+        }
         match tool.run {
-            Run::Blocks(run) => tokio::task::spawn_blocking(move || run(&world, arguments)).await,
+            Run::Blocks(run) => {
+                tokio::task::spawn_blocking(move || {
+                    let _turn = flawed::strain::turn(&world);
+                    run(&world, arguments)
+                })
+                .await
+            }
             Run::Awaits(run) if self.world.has(Flaw::TimeCancelIgnored) => {
                 tokio::spawn(run(world, arguments)).await
             }
@@ -137,10 +200,9 @@ impl ServerHandler for Server {
             Kind::Sound | Kind::Dead | Kind::Mute => match self.tool(&request.name) {
                 Ok(None) => return Err(ErrorData::invalid_params("no tool has this name", None)),
                 Ok(Some(tool)) => self
-                    .run(tool, arguments, context.ct.cancelled())
+                    .recorded(tool, arguments, context.ct.cancelled())
                     .await
-                    .map_err(|error| ErrorData::internal_error(error.to_string(), None))?
-                    .map_err(|refusal| refusal.to_string()),
+                    .map_err(|error| ErrorData::internal_error(error.to_string(), None))?,
                 Err(refusal) => Err(refusal.to_string()),
             },
         };

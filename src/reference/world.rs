@@ -8,6 +8,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::audit::Audit;
 use super::beneath::{EntryKind, NEW_FILE, status_of};
 use super::flawed;
 use super::guard::{Guard, Place};
@@ -31,9 +32,15 @@ pub(super) struct World {
     pub(super) options: ReferenceOptions,
     /// The network, if this server has tools for it.
     pub(super) net: Option<Net>,
+    /// The audit log, if there is one.
+    pub(super) audit: Option<Audit>,
     staged: Mutex<Staged>,
     /// Directories that were added to the allowed ones.
     added: Mutex<Vec<PathBuf>>,
+    /// Whose turn it is, with flaws that let calls wait for each other.
+    pub(super) turn: Mutex<()>,
+    /// What [`Flaw::ResArgumentsKept`] keeps.
+    pub(super) kept: Mutex<Vec<String>>,
 }
 
 /// Whether a read asks for all of a file or for a part of it.
@@ -54,10 +61,17 @@ impl World {
         let network = options.network.clone().or_else(implied);
         Ok(Self {
             guard: Guard::new(&options)?,
+            audit: options
+                .audit
+                .clone()
+                .map(|to| Audit::new(to, flaws))
+                .transpose()?,
             net: network.map(|of| Net::new(&of, flaws)).transpose()?,
             options,
             staged: Mutex::default(),
             added: Mutex::default(),
+            turn: Mutex::default(),
+            kept: Mutex::default(),
         })
     }
 
@@ -109,6 +123,7 @@ impl World {
         let lifted =
             self.has(Flaw::SizeUnlimited) || (extent == Extent::Part && self.has(Flaw::SizeRange));
         match self.options.max_file_size {
+            _ if self.has(Flaw::ResReadUnbounded) => u64::MAX,
             Some(limit) if !lifted => limit,
             _ => CEILING,
         }
@@ -116,7 +131,9 @@ impl World {
 
     /// The most bytes that may come out of compressed data.
     pub(super) fn unpack_limit(&self) -> u64 {
-        if self.has(Flaw::SizeDecompressed) {
+        if self.has(Flaw::ResUnpackUnbounded) {
+            u64::MAX
+        } else if self.has(Flaw::SizeDecompressed) {
             CEILING
         } else {
             self.read_limit(Extent::Whole)
@@ -131,6 +148,13 @@ impl World {
             }
             _ => Ok(()),
         }
+    }
+
+    /// [`Flaw::AuditLogExposed`]: the audit log, where a path leads to it.
+    pub(super) fn exposed_log(&self, requested: &str) -> Option<&Path> {
+        let log = self.audit.as_ref()?.path()?;
+        let same = Path::new(requested).canonicalize().ok()? == log.canonicalize().ok()?;
+        (same && self.has(Flaw::AuditLogExposed)).then_some(log)
     }
 
     /// Checks, opens and reads a whole file.
@@ -151,6 +175,9 @@ impl World {
         // Looked at before it is opened: to open a pipe or a device has effects.
         let (directory, name) = place.in_parent().map_err(|_| Refusal::NotAFile)?;
         let status = directory.status(name)?.ok_or(Refusal::NotFound)?;
+        if status.kind == EntryKind::Other && self.has(Flaw::ResPipeWaits) {
+            return Ok(File::open(place.path())?);
+        }
         if status.kind != EntryKind::File && !self.has(Flaw::SizeStat) {
             return Err(Refusal::NotAFile);
         }

@@ -95,7 +95,7 @@ pub fn assemble(ran: &Ran, around: Surroundings<'_>) -> Result<Report, AccountEr
     let mut by_probe: BTreeMap<String, Vec<TrialReport>> = BTreeMap::new();
     for outcome in &ran.outcomes {
         let mut trial = trial(outcome);
-        if outcome.trial.channel.is_some() || outcome.trial.fate == Fate::Watched {
+        if outcome.facts.is_some() || outcome.trial.channel.is_some() {
             trial.repro = repro(
                 &target,
                 &testbed,
@@ -204,7 +204,7 @@ fn trial(outcome: &Outcome) -> TrialReport {
             (None, _) => String::new(),
         },
         role: trial.channel.as_ref().map(|channel| channel.role),
-        variant: if trial.channel.is_some() || trial.fate == Fate::Watched {
+        variant: if trial.channel.is_some() || outcome.facts.is_some() {
             trial.probe.variants[trial.variant].name.clone()
         } else {
             String::new()

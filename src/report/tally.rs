@@ -25,8 +25,13 @@ pub fn basis_verdict(basis: Basis) -> Verdict {
         | Basis::Query
         | Basis::Limit
         | Basis::Execution
-        | Basis::Computed => Verdict::Breached,
-        Basis::Policy | Basis::Syntax | Basis::Filtered | Basis::Envelope => Verdict::Held,
+        | Basis::Computed
+        | Basis::Record
+        | Basis::Exhaustion
+        | Basis::Posture => Verdict::Breached,
+        Basis::Policy | Basis::Syntax | Basis::Filtered | Basis::Observed | Basis::Envelope => {
+            Verdict::Held
+        }
         Basis::ControlFailed
         | Basis::ControlLost
         | Basis::ServerDied

@@ -13,12 +13,13 @@ use super::{
     Event,
     conversation::Conversation,
     execute::{Execution, ask, control, execute, object},
-    launch,
+    launch, recorded,
     stage::{Played, Stage},
+    strain,
 };
 use crate::{
     channel::Channel,
-    judge::{Again, Control, Facts, Observation, Response, Ruling, Watch, again, judge},
+    judge::{Again, Attempt, Control, Facts, Observation, Response, Ruling, Watch, again, judge},
     plan::{Fate, Plan, Trial},
     probe::{Claim, EvidenceKind, Role},
     testbed::Seen,
@@ -70,6 +71,8 @@ pub(super) struct Running {
     answered: Option<String>,
     object: Option<String>,
     seen: Option<(PathBuf, Seen)>,
+    /// Words whose records were missed, and which the log may hold once the target has ended.
+    awaited: Vec<String>,
 }
 
 /// Runs all trials of the plan.
@@ -144,6 +147,22 @@ impl<'r> Engine<'r> {
             let mut one = self.fresh(&plan.trials[index], index).await;
             self.repeat(&plan.trials[index], &mut one).await;
             self.announce(&plan.trials[index], &one.facts);
+            running.push(one);
+        }
+        for index in of(&|fate| *fate == Fate::Recorded) {
+            if !self.goes_on().await {
+                break;
+            }
+            let one = self.recorded(&plan.trials[index], index).await;
+            (self.emit)(done(&plan.trials[index], &judge(&one.facts)));
+            running.push(one);
+        }
+        for index in of(&|fate| *fate == Fate::Strained) {
+            if !self.goes_on().await {
+                break;
+            }
+            let one = self.strained(&plan.trials[index], index).await;
+            (self.emit)(done(&plan.trials[index], &judge(&one.facts)));
             running.push(one);
         }
         running
@@ -331,6 +350,28 @@ impl<'r> Engine<'r> {
         self.begin(trial, index, execution)
     }
 
+    /// One trial about the audit log.
+    async fn recorded(&mut self, trial: &Trial, index: usize) -> Running {
+        let word = self.word();
+        let session = self.conversation.session();
+        let deadline = self.orders.deadline;
+        let (execution, awaited) =
+            recorded::execute(self.stage, &session, trial, &word, deadline).await;
+        Running {
+            awaited,
+            ..self.begin(trial, index, execution)
+        }
+    }
+
+    /// One trial that puts a process of its own under a strain. Its controls are asked of that process.
+    async fn strained(&mut self, trial: &Trial, index: usize) -> Running {
+        let word = self.word();
+        let deadline = self.orders.deadline;
+        let execution =
+            strain::execute(self.stage, self.conversation, trial, &word, deadline).await;
+        self.begin(trial, index, execution)
+    }
+
     fn begin(&self, trial: &Trial, index: usize, execution: Execution) -> Running {
         let object = execution
             .attack
@@ -354,6 +395,7 @@ impl<'r> Engine<'r> {
             answered: execution.answered,
             object,
             seen,
+            awaited: Vec::new(),
         }
     }
 
@@ -418,8 +460,25 @@ impl Running {
             answered: None,
             object,
             seen: None,
+            awaited: Vec::new(),
         }
     }
+}
+
+/// The news of a trial that has its verdict already.
+pub(super) fn news(plan: &Plan, one: &Running) -> Event {
+    done(&plan.trials[one.index], &judge(&one.facts))
+}
+
+/// A trial that was looked at from outside.
+pub(super) fn observed(index: usize, trial: &Trial, attempt: Attempt) -> Running {
+    let facts = Facts {
+        attempts: vec![attempt],
+        proven: true,
+        decisive: decisive(trial),
+        race: None,
+    };
+    Running::watched(index, facts, None)
 }
 
 /// Takes back what rests on the witness of the network, which was found blind.
@@ -481,6 +540,7 @@ fn judged(stage: &Stage<'_>, deadline: Duration, trial: Trial, mut one: Running)
             }
         }
     }
+    recorded::settle(stage, &one.awaited, &mut one.facts);
     Outcome {
         ruling: Some(judge(&one.facts)),
         facts: Some(one.facts),

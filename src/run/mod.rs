@@ -13,12 +13,15 @@ mod launch;
 mod liveness;
 mod net;
 mod observe;
+mod observed;
 mod order;
+mod recorded;
 mod rehearse;
 mod send;
 mod sightings;
 mod stage;
 mod start;
+mod strain;
 mod text;
 mod values;
 mod wall;
@@ -30,6 +33,7 @@ pub use calls::{Counted, Step};
 pub use conversation::Setup;
 pub use engine::Outcome;
 pub use event::*;
+pub use observed::{looks_at_processes, visit};
 pub use order::{Only, Order, Ran, RunError, Whole};
 
 use crate::{
@@ -38,18 +42,19 @@ use crate::{
     plan::{Plan, Terrain, plan},
     policy::Hosts,
     probe::{EvidenceKind, Platform, Probe, Role},
-    session::{Endpoint, ServerInfo, Tool},
+    session::{Direction, Endpoint, ServerInfo, Tool},
     testbed::{
         View,
         net::{Hit, Sight},
         program::runs_in,
     },
-    witness::{FileWitness, ProcessWitness},
+    witness::{FileWitness, LogWitness, ProcessWitness},
 };
 use calls::Tally;
 use conversation::{Conversation, told_arguments};
 use engine::{Engine, Orders};
 use net::{Grounds, Wire};
+use recorded::Ledger;
 use sightings::Sightings;
 use stage::{Stage, Twins};
 
@@ -166,6 +171,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         true => runs_in(&order.bed.allowed, &order.bed.tmp),
         false => Ok(()),
     };
+    let ledger = ledger(&order);
     let Found {
         conversation,
         tools,
@@ -241,6 +247,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         processes: &processes,
         programs: &programs,
         twins: &twins,
+        ledger: ledger.as_ref(),
         wire,
     };
     let orders = Orders {
@@ -291,6 +298,8 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     };
     watched.settle(&plan, &mut running, order.emit);
     notes.extend(watched.strangers(&order.transcript));
+    let (seen, portraits) = observed::look(&plan, &order, stage.now_ms()).await;
+    running.extend(seen);
     // Effects and tokens that came with the end of the target still count.
     let mut outcomes = engine::finish(&stage, order.deadline, plan, running);
     if let (Some(rehearsed), Some(outcome)) = (rehearsed, outcomes.first_mut()) {
@@ -308,7 +317,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         outcomes,
         discovery,
         tools,
-        notes,
+        notes: [notes, portraits].concat(),
         info,
         noise,
         ending,
@@ -336,6 +345,19 @@ fn allowed_is_argument(order: &Order<'_>, view: &View) -> bool {
     let own = launch.args.iter().skip(from);
     let named = |word: &String| launch::names(word, &told.to_string_lossy());
     order.allowed_is_argument || own.into_iter().any(named)
+}
+
+/// The audit log of a run, watched from before the target is launched.
+fn ledger(order: &Order<'_>) -> Option<Ledger> {
+    let claimed = order.policy.audit()?;
+    let log = LogWitness::start(claimed.files.clone(), claimed.stderr);
+    let listener = log.clone();
+    order.transcript.listen(Box::new(move |entry| {
+        if entry.direction == Direction::Stderr {
+            listener.hear(&entry.bytes);
+        }
+    }));
+    Some(Ledger { log, claimed })
 }
 
 /// The network of a run with what its policy says of it.

@@ -22,6 +22,7 @@ use crate::{
         Bed, BedError, Decoy, Rule, Seen,
         net::{Glass, Sight},
     },
+    witness::process::Postures,
 };
 
 /// What a run needs to know. All placeholders are replaced.
@@ -77,6 +78,8 @@ pub struct Order<'r> {
     pub decoys: Vec<Decoy>,
     /// Whether a package launcher starts the target, and what leaves may be the launcher's.
     pub launcher: bool,
+    /// What was seen of the target's processes before the run; else they are looked at after the trials.
+    pub postures: Option<Result<Postures, String>>,
 }
 
 /// One trial of a plan.

@@ -18,6 +18,7 @@ use super::{
     calls::{Step, Tally},
     liveness::{liveness, resolve},
     net::{Props, Wire},
+    recorded::Ledger,
     send::response,
     sightings::Sightings,
     values::paths,
@@ -63,6 +64,8 @@ pub(super) struct Stage<'r> {
     pub(super) programs: &'r Result<(), String>,
     /// What plain values of text parameters do, by channel.
     pub(super) twins: &'r Twins,
+    /// The audit log, if the policy names one.
+    pub(super) ledger: Option<&'r Ledger>,
     /// The run's own network, if it has one.
     pub(super) wire: Option<Wire<'r>>,
 }

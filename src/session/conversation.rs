@@ -22,8 +22,8 @@ use rmcp::{
 use serde_json::Value;
 
 use super::{
-    Caller, Death, Endpoint, Era, Exchange, Noise, NoiseKind, OpenError, Options, Outcome,
-    Transcript,
+    Bounds, Burden, Caller, Death, Endpoint, Era, Exchange, Member, Noise, NoiseKind, OpenError,
+    Options, Outcome, Transcript,
     board::Board,
     handler::Handler,
     link::Link,
@@ -171,6 +171,47 @@ impl Session {
         }
     }
 
+    /// What the processes of the target take of the machine now; `None` over HTTP, and where it
+    /// cannot be told.
+    #[must_use]
+    pub fn burden(&self) -> Option<Burden> {
+        self.0.link.as_ref()?.burden()
+    }
+
+    /// Limits the processes of the target, and those that they start from now on. Says how many
+    /// could be limited.
+    pub fn bound(&self, bounds: Bounds) -> usize {
+        self.0.link.as_ref().map_or(0, |link| link.bound(bounds))
+    }
+
+    /// Sends bytes as they are, whether or not they are a message. Nothing answers them here.
+    ///
+    /// # Errors
+    /// When the target has ended, or is not launched by us.
+    pub async fn send_raw(&self, bytes: Vec<u8>) -> std::io::Result<()> {
+        match &self.0.link {
+            Some(link) => link.raw(bytes).await,
+            None => Err(std::io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Ends all processes of the target at once.
+    pub fn kill(&self) {
+        if let Some(link) = &self.0.link {
+            link.kill();
+        }
+    }
+
+    /// The living processes that the target consists of, the launched command among them if it
+    /// lives; empty over HTTP, and where trees of processes cannot be seen.
+    #[must_use]
+    pub fn processes(&self) -> Vec<Member> {
+        self.0
+            .link
+            .as_ref()
+            .map_or_else(Vec::new, |link| link.members())
+    }
+
     /// Whether the target can still be talked to.
     #[must_use]
     pub fn health(&self) -> Health {
@@ -231,6 +272,15 @@ impl Session {
         };
         drop(running);
         link.end(grace).await
+    }
+
+    /// Ends the conversation by `SIGTERM` to the launched command, with its input still open. What
+    /// has not ended when `grace` is over is ended, and named. Over HTTP it only closes.
+    pub async fn terminate(self, grace: Duration) -> Ending {
+        match &self.0.link {
+            Some(link) => link.terminate(grace).await,
+            None => self.close().await,
+        }
     }
 }
 

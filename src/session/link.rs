@@ -5,6 +5,7 @@
 //! here each pipe has a task of its own, and a stuck one cannot hold up another. Knows nothing of
 //! what the messages mean: the board does.
 
+mod members;
 mod transport;
 
 use std::{

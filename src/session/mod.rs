@@ -9,6 +9,7 @@
 //! adds what the stateless era wants in each, answers the target's own requests, and speaks HTTP.
 
 mod board;
+mod burden;
 mod conversation;
 mod death;
 mod error;
@@ -32,6 +33,7 @@ mod transcript;
 
 use death::Death;
 
+pub use burden::{Bounds, Burden};
 pub use conversation::{Ending, Health, ServerInfo, Session};
 pub use error::{ListError, OpenError, StderrTail, Unfit};
 pub use exchange::*;
@@ -39,6 +41,7 @@ pub use inside::Inside;
 pub(crate) use inside::THREAD as TARGET_THREAD;
 pub use noise::{Noise, NoiseKind};
 pub use options::{Endpoint, Era, HttpEndpoint, Launch, Limits, Options};
+pub use processes::Member;
 pub use reaper::{claim_orphans, end_all};
 pub use show::printable;
 pub use transcript::{Direction, Entry, Record, Transcript};

@@ -23,6 +23,27 @@ pub(super) struct Process {
     pub(super) zombie: bool,
 }
 
+/// A living process of a target, as others may know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// Its pid, as we see it.
+    pub pid: u32,
+    /// That of its parent.
+    pub parent: u32,
+    /// Clock ticks since boot at which it began: with the pid it never comes back.
+    pub start: u64,
+}
+
+impl From<Process> for Member {
+    fn from(process: Process) -> Self {
+        Self {
+            pid: process.pid,
+            parent: process.parent,
+            start: process.start,
+        }
+    }
+}
+
 /// All processes at one moment.
 #[derive(Debug)]
 pub(super) struct Table {

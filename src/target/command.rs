@@ -147,6 +147,31 @@ pub fn launcher(command: &str, args: &[String]) -> Option<Launcher> {
     }
 }
 
+/// The program that starts the server as another user, if the command line begins with one.
+#[must_use]
+pub fn changes_user(words: &[String]) -> Option<&str> {
+    /// Flags of those that change more than the user.
+    const FLAGS: [&str; 7] = [
+        "--reuid",
+        "--regid",
+        "--ruid",
+        "--euid",
+        "--init-groups",
+        "--clear-groups",
+        "--userspec",
+    ];
+    let (program, args) = words.split_first()?;
+    let name = program.rsplit('/').next()?;
+    let changes = match name {
+        "su" | "sudo" | "runuser" | "doas" | "gosu" | "su-exec" => true,
+        "setpriv" | "chroot" => args
+            .iter()
+            .any(|arg| FLAGS.iter().any(|flag| arg.starts_with(flag))),
+        _ => false,
+    };
+    changes.then_some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

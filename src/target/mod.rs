@@ -9,6 +9,6 @@ mod environment;
 mod wrapper;
 
 pub use client::{ClientConfig, ClientServer, Scalar};
-pub use command::{Launcher, OFFLINE, Resolved, launcher, resolve};
+pub use command::{Launcher, OFFLINE, Resolved, changes_user, launcher, resolve};
 pub use environment::{Base, Environment, FETCHING, environment, make_caches};
 pub use wrapper::{nests, wrapper};

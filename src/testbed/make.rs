@@ -29,6 +29,8 @@ pub struct Member {
 pub enum Body {
     /// A regular file with this content.
     File(Vec<u8>),
+    /// A regular file of so many zeros.
+    Zeros(u64),
     /// A symbolic link to this target.
     Symlink(String),
     /// A hard link to this member or path; in a ZIP, which has none, a symbolic one.
@@ -67,6 +69,10 @@ pub fn zip_bytes(members: &[Member]) -> io::Result<Vec<u8>> {
                 writer.start_file(member.name.as_str(), options)?;
                 writer.write_all(content)?;
             }
+            Body::Zeros(size) => {
+                writer.start_file(member.name.as_str(), options)?;
+                io::copy(&mut io::Read::take(io::repeat(0), *size), &mut writer)?;
+            }
             Body::Symlink(target) | Body::Hardlink(target) => {
                 writer.add_symlink(member.name.as_str(), target.as_str(), options)?;
             }
@@ -80,6 +86,10 @@ fn tar(members: &[Member]) -> io::Result<Vec<u8>> {
     for member in members {
         let (kind, content, target) = match &member.body {
             Body::File(content) => (tar::EntryType::Regular, content.as_slice(), None),
+            Body::Zeros(_) => {
+                let why = "zeros are made in ZIP archives only: a tar holds them as they are";
+                return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+            }
             Body::Symlink(target) => (tar::EntryType::Symlink, [].as_slice(), Some(target)),
             Body::Hardlink(target) => (tar::EntryType::Link, [].as_slice(), Some(target)),
         };

@@ -371,6 +371,14 @@ impl Scene {
 
     fn file(&mut self, file: &FilePlant, index: usize, path: &Path) -> Result<(), Creation> {
         self.parent(path)?;
+        if let Some(size) = file.hollow {
+            let hollow = fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(path)?;
+            self.remember(path);
+            return Ok(hollow.set_len(size)?);
+        }
         let bytes = match (&file.content, file.over) {
             (Some(content), _) => {
                 let content = self.tell(content)?;
@@ -449,6 +457,9 @@ impl Scene {
                 (None, None, None, Some(over)) => {
                     let name = self.planted[index].name.clone();
                     make::Body::File(self.sized(&name, over)?)
+                }
+                (None, None, None, None) if member.zeros.is_some() => {
+                    make::Body::Zeros(member.zeros.unwrap_or_default())
                 }
                 (None, None, None, None) => make::Body::File(self.payload.clone().into_bytes()),
             };

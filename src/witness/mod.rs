@@ -4,10 +4,13 @@
 
 mod access;
 mod effect;
+mod log;
 mod metadata;
+pub mod process;
 mod processes;
 
 pub use access::*;
 pub use effect::*;
+pub use log::*;
 pub use metadata::*;
 pub use processes::*;

@@ -3,6 +3,7 @@
 mod again;
 mod every;
 mod laws;
+mod observed;
 mod rows;
 
 use watertight::{

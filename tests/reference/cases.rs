@@ -113,7 +113,9 @@ const CHILD: &str = "REFERENCE_TEST_CHILD";
 /// Runs the test below in a process whose HOME holds a secret: a test may not change its own environment.
 fn in_child_with_home() {
     let home = tempfile::tempdir().unwrap();
-    fs::write(home.path().join("s.txt"), SECRET).unwrap();
+    for name in ["s.txt", ".netrc"] {
+        fs::write(home.path().join(name), SECRET).unwrap();
+    }
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--nocapture"])
         .arg("cases::every_flaw_lets_its_attack_through_and_the_sound_server_does_not")

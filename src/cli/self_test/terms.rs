@@ -121,6 +121,59 @@ allowed_commands = ["cat", "ls"]
     flags: &["--allow-command", "cat", "--allow-command", "ls"],
 };
 
+/// Little memory.
+pub(super) static RESOURCES: Terms = Terms {
+    policy: r#"
+[capabilities.filesystem]
+allowed_paths = ["{allowed}"]
+
+[resources]
+max_memory_mb = 256
+"#,
+    flags: &[],
+};
+
+/// An audit log that is rotated.
+pub(super) static AUDIT: Terms = Terms {
+    policy: r#"
+[capabilities.filesystem]
+allowed_paths = ["{allowed}"]
+
+[audit]
+enabled = true
+log_file = "{home}/audit/server.log"
+events = ["file_access", "network_request"]
+rotate = { max_size_mb = 0.03125, max_files = 3 }
+"#,
+    flags: &[
+        "--network",
+        "--audit",
+        "{home}/audit/server.log",
+        "--audit-max-bytes",
+        "32768",
+        "--audit-max-files",
+        "3",
+    ],
+};
+
+/// What can be told of a process from outside.
+pub(super) static PROCESS: Terms = Terms {
+    policy: r#"
+[process]
+user = "nobody"
+no_root = true
+no_capabilities = true
+no_new_privileges = true
+read_only_paths = ["{outside}"]
+
+[process.limits]
+open_files = 256
+file_size_mb = 64
+cpu_seconds = 600
+"#,
+    flags: &["--confine", "{outside}"],
+};
+
 /// The terms on which a probe is tested.
 pub(super) fn terms(probe: &Probe) -> &'static Terms {
     if probe
@@ -132,6 +185,12 @@ pub(super) fn terms(probe: &Probe) -> &'static Terms {
     }
     match probe.claim {
         Claim::Execution | Claim::Commands => &EXECUTION,
+        Claim::Availability => &RESOURCES,
+        Claim::AuditLog
+        | Claim::AuditFiles
+        | Claim::AuditNetwork
+        | Claim::AuditCommands
+        | Claim::AuditRotation => &AUDIT,
         Claim::Listed => &READ_ONLY,
         Claim::ReadOnly => &READ_ONLY,
         Claim::Host | Claim::Cancel => &PUBLIC,
@@ -147,5 +206,6 @@ pub(super) fn terms(probe: &Probe) -> &'static Terms {
         | Claim::DeniedPattern
         | Claim::MaxFileSize
         | Claim::ProtectedNames => &FILES,
+        _ => &PROCESS,
     }
 }

@@ -9,6 +9,7 @@ pub(super) mod net;
 mod read;
 mod repo;
 mod spelling;
+pub(super) mod strain;
 mod write;
 
 use std::fmt::Write as _;

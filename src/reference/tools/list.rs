@@ -96,6 +96,7 @@ pub(super) fn search_files(world: &World, arguments: JsonObject) -> Result<Strin
     let place = world.guard.existing(&arguments.path)?;
     let mut found = Found {
         pattern: &arguments.pattern,
+        backtracks: world.has(Flaw::ResSearchBacktracks),
         lines: 0,
         answer: String::new(),
     };
@@ -109,6 +110,8 @@ pub(super) fn search_files(world: &World, arguments: JsonObject) -> Result<Strin
 
 struct Found<'a> {
     pattern: &'a str,
+    /// [`Flaw::ResSearchBacktracks`].
+    backtracks: bool,
     lines: usize,
     answer: String,
 }
@@ -116,7 +119,12 @@ struct Found<'a> {
 impl Found<'_> {
     fn file(&mut self, name: &str, content: &[u8]) {
         for (index, line) in text(content).lines().enumerate() {
-            if line.contains(self.pattern) && self.lines < LINES {
+            let matches = if self.backtracks {
+                flawed::strain::found(self.pattern, line)
+            } else {
+                line.contains(self.pattern)
+            };
+            if matches && self.lines < LINES {
                 self.lines += 1;
                 // Writing to a string does not fail.
                 let _ = writeln!(self.answer, "{name}:{}: {line}", index + 1);

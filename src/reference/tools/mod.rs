@@ -58,6 +58,15 @@ pub(super) struct ToolSpec {
 }
 
 impl ToolSpec {
+    /// What kind of event a call of it is, in the audit log.
+    pub(super) fn event(&self) -> &'static str {
+        match self.effect {
+            Effect::Reaches => "network_request",
+            Effect::Executes => "command_execution",
+            Effect::Reads | Effect::Writes | Effect::Destroys => "file_access",
+        }
+    }
+
     /// Whether the server has the tool at all.
     pub(super) fn exists(&self, world: &World) -> bool {
         match self.effect {

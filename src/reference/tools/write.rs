@@ -33,6 +33,10 @@ pub(super) fn write_file(world: &World, arguments: JsonObject) -> Result<String,
     {
         return Err(Refusal::Protected);
     }
+    if let Some(log) = world.exposed_log(&arguments.path) {
+        std::fs::write(log, bytes)?;
+        return Ok(format!("Wrote {} bytes", bytes.len()));
+    }
     match flawed::write_for_write_file(world, &arguments.path, bytes) {
         Some(written) => written?,
         None => world.write(&arguments.path, bytes)?,

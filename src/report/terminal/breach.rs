@@ -109,7 +109,7 @@ fn scope(page: &mut Page, probe: &ProbeReport, breached: &[&TrialReport], verbos
             by_tool(breached.iter().copied(), limit),
         );
         page.field("where", PLAIN, Wrap::Code, &text);
-    } else if let Some(trial) = breached.first() {
+    } else if let Some(trial) = breached.first().filter(|trial| !trial.tool.is_empty()) {
         page.field("where", PLAIN, Wrap::Code, &by_tool([*trial], limit));
     }
     let held = trials_of(probe, Verdict::Held);

@@ -164,7 +164,7 @@ impl Props {
     }
 
     /// The words by which hits are known to be the trial's.
-    pub(super) fn nonces(&self) -> impl Iterator<Item = &Nonce> {
+    pub(in crate::run) fn nonces(&self) -> impl Iterator<Item = &Nonce> {
         self.items
             .iter()
             .map(|prop| &prop.nonce)

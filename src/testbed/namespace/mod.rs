@@ -231,6 +231,14 @@ impl Bottle {
         self.wire.store(path, bytes)
     }
 
+    /// What the outer process found out before it made the bottle.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn recall(&self) -> std::io::Result<Option<String>> {
+        self.wire.recall()
+    }
+
     /// What differs from the real disk and was not made by [`build`](Self::build): the writes of
     /// everybody in the bottle, in the order of paths. The directory of testbeds is left out.
     #[must_use]

@@ -51,7 +51,7 @@ pub fn launch() -> io::Result<(Command, Wire)> {
 }
 
 /// Answers the bottle until something comes that concerns the caller; none when the bottle is gone.
-/// `store` puts a file into its place.
+/// `store` puts a file into its place; `known` is what was found out before.
 ///
 /// # Errors
 /// When what comes is no message.
@@ -59,6 +59,7 @@ pub fn serve(
     wire: &Wire,
     gate: u32,
     store: impl Fn(&Path, &[u8]) -> io::Result<()>,
+    known: Option<&str>,
 ) -> io::Result<Option<Word>> {
     while let Some((message, bytes)) = wire.receive()? {
         let answer = match message {
@@ -66,13 +67,16 @@ pub fn serve(
             Message::Store(path) => {
                 Message::Stored(store(&path, &bytes).err().map(|error| (&error).into()))
             }
+            Message::Recall => Message::Recalled(known.map(str::to_owned)),
             Message::Look(paths) => Message::Seen(changes::look(&paths)),
             Message::Child(pid) => return Ok(Some(Word::Child(pid))),
             Message::Refused(refusal) => return Ok(Some(Word::Refused(refusal))),
             Message::Tried(tried) => return Ok(Some(Word::Tried(tried))),
             Message::Ready => return Ok(Some(Word::Ready)),
             Message::Listening => return Ok(Some(Word::Listening)),
-            Message::Mapped(_) | Message::Stored(_) | Message::Seen(_) => continue,
+            Message::Mapped(_) | Message::Stored(_) | Message::Seen(_) | Message::Recalled(_) => {
+                continue;
+            }
         };
         // If it is gone, the next look shows it.
         let _gone = wire.send(&answer, &[]);

@@ -37,6 +37,10 @@ pub enum Message {
     Listening,
     /// Inner: what else was tried.
     Tried(Tried),
+    /// Inner: what was found out before the bottle was made?
+    Recall,
+    /// Outer: answer to it, a text that only they understand.
+    Recalled(Option<String>),
     /// Inner: put the bytes into this file.
     Store(PathBuf),
     /// Outer: answer to it.
@@ -177,6 +181,14 @@ impl Wire {
         match self.ask(&Message::Store(path.to_owned()), bytes)? {
             Message::Stored(None) => Ok(()),
             Message::Stored(Some(failed)) => Err(failed.into()),
+            other => Err(io::Error::other(format!("unexpected answer {other:?}"))),
+        }
+    }
+
+    /// What the outer process found out before.
+    pub(super) fn recall(&self) -> io::Result<Option<String>> {
+        match self.ask(&Message::Recall, &[])? {
+            Message::Recalled(text) => Ok(text),
             other => Err(io::Error::other(format!("unexpected answer {other:?}"))),
         }
     }

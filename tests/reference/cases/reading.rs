@@ -62,6 +62,7 @@ pub(super) fn cases() -> Vec<Case> {
             vec![path("read_file", b.in_root(".env?x"))]
         }),
         read(Flaw::Tilde, |_| vec![path("read_file", "~/s.txt")]),
+        read(Flaw::SecretsTold, |_| vec![path("read_file", "/none.txt")]),
         read(Flaw::VarExpand, |_| {
             vec![path("read_file", "${HOME}/s.txt")]
         }),

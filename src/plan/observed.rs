@@ -1,0 +1,28 @@
+//! Trials that ask nothing.
+//!
+//! Owns what rules them out. How something is looked at is the run's business.
+
+use std::sync::Arc;
+
+use super::{Fate, Terrain, Trial, whole};
+use crate::{judge::Basis, probe::Probe};
+
+/// A trial that asks nothing, and looks from outside.
+pub(super) fn observed(probe: &Arc<Probe>, index: usize, terrain: &Terrain<'_>) -> Trial {
+    let fate = if terrain.relaunch {
+        Fate::Observed
+    } else {
+        Fate::NotApplicable {
+            basis: Basis::Platform,
+            reason: String::from(
+                "the target is not launched by the harness, so that its processes are not known",
+            ),
+        }
+    };
+    Trial {
+        id: format!("{}/{}", probe.id, probe.variants[index].name),
+        variant: index,
+        fate,
+        ..whole(probe, Basis::NoClaim, String::new())
+    }
+}

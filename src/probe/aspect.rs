@@ -1,0 +1,50 @@
+//! Aspects: what is looked at from outside, where nothing has to be asked of the target.
+//!
+//! Owns the words with which a probe names them. How they are looked at is the run's business.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One thing that is looked at from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Aspect {
+    /// User id 0, real, effective or saved.
+    RootUser,
+    /// Group id 0, also as a supplementary one.
+    RootGroup,
+    /// The user that the policy names.
+    NamedUser,
+    /// Whether that user is another than the one who started it.
+    OwnUser,
+    /// A shell with which that user could log in.
+    LoginShell,
+    /// Groups by which a user becomes root: `docker`, `sudo`, `wheel`, `adm` and the like.
+    PowerGroups,
+    /// Capabilities that it holds.
+    Capabilities,
+    /// Capabilities that it could gain by executing something.
+    BoundingSet,
+    /// `no_new_privs`.
+    NoNewPrivileges,
+    /// A filter of system calls.
+    Seccomp,
+    /// The label of a security module.
+    SecurityModule,
+    /// Namespaces that are its own.
+    Namespaces,
+    /// A root file system that is mounted read-only.
+    RootMount,
+    /// Whether it could write where the policy says that it cannot.
+    InstallTree,
+    /// Descriptors that it inherited from its launcher.
+    Descriptors,
+    /// Sockets on which a server that speaks over its standard input waits for others.
+    Listeners,
+    /// Limits of open files, processes, memory and so on.
+    Limits,
+    /// What lives on when its input has ended.
+    InputEnd,
+    /// What lives on after `SIGTERM`.
+    Terminate,
+}

@@ -1,0 +1,152 @@
+//! Trials that ask nothing: the target is looked at from outside.
+//!
+//! Owns what such a look comes to, in the words of the judge.
+
+mod powers;
+mod process;
+mod visit;
+
+pub use visit::visit;
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::{
+    Order,
+    engine::{Running, news, observed},
+};
+use crate::{
+    judge::{Attempt, Control, Liveness, Observation, Response, Twin, Wall, Watch},
+    plan::{Fate, Plan},
+    policy::Policy,
+    probe::{Aspect, EvidenceKind, Probe},
+    witness::process::Postures,
+};
+
+/// What was seen of an aspect.
+#[derive(Debug, PartialEq)]
+pub(super) struct Seen {
+    /// What contradicts the policy, one sentence each.
+    pub(super) against: Vec<String>,
+    /// What agrees with it.
+    pub(super) agreeing: Vec<String>,
+    /// What could not be seen.
+    pub(super) blind: Vec<String>,
+    /// What shows that the look would have found something.
+    pub(super) control: Result<String, String>,
+}
+
+impl Seen {
+    /// Nothing yet, under a control.
+    pub(super) fn under(control: Result<String, String>) -> Self {
+        Self {
+            against: Vec::new(),
+            agreeing: Vec::new(),
+            blind: Vec::new(),
+            control,
+        }
+    }
+
+    /// As an attempt, for the judge.
+    pub(super) fn attempt(self, at_ms: u64) -> Attempt {
+        let observation = |witness: &str, fact: String| Observation {
+            witness: witness.to_owned(),
+            kind: EvidenceKind::Posture,
+            fact,
+            at_ms,
+            decoders: Vec::new(),
+            excerpt: None,
+        };
+        let checked = match self.control {
+            Ok(fact) => Control::Passed(observation("control", fact)),
+            Err(why) => Control::Failed(why),
+        };
+        Attempt {
+            alone: true,
+            before: checked.clone(),
+            after: checked,
+            twin: Twin::None(self.agreeing.join("; ")),
+            liveness: Liveness::Live,
+            watch: if self.blind.is_empty() {
+                Watch::Awake
+            } else {
+                Watch::Blind(self.blind.join("; "))
+            },
+            proofs: self
+                .against
+                .into_iter()
+                .map(|fact| observation("process-witness", fact))
+                .collect(),
+            signals: Vec::new(),
+            response: Response::Observed,
+            wall: Wall::None,
+        }
+    }
+}
+
+/// Has everything looked at that the plan wants to see, unless the run is to end. Returns the trials, and
+/// what people should know of the processes.
+pub(super) async fn look(
+    plan: &Plan,
+    order: &Order<'_>,
+    at_ms: u64,
+) -> (Vec<Running>, Vec<String>) {
+    if trials(plan).next().is_none() || order.stop.load(Ordering::Relaxed) {
+        return (Vec::new(), Vec::new());
+    }
+    let postures = match &order.postures {
+        Some(before) => before.clone(),
+        None => {
+            let paths = order.policy.read_only_paths();
+            visit(&order.endpoint, &order.options, &paths).await
+        }
+    };
+    let seen = processes(plan, &postures, order.policy, at_ms);
+    for one in &seen {
+        (order.emit)(news(plan, one));
+    }
+    (seen, postures.iter().flat_map(told).collect())
+}
+
+/// Whether any of the probes would look at processes under the policy.
+#[must_use]
+pub fn looks_at_processes(probes: &[Arc<Probe>], policy: &Policy) -> bool {
+    probes
+        .iter()
+        .any(|probe| probe.claim.of_process() && policy.claims(probe.claim))
+}
+
+/// The trials that look, with what they look at.
+fn trials(plan: &Plan) -> impl Iterator<Item = (usize, Aspect)> {
+    plan.trials
+        .iter()
+        .enumerate()
+        .filter(|(_, trial)| trial.fate == Fate::Observed)
+        .filter_map(|(index, trial)| Some((index, trial.probe.variants[trial.variant].aspect?)))
+}
+
+/// The trials about processes, as they were seen.
+fn processes(
+    plan: &Plan,
+    postures: &Result<Postures, String>,
+    policy: &Policy,
+    at_ms: u64,
+) -> Vec<Running> {
+    trials(plan)
+        .map(|(index, aspect)| {
+            let attempt = match postures {
+                Ok(postures) => process::look(aspect, postures, policy).attempt(at_ms),
+                Err(why) => Seen::under(Err(why.clone())).attempt(at_ms),
+            };
+            observed(index, &plan.trials[index], attempt)
+        })
+        .collect()
+}
+
+/// What was seen of each process, for people: one sentence each.
+fn told(postures: &Postures) -> Vec<String> {
+    postures
+        .processes
+        .iter()
+        .map(|one| process::portrait(one, postures))
+        .collect()
+}
