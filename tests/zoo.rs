@@ -45,6 +45,10 @@ fn every_probe_passes_and_fails_as_declared() {
                 .filter(wanted)
                 .count()
         };
+        // What only a certain launcher or user shows, `tests/posture.rs` asks for.
+        if probe.selftest.needs.is_some() {
+            continue;
+        }
         assert_eq!(
             of(&|cell| cell.target == "sound"),
             1,
@@ -57,6 +61,11 @@ fn every_probe_passes_and_fails_as_declared() {
                 probe.selftest.breached.len(),
                 "{id} is asked of each of its flaws"
             );
+        }
+        // Who does nothing contacts nobody, and dummies are processes as good as any.
+        let is_right = probe.technique.as_deref() == Some("watch.unasked");
+        if is_right || probe.id.boundary() == "proc" {
+            continue;
         }
         for dummy in ["dead", "mute", "refuse-all", "echo", "silently-empty"] {
             assert_eq!(
