@@ -338,7 +338,8 @@ fn mapped(place: &Place) -> Result {
 }
 
 fn daemon(place: &Place) -> Result {
-    let script = "( setsid sleep 4243 & ) ; exec \"$@\"";
+    // It is looked for by its name, which it has only once `setsid` has become it.
+    let script = "( setsid sleep 4243 & ); until ps -eo args | grep -q '^sleep 4243'; do :; done; exec \"$@\"";
     let seen = place.run(HOST, &["bash", "-c", script, "daemon"])?;
     for id in ["proc.orphans/input-ended", "proc.orphans/terminated"] {
         assert_eq!(seen.verdict(id), BREACHED, "{}", seen.reason(id));
