@@ -130,10 +130,8 @@ impl<'a> Queue<'a> {
         if bytes.len() < WEAK || !self.pay(bytes.len() + LAYER_COST) {
             return;
         }
-        if bytes.len() <= COMPARED_BYTES {
-            if !self.seen.insert(hash(&bytes)) {
-                return;
-            }
+        if bytes.len() <= COMPARED_BYTES && !self.seen.insert(hash(&bytes)) {
+            return;
         }
         let is_deferred = decoder == Decoder::Whitespace && bytes.len() > DEFERRED_BYTES;
         let mut path = Vec::with_capacity(from.path.len() + 1);

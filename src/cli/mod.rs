@@ -103,7 +103,7 @@ enum Command {
     /// Print the manual, or that of a subcommand
     Man(manual::ManArgs),
     /// Run the reference target, an MCP server that is sound or flawed on purpose
-    Reference(ReferenceArgs),
+    Reference(Box<ReferenceArgs>),
     /// Run an MCP server that permits everything, to see what the sandbox around it does
     Stub(StubArgs),
 }
@@ -224,7 +224,7 @@ impl Command {
             Self::Schema(args) => told(Ok(schema::run(&args))),
             Self::Completions(args) => manual::completions(&args),
             Self::Man(args) => manual::man(&args),
-            Self::Reference(args) => serve(args).await,
+            Self::Reference(args) => serve(*args).await,
             Self::Stub(args) => served(reference::serve_stdio(Kind::Sound, args.options()).await),
         }
     }
