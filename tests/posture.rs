@@ -96,6 +96,7 @@ no_root = true
 no_capabilities = true
 no_new_privileges = true
 seccomp = true
+security_module = true
 own_namespaces = ["mount", "pid", "network", "ipc", "uts"]
 read_only_root = true
 no_inherited_descriptors = true
@@ -250,6 +251,10 @@ fn as_root(place: &Place) -> Result {
     let filtered = !status.contains("Seccomp:\t0");
     let expected = if filtered { HELD } else { BREACHED };
     assert_eq!(seen.verdict("proc.system-calls/mode"), expected);
+    let label = fs::read_to_string("/proc/self/attr/current").unwrap_or_default();
+    let confined = !["", "unconfined", "kernel"].contains(&label.trim_end_matches(['\0', '\n']));
+    let expected = if confined { HELD } else { BREACHED };
+    assert_eq!(seen.verdict("proc.security-module/label"), expected);
     Ok(())
 }
 

@@ -297,17 +297,15 @@ fn recurring(facts: &Facts) -> Option<Ruling> {
         (Basis::Token, tokens)
     } else {
         let signals = of(&decisive);
-        let arrived = signals
-            .iter()
-            .all(|signal| signal.kind == EvidenceKind::Connection);
-        (
-            if arrived {
-                Basis::Connection
-            } else {
-                Basis::Access
-            },
-            signals,
-        )
+        let all = |kind| signals.iter().all(|signal| signal.kind == kind);
+        let basis = if all(EvidenceKind::Connection) {
+            Basis::Connection
+        } else if all(EvidenceKind::Exhaustion) {
+            Basis::Exhaustion
+        } else {
+            Basis::Access
+        };
+        (basis, signals)
     };
     if evidence.len() < RECURRENCE.0 {
         return None;

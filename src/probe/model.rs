@@ -39,6 +39,11 @@ pub struct Probe {
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub roles: Vec<Role>,
+    /// What has to stand behind the attacked parameter for the attack to work: a role that a tool of the target
+    /// is proven in. Without one the attack is made all the same, and counts where it succeeds; that it
+    /// failed shows nothing.
+    #[serde(default)]
+    pub behind: Option<Role>,
     /// The policy claim that makes the attack forbidden.
     pub claim: Claim,
     /// Platforms on which the attack exists; empty means all.

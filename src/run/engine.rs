@@ -161,7 +161,8 @@ impl<'r> Engine<'r> {
             if !self.goes_on().await {
                 break;
             }
-            let one = self.strained(&plan.trials[index], index).await;
+            let mut one = self.strained(&plan.trials[index], index).await;
+            self.repeat(&plan.trials[index], &mut one).await;
             (self.emit)(done(&plan.trials[index], &judge(&one.facts)));
             running.push(one);
         }
@@ -279,7 +280,9 @@ impl<'r> Engine<'r> {
             if self.stopped() {
                 return;
             }
-            if how == Again::Fresh && !self.restart().await {
+            // Each strained trial has a process of its own anyway.
+            let has_own = trial.fate == Fate::Strained;
+            if how == Again::Fresh && !has_own && !self.restart().await {
                 return;
             }
             let deadline = if how == Again::Patient {
@@ -287,10 +290,10 @@ impl<'r> Engine<'r> {
             } else {
                 self.orders.deadline
             };
-            let more = if trial.fate == Fate::Fresh {
-                self.fresh(trial, one.index).await
-            } else {
-                self.alone(trial, one.index, deadline).await
+            let more = match trial.fate {
+                Fate::Fresh => self.fresh(trial, one.index).await,
+                Fate::Strained => self.strained(trial, one.index).await,
+                _ => self.alone(trial, one.index, deadline).await,
             };
             one.facts.attempts.extend(more.facts.attempts);
             one.facts.race = more.facts.race.or(one.facts.race);
@@ -372,7 +375,8 @@ impl<'r> Engine<'r> {
         self.begin(trial, index, execution)
     }
 
-    fn begin(&self, trial: &Trial, index: usize, execution: Execution) -> Running {
+    fn begin(&self, trial: &Trial, index: usize, mut execution: Execution) -> Running {
+        self.strike_late(&mut execution);
         let object = execution
             .attack
             .as_ref()
@@ -397,6 +401,24 @@ impl<'r> Engine<'r> {
             seen,
             awaited: Vec::new(),
         }
+    }
+
+    /// Looks once more for programs that were started after the answer, and removes them.
+    fn strike_late(&self, execution: &mut Execution) {
+        let Some(attack) = execution.attack.as_mut() else {
+            return;
+        };
+        if !attack.scene.has_programs() {
+            return;
+        }
+        let proofs = &mut execution.attempt.proofs;
+        if !proofs
+            .iter()
+            .any(|seen| seen.kind == EvidenceKind::Execution)
+        {
+            proofs.extend(self.stage.executed(&attack.scene));
+        }
+        attack.scene.strike();
     }
 
     /// Tells the verdict of a trial, once there is one that nothing more will change.

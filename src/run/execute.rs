@@ -37,6 +37,7 @@ pub(super) fn ask<'t>(trial: &'t Trial, channel: &'t Channel, deadline: Duration
         plants: trial.probe.plants_of(variant).collect(),
         variant,
         channel,
+        behind: trial.probe.behind,
         claim: trial.probe.claim,
         evidence: &trial.probe.evidence,
         technique: trial.probe.technique_of(variant),
@@ -113,7 +114,10 @@ pub(super) async fn execute<C: Caller>(
             if played.proofs.is_empty() {
                 played.proofs.extend(stage.executed(&played.scene));
             }
-            played.scene.strike();
+            // What was put off may start its program yet: the engine looks once more, and strikes then.
+            if !played.scene.has_programs() {
+                played.scene.strike();
+            }
             match twin {
                 Ok(twin) => concluded(played, twin),
                 Err(error) => {
@@ -207,6 +211,7 @@ impl Stage<'_> {
             plants: plain.plants.iter().collect(),
             variant: &plain.variant,
             channel,
+            behind: None,
             claim: Claim::Outside,
             evidence: &[
                 EvidenceKind::Token,

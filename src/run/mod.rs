@@ -225,6 +225,11 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         .map(|place| (place.clone(), view.see(place)))
         .to_vec();
     let tally = Tally::default();
+    let proven: Vec<Role> = channels
+        .iter()
+        .filter(|channel| channel.proof.proven())
+        .map(|channel| channel.role)
+        .collect();
     let (processes, twins) = (ProcessWitness::start(), Twins::default());
     let stage = Stage {
         bed: order.bed,
@@ -243,6 +248,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         reader: channels
             .iter()
             .find(|channel| channel.role == Role::FileRead && channel.proof.proven()),
+        proven: &proven,
         tally: &tally,
         processes: &processes,
         programs: &programs,

@@ -56,6 +56,8 @@ pub(super) struct Stage<'r> {
     pub(super) view: View,
     /// A proven channel that reads files, for second calls.
     pub(super) reader: Option<&'r Arc<Channel>>,
+    /// Roles in which a tool of the target is proven.
+    pub(super) proven: &'r [Role],
     /// Counts what is sent.
     pub(super) tally: &'r Tally,
     /// Sees command lines.
@@ -79,6 +81,8 @@ pub(super) struct Ask<'t> {
     pub(super) plants: Vec<&'t Plant>,
     pub(super) variant: &'t Variant,
     pub(super) channel: &'t Channel,
+    /// What has to stand behind the parameter.
+    pub(super) behind: Option<Role>,
     pub(super) claim: Claim,
     pub(super) evidence: &'t [EvidenceKind],
     pub(super) technique: Option<&'t str>,

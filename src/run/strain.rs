@@ -2,7 +2,8 @@
 //!
 //! Owns the order of such a trial: a process of its own within bounds, a control, the strain while its
 //! memory is watched, the control again. What decides is the target's state, never the clock alone: a
-//! second process that bears no strain has to pass the same control at the same time.
+//! second process that bears no strain has to pass the same control then. Memory is measured and is
+//! proof; that a target is gone or no longer serves could be the machine's doing, and has to recur.
 
 mod load;
 
@@ -108,6 +109,14 @@ struct Borne {
     meanwhile: Option<Control>,
 }
 
+/// How a target did not bear it.
+enum Broken {
+    /// Measured: its processes took more memory than they may.
+    OverLimit(String),
+    /// It is gone, or does not serve. Once, that can have other reasons.
+    NotServing(String),
+}
+
 impl Bench<'_> {
     async fn play(&self, session: &Session) -> Execution {
         let before = self.serves(session, "b", self.deadline).await;
@@ -138,7 +147,7 @@ impl Bench<'_> {
             _ => Control::Failed(String::from("no control was sent")),
         };
         let took = began.elapsed();
-        let mut proofs = Vec::new();
+        let (mut proofs, mut signals) = (Vec::new(), Vec::new());
         let mut watch = Watch::Awake;
         if matches!(before, Control::Passed(_)) {
             match self.broken(
@@ -149,9 +158,10 @@ impl Bench<'_> {
                 peak.load(Ordering::Relaxed),
                 limit,
             ) {
-                Some(fact) => match self.unstrained().await {
-                    Ok(()) => proofs.push(self.seen(fact)),
-                    Err(why) => watch = Watch::Blind(why),
+                Some(broken) => match (self.unstrained().await, broken) {
+                    (Ok(()), Broken::OverLimit(fact)) => proofs.push(self.seen(fact)),
+                    (Ok(()), Broken::NotServing(fact)) => signals.push(self.seen(fact)),
+                    (Err(why), _) => watch = Watch::Blind(why),
                 },
                 None if limit < u64::MAX && session.burden().is_none() && rest == 0 => {
                     watch =
@@ -174,9 +184,11 @@ impl Bench<'_> {
             .as_ref()
             .filter(|channel| !channel.proof.proven());
         let before = match (before, unproven) {
-            (Control::Passed(_), Some(_)) if proofs.is_empty() => Control::Failed(String::from(
-                "the tool was never seen to do what its role says",
-            )),
+            (Control::Passed(_), Some(_)) if proofs.is_empty() && signals.is_empty() => {
+                Control::Failed(String::from(
+                    "the tool was never seen to do what its role says",
+                ))
+            }
             (before, _) => before,
         };
         // What could not pass for want of a second, idle process must not count as a lost control.
@@ -193,7 +205,7 @@ impl Bench<'_> {
                 liveness: Liveness::Live,
                 watch,
                 proofs,
-                signals: Vec::new(),
+                signals,
                 response: Response::Observed,
                 wall: Wall::None,
             },
@@ -266,30 +278,27 @@ impl Bench<'_> {
         rest: u64,
         peak: u64,
         limit: u64,
-    ) -> Option<String> {
+    ) -> Option<Broken> {
         if peak > limit {
-            return Some(format!(
+            return Some(Broken::OverLimit(format!(
                 "its processes took {} of memory, {} are permitted and {} were taken at rest; it was ended",
                 mebibytes(peak),
                 mebibytes(limit),
                 mebibytes(rest),
-            ));
+            )));
         }
-        let without = "a second process, under no strain, served at the same time";
-        if let Health::Died(why) = session.health() {
-            return Some(format!("the target is gone: {why}; {without}"));
-        }
-        if let Control::Failed(why) = after {
-            return Some(format!(
-                "the target lives and no longer serves: {why}; {without}"
-            ));
-        }
-        match &borne.meanwhile {
-            Some(Control::Failed(why)) if self.strain.fair => Some(format!(
-                "while the calls were in flight another one was not served: {why}; {without}"
-            )),
-            _ => None,
-        }
+        let what = if let Health::Died(why) = session.health() {
+            format!("the target is gone: {why}")
+        } else if let Control::Failed(why) = after {
+            format!("the target lives and no longer serves: {why}")
+        } else if let (Some(Control::Failed(why)), true) = (&borne.meanwhile, self.strain.fair) {
+            format!("while the calls were in flight another one was not served: {why}")
+        } else {
+            return None;
+        };
+        Some(Broken::NotServing(format!(
+            "{what}; a second process, under no strain, served right afterwards"
+        )))
     }
 
     fn seen(&self, fact: String) -> Observation {

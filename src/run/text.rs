@@ -175,6 +175,11 @@ impl Stage<'_> {
         ask: &Ask<'_>,
         word: &str,
     ) -> Result<Twin, SceneError> {
+        if let Some(role) = ask.behind.filter(|role| !self.proven.contains(role)) {
+            return Ok(Twin::Rejected(format!(
+                "no tool of the target was seen in the role {role}"
+            )));
+        }
         let name = ask.channel.name();
         let cell = {
             let mut twins = self

@@ -187,7 +187,12 @@ impl Watched<'_> {
                 ),
             )),
         };
+        let nowhere = "the policy permits all places where secrets are looked for";
         let attempt = Attempt {
+            response: match forbidden.is_empty() {
+                true => Response::Withheld(nowhere.to_owned()),
+                false => Response::Benign,
+            },
             proofs,
             liveness: if self.proven > 0 {
                 Liveness::Live

@@ -252,6 +252,12 @@ impl Scene {
         self.slug.chars().rev().chain("q".chars()).collect()
     }
 
+    /// Whether something stands here to be started.
+    #[must_use]
+    pub fn has_programs(&self) -> bool {
+        self.planted.iter().any(|planted| planted.program)
+    }
+
     /// What the program of that name recorded, if it was started.
     #[must_use]
     pub fn started(&self, planted: &Planted) -> Option<String> {

@@ -1,7 +1,7 @@
 //! What was looked at and not asked for: logs, processes.
 
 use watertight::{
-    judge::{Attempt, Basis, Liveness, Response, Strength, Verdict, judge},
+    judge::{Again, Attempt, Basis, Liveness, Response, Strength, Verdict, again, judge},
     probe::EvidenceKind,
 };
 
@@ -66,4 +66,30 @@ fn proof_decides_whatever_the_controls_say() {
         });
         assert_eq!(ruled(attempt), (Verdict::Breached, basis, None));
     }
+}
+
+/// A machine that is busy once is no server that fails.
+#[test]
+fn a_server_that_does_not_serve_is_breached_when_that_recurs() {
+    let failing = || {
+        observed(|one| {
+            one.alone = true;
+            one.signals = vec![seen(EvidenceKind::Exhaustion)];
+            one.after = failed();
+        })
+    };
+    let serving = || observed(|one| one.alone = true);
+    let of = |attempts: Vec<Attempt>| {
+        let facts = deciding(LOOKED, attempts);
+        let ruling = judge(&facts);
+        (ruling.verdict(), ruling.basis(), again(&facts))
+    };
+    let open = (Verdict::Inconclusive, Basis::WeakSignal);
+    assert_eq!(of(vec![failing()]), (open.0, open.1, Some(Again::Alone)));
+    let mixed = vec![failing(), serving()];
+    assert_eq!(of(mixed), (open.0, open.1, Some(Again::Alone)));
+    let once = vec![failing(), serving(), serving()];
+    assert_eq!(of(once), (open.0, open.1, None));
+    let twice = vec![failing(), failing()];
+    assert_eq!(of(twice), (Verdict::Breached, Basis::Exhaustion, None));
 }

@@ -125,8 +125,16 @@ fn by_verdict(counts: Counts) -> [(Verdict, usize); 4] {
     ]
 }
 
-/// The tools with their verdicts by boundary, in the target's order.
-pub(super) fn matrix<'a>(report: &'a Report) -> Vec<Line<'a>> {
+/// The tools with their verdicts by boundary.
+pub(super) struct Matrix<'a> {
+    /// Boundaries of which something was tried on a tool.
+    pub(super) columns: Vec<&'a str>,
+    /// In the order in which the target lists its tools.
+    pub(super) lines: Vec<Line<'a>>,
+}
+
+/// What each tool was put through.
+pub(super) fn matrix<'a>(report: &'a Report) -> Matrix<'a> {
     let mut tried: BTreeMap<(&str, &str), Vec<Verdict>> = BTreeMap::new();
     for probe in &report.probes {
         for trial in probe.trials.iter().filter(|trial| !trial.tool.is_empty()) {
@@ -149,10 +157,15 @@ pub(super) fn matrix<'a>(report: &'a Report) -> Vec<Line<'a>> {
             },
         })
     };
+    let rows: Vec<&BoundaryReport> = report
+        .boundaries
+        .iter()
+        .filter(|row| tried.keys().any(|(_, boundary)| *boundary == row.id))
+        .collect();
     let tools = report.target.tools.iter().enumerate();
-    tools
+    let lines = tools
         .map(|(index, tool)| {
-            let rows = report.boundaries.iter();
+            let rows = rows.iter().copied();
             let cells: Vec<Option<Cell<'a>>> = rows.map(|row| cell(&tool.name, row)).collect();
             Line {
                 tool: &tool.name,
@@ -162,7 +175,11 @@ pub(super) fn matrix<'a>(report: &'a Report) -> Vec<Line<'a>> {
                 cells,
             }
         })
-        .collect()
+        .collect();
+    Matrix {
+        columns: rows.iter().map(|row| &*row.id).collect(),
+        lines,
+    }
 }
 
 fn applied(verdict: Verdict) -> bool {

@@ -24,7 +24,7 @@ use crate::{
         verdict_sign,
     },
 };
-use grid::{Line, Row};
+use grid::Row;
 use setting::{Setting, setting};
 use text::prose;
 pub(super) use text::{Inert, anchor, inert, name};
@@ -48,7 +48,7 @@ struct Page<'a> {
     measure: String,
     figures: Vec<Figure>,
     boundaries: Vec<Row<'a>>,
-    matrix: Vec<Line<'a>>,
+    matrix: grid::Matrix<'a>,
     breaches: Vec<Story<'a>>,
     unjudged: Vec<Unjudged<'a>>,
     gaps: Vec<Gap<'a>>,

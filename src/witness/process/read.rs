@@ -89,9 +89,13 @@ pub(super) fn work(pid: u32) -> Work {
 }
 
 pub(super) fn label(pid: u32) -> Read<Option<String>> {
-    // Without any security module the file is there and cannot be read.
-    let Ok(bytes) = fs::read(place(pid, "attr/current")) else {
-        return status(pid).map(|_| None);
+    let bytes = match fs::read(place(pid, "attr/current")) {
+        Ok(bytes) => bytes,
+        // Without any security module the file is there and cannot be read.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            return status(pid).map(|_| None);
+        }
+        Err(error) => return Err(told(pid, "attr/current", &error)),
     };
     let text = String::from_utf8_lossy(&bytes)
         .trim_end_matches(['\0', '\n'])
