@@ -4,25 +4,25 @@
 //! and after, then what must run alone, then what needs a process of its own. Stores facts; the
 //! judge decides, here only whether something has to be run again.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream};
-use serde_json::Value;
 
 use super::{
     Event,
     conversation::Conversation,
-    execute::{Execution, ask, control, execute, object},
-    launch, recorded,
-    stage::{Played, Stage},
+    execute::{Execution, control, execute, object},
+    launch,
+    outcome::{Running, decisive, done, proven},
+    recorded,
+    stage::Stage,
     strain,
 };
 use crate::{
     channel::Channel,
-    judge::{Again, Attempt, Control, Facts, Observation, Response, Ruling, Watch, again, judge},
+    judge::{Again, Control, Facts, Response, again, judge},
     plan::{Fate, Plan, Trial},
-    probe::{Claim, EvidenceKind, Role},
-    testbed::Seen,
+    probe::{Claim, EvidenceKind},
 };
 
 /// Trials in a wave per call in flight: long enough to keep the pipe full, short enough that a
@@ -41,38 +41,6 @@ pub(super) struct Orders<'r> {
     pub(super) deadline: Duration,
     /// Set when the user wants the run to end.
     pub(super) stop: &'r std::sync::atomic::AtomicBool,
-}
-
-/// A trial that ran, or did not.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The trial.
-    pub trial: Trial,
-    /// What is known of it; nothing when it did not apply or was not reached.
-    pub facts: Option<Facts>,
-    /// What the judge says of it; nothing when it did not apply.
-    pub ruling: Option<Ruling>,
-    /// The request as sent.
-    pub asked: Option<Value>,
-    /// The answer in words, as it came.
-    pub answered: Option<String>,
-    /// The forbidden object.
-    pub object: Option<String>,
-    /// Where the target has it.
-    pub seen: Option<(PathBuf, Seen)>,
-}
-
-/// A trial on its way.
-pub(super) struct Running {
-    index: usize,
-    facts: Facts,
-    kept: Vec<Played>,
-    asked: Option<Value>,
-    answered: Option<String>,
-    object: Option<String>,
-    seen: Option<(PathBuf, Seen)>,
-    /// Words whose records were missed, and which the log may hold once the target has ended.
-    awaited: Vec<String>,
 }
 
 /// Runs all trials of the plan.
@@ -129,42 +97,20 @@ impl<'r> Engine<'r> {
             running.extend(waved);
         }
         self.settle(plan, &mut running).await;
-        for index in of(&|fate| *fate == Fate::Alone) {
-            if !self.goes_on().await {
-                break;
+        for fate in [Fate::Alone, Fate::Fresh, Fate::Recorded, Fate::Strained] {
+            for index in of(&|other| *other == fate) {
+                if !self.goes_on().await {
+                    return running;
+                }
+                let trial = &plan.trials[index];
+                let mut one = self.once(trial, index, self.orders.deadline).await;
+                // What a log was found to lack is looked for again when the target has ended.
+                if fate != Fate::Recorded {
+                    self.repeat(trial, &mut one).await;
+                }
+                (self.emit)(done(trial, &judge(&one.facts)));
+                running.push(one);
             }
-            let mut one = self
-                .alone(&plan.trials[index], index, self.orders.deadline)
-                .await;
-            self.repeat(&plan.trials[index], &mut one).await;
-            self.announce(&plan.trials[index], &one.facts);
-            running.push(one);
-        }
-        for index in of(&|fate| *fate == Fate::Fresh) {
-            if !self.goes_on().await {
-                break;
-            }
-            let mut one = self.fresh(&plan.trials[index], index).await;
-            self.repeat(&plan.trials[index], &mut one).await;
-            self.announce(&plan.trials[index], &one.facts);
-            running.push(one);
-        }
-        for index in of(&|fate| *fate == Fate::Recorded) {
-            if !self.goes_on().await {
-                break;
-            }
-            let one = self.recorded(&plan.trials[index], index).await;
-            (self.emit)(done(&plan.trials[index], &judge(&one.facts)));
-            running.push(one);
-        }
-        for index in of(&|fate| *fate == Fate::Strained) {
-            if !self.goes_on().await {
-                break;
-            }
-            let mut one = self.strained(&plan.trials[index], index).await;
-            self.repeat(&plan.trials[index], &mut one).await;
-            (self.emit)(done(&plan.trials[index], &judge(&one.facts)));
-            running.push(one);
         }
         running
     }
@@ -290,16 +236,22 @@ impl<'r> Engine<'r> {
             } else {
                 self.orders.deadline
             };
-            let more = match trial.fate {
-                Fate::Fresh => self.fresh(trial, one.index).await,
-                Fate::Strained => self.strained(trial, one.index).await,
-                _ => self.alone(trial, one.index, deadline).await,
-            };
+            let more = self.once(trial, one.index, deadline).await;
             one.facts.attempts.extend(more.facts.attempts);
             one.facts.race = more.facts.race.or(one.facts.race);
             one.kept.extend(more.kept);
             one.asked = more.asked.or(one.asked.take());
             one.answered = more.answered.or(one.answered.take());
+        }
+    }
+
+    /// One trial by itself, as its fate has it.
+    async fn once(&mut self, trial: &Trial, index: usize, deadline: Duration) -> Running {
+        match trial.fate {
+            Fate::Fresh => self.fresh(trial, index).await,
+            Fate::Recorded => self.recorded(trial, index).await,
+            Fate::Strained => self.strained(trial, index).await,
+            _ => self.alone(trial, index, deadline).await,
         }
     }
 
@@ -471,109 +423,6 @@ impl<'r> Engine<'r> {
     }
 }
 
-impl Running {
-    /// A trial that made no call.
-    pub(super) fn watched(index: usize, facts: Facts, object: Option<String>) -> Self {
-        Self {
-            index,
-            facts,
-            kept: Vec::new(),
-            asked: None,
-            answered: None,
-            object,
-            seen: None,
-            awaited: Vec::new(),
-        }
-    }
-}
-
-/// The news of a trial that has its verdict already.
-pub(super) fn news(plan: &Plan, one: &Running) -> Event {
-    done(&plan.trials[one.index], &judge(&one.facts))
-}
-
-/// A trial that was looked at from outside.
-pub(super) fn observed(index: usize, trial: &Trial, attempt: Attempt) -> Running {
-    let facts = Facts {
-        attempts: vec![attempt],
-        proven: true,
-        decisive: decisive(trial),
-        race: None,
-    };
-    Running::watched(index, facts, None)
-}
-
-/// Takes back what rests on the witness of the network, which was found blind.
-pub(super) fn distrust(plan: &Plan, running: &mut [Running], why: &str) {
-    let of_network = |one: &&mut Running| plan.trials[one.index].probe.claim.of_network();
-    for one in running.iter_mut().filter(of_network) {
-        for attempt in &mut one.facts.attempts {
-            attempt.watch = Watch::Blind(why.to_owned());
-        }
-    }
-}
-
-/// Looks once more for late effects and late tokens, and has everything judged. The outcomes are
-/// in the order of the plan.
-pub(super) fn finish(
-    stage: &Stage<'_>,
-    deadline: Duration,
-    plan: Plan,
-    running: Vec<Running>,
-) -> Vec<Outcome> {
-    let mut by_index: HashMap<usize, Running> =
-        running.into_iter().map(|one| (one.index, one)).collect();
-    plan.trials
-        .into_iter()
-        .enumerate()
-        .map(|(index, trial)| match by_index.remove(&index) {
-            Some(one) => judged(stage, deadline, trial, one),
-            None => {
-                let applies = !matches!(trial.fate, Fate::NotApplicable { .. });
-                let facts = applies.then(|| Facts {
-                    attempts: Vec::new(),
-                    proven: proven(&trial),
-                    decisive: decisive(&trial),
-                    race: None,
-                });
-                Outcome {
-                    ruling: facts.as_ref().map(judge),
-                    facts,
-                    trial,
-                    asked: None,
-                    answered: None,
-                    object: None,
-                    seen: None,
-                }
-            }
-        })
-        .collect()
-}
-
-fn judged(stage: &Stage<'_>, deadline: Duration, trial: Trial, mut one: Running) -> Outcome {
-    if let (Some(channel), Some(last)) = (trial.channel.clone(), one.facts.attempts.last_mut()) {
-        let ask = ask(&trial, &channel, deadline);
-        for played in &one.kept {
-            for seen in stage.late(&ask, played) {
-                let is_told = |known: &Observation| known.fact.starts_with(&seen.fact);
-                if !last.proofs.iter().any(is_told) {
-                    last.proofs.push(seen);
-                }
-            }
-        }
-    }
-    recorded::settle(stage, &one.awaited, &mut one.facts);
-    Outcome {
-        ruling: Some(judge(&one.facts)),
-        facts: Some(one.facts),
-        trial,
-        asked: one.asked,
-        answered: one.answered,
-        object: one.object,
-        seen: one.seen,
-    }
-}
-
 fn key(channel: &Channel) -> String {
     format!("{} {}", channel.role, channel.name())
 }
@@ -583,35 +432,4 @@ fn of(controls: &HashMap<String, Control>, channel: &Channel) -> Control {
         .get(&key(channel))
         .cloned()
         .unwrap_or_else(|| Control::Failed(String::from("no control was sent")))
-}
-
-/// The news of a trial that has its verdict.
-pub(super) fn done(trial: &Trial, ruling: &Ruling) -> Event {
-    Event::TrialDone {
-        id: trial.id.clone(),
-        verdict: ruling.verdict(),
-        basis: ruling.basis(),
-        strength: ruling.strength(),
-    }
-}
-
-fn proven(trial: &Trial) -> bool {
-    trial
-        .channel
-        .as_ref()
-        .is_some_and(|channel| channel.proof.proven())
-}
-
-/// The evidence that decides: what the probe names, and what the role can show at all.
-fn decisive(trial: &Trial) -> Vec<EvidenceKind> {
-    let mut kinds = trial.probe.evidence.clone();
-    if trial
-        .channel
-        .as_ref()
-        .is_some_and(|channel| channel.role == Role::FileInfo)
-        && !kinds.contains(&EvidenceKind::Metadata)
-    {
-        kinds.push(EvidenceKind::Metadata);
-    }
-    kinds
 }

@@ -15,6 +15,7 @@ mod net;
 mod observe;
 mod observed;
 mod order;
+mod outcome;
 mod recorded;
 mod rehearse;
 mod send;
@@ -31,10 +32,10 @@ use std::{sync::Arc, time::Instant};
 
 pub use calls::{Counted, Step};
 pub use conversation::Setup;
-pub use engine::Outcome;
 pub use event::*;
 pub use observed::{looks_at_processes, visit};
 pub use order::{Only, Order, Ran, RunError, Whole};
+pub use outcome::Outcome;
 
 use crate::{
     canary::Detector,
@@ -281,7 +282,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         other => other,
     };
     if let Some(Sight::Blind(why)) = &network {
-        engine::distrust(&plan, &mut running, why);
+        outcome::distrust(&plan, &mut running, why);
     }
     let session = conversation.session();
     let (info, noise, restarts) = (
@@ -307,7 +308,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     let (seen, portraits) = observed::look(&plan, &order, stage.now_ms()).await;
     running.extend(seen);
     // Effects and tokens that came with the end of the target still count.
-    let mut outcomes = engine::finish(&stage, order.deadline, plan, running);
+    let mut outcomes = outcome::finish(&stage, order.deadline, plan, running);
     if let (Some(rehearsed), Some(outcome)) = (rehearsed, outcomes.first_mut()) {
         (outcome.asked, outcome.object) = (Some(rehearsed.asked), rehearsed.object);
     }

@@ -7,8 +7,8 @@ use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use super::{
     Event, Order,
-    engine::{Running, done},
     net::{is_contact, told},
+    outcome::{Running, done},
     sightings::Sightings,
     stage::Stage,
 };

@@ -12,7 +12,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use super::{
     Order,
-    engine::{Running, news, observed},
+    outcome::{Running, news, observed},
 };
 use crate::{
     judge::{Attempt, Control, Liveness, Observation, Response, Twin, Wall, Watch},
