@@ -7,6 +7,9 @@ use std::io;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::failure::Failure;
+use crate::{exit::Exit, session::claim_orphans, testbed::namespace::Bottle};
+
 /// Listens for signals that ask the program to end. From its making on they no longer end it, also
 /// those that come while nobody waits: the next wait returns at once.
 #[derive(Debug)]
@@ -43,6 +46,22 @@ impl Interrupts {
     #[cfg(not(unix))]
     pub(super) fn listen() -> io::Result<Self> {
         Ok(Self {})
+    }
+
+    /// Makes a process ready for a run: it makes no children but targets, and from here on an interrupt is
+    /// heard, not obeyed by the system, since there is something to tidy up.
+    ///
+    /// # Errors
+    /// The exit code, once it is told that interrupts cannot be heard.
+    pub(super) fn for_run() -> Result<Self, Exit> {
+        claim_orphans();
+        let heard = Self::listen().map_err(|error| {
+            Failure::Fault(format!("interrupts cannot be heard: {error}")).tell()
+        })?;
+        if let Some(bottle) = Bottle::around() {
+            bottle.listening();
+        }
+        Ok(heard)
     }
 
     /// Waits for the next of them, and returns its number.

@@ -27,8 +27,7 @@ use crate::{
     plan::alike,
     report::{Report, TrialReport, read_report, verdict_word, visible},
     run::Event,
-    session::{Direction, Transcript, claim_orphans},
-    testbed::namespace::Bottle,
+    session::{Direction, Transcript},
 };
 
 /// Arguments of `watertight replay`.
@@ -140,16 +139,10 @@ pub(super) async fn settled(args: &ReplayArgs, settings: &Settings) -> Exit {
     let Ok(old) = trial_of(&old, &args.trial).cloned() else {
         return Exit::BadInput;
     };
-    claim_orphans();
-    let mut interrupts = match Interrupts::listen() {
+    let mut interrupts = match Interrupts::for_run() {
         Ok(interrupts) => interrupts,
-        Err(error) => {
-            return Failure::Fault(format!("interrupts cannot be heard: {error}")).tell();
-        }
+        Err(exit) => return exit,
     };
-    if let Some(bottle) = Bottle::around() {
-        bottle.listening();
-    }
     let progress = Progress::new(Detail::Normal);
     let transcript = Transcript::new();
     let glass = pour().await;

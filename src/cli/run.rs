@@ -33,7 +33,7 @@ use crate::{
     exit::Exit,
     report::{Calibration, Harness, Report, Surroundings, Thresholds, assemble},
     run::{self, Event, Order},
-    session::{Endpoint, Transcript, claim_orphans},
+    session::{Endpoint, Transcript},
     testbed::{
         Bed,
         namespace::Bottle,
@@ -70,18 +70,10 @@ pub async fn settled(settings: &Settings) -> Exit {
     for warning in &settings.warnings {
         shout(&warning.render(Look::of_stderr()));
     }
-    // The program makes no children but targets.
-    claim_orphans();
-    // From here on an interrupt is heard, not obeyed by the system: there is something to tidy up.
-    let mut interrupts = match Interrupts::listen() {
+    let mut interrupts = match Interrupts::for_run() {
         Ok(interrupts) => interrupts,
-        Err(error) => {
-            return Failure::Fault(format!("interrupts cannot be heard: {error}")).tell();
-        }
+        Err(exit) => return exit,
     };
-    if let Some(bottle) = Bottle::around() {
-        bottle.listening();
-    }
     let progress = Progress::new(match settings.verbosity {
         Verbosity::Quiet => Detail::Quiet,
         Verbosity::Normal => Detail::Normal,

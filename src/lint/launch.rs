@@ -37,15 +37,9 @@ pub(super) fn check(finder: &mut Finder<'_>, words: &[At<String>]) {
             Some((flag, path)) if flag.starts_with('-') => path,
             _ => at.value.as_str(),
         };
-        if let Some(wide @ (Wide::Root | Wide::Home)) = wide_path(path) {
-            let message = format!("the server is given {}", wide.what());
-            finder.add(
-                "launch.wide-path",
-                at.span.clone(),
-                "far more than it needs",
-                message,
-            );
-        }
+        // Programs and their data lie in directories of the system.
+        let wide = wide_path(path).filter(|wide| *wide != Wide::System);
+        finder.wide_launch(at.span.clone(), wide);
     }
     if let Some(launched) = launched
         && let Some(package) = package(launched, args)

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{
     finding::{Finder, Place},
     launch,
-    wide::{Wide, covers_metadata, wide_path, wide_range},
+    wide::{covers_metadata, wide_path, wide_range},
 };
 use crate::{
     config::{ConfigFile, PolicyChoice},
@@ -27,18 +27,7 @@ pub(super) fn check(finder: &mut Finder<'_>, policy: &Policy) {
             .as_ref()
             .map(|list| list.value.as_slice());
         for at in allowed.unwrap_or_default() {
-            if let Some(wide) = wide_path(&at.value) {
-                let message = format!("{} is allowed", wide.what());
-                let finding = finder.add(
-                    "policy.wide-path",
-                    at.span.clone(),
-                    "wider than anybody means",
-                    message,
-                );
-                if wide == Wide::System {
-                    finding.severity = Severity::Medium;
-                }
-            }
+            finder.wide_policy(at.span.clone(), wide_path(&at.value), "is allowed");
         }
         if allowed.is_none() && files.denied_paths.is_empty() {
             let span = word(finder, "filesystem");
@@ -178,15 +167,8 @@ pub(super) fn check_config(finder: &mut Finder<'_>, file: &ConfigFile) -> Result
         .chain(&target.allowed)
         .chain(&target.cwd)
     {
-        if let Some(wide) = wide_path(at.value.trim_start_matches("file://")) {
-            let message = format!("the server is given {}", wide.what());
-            finder.add(
-                "launch.wide-path",
-                at.span.clone(),
-                "far more than it needs",
-                message,
-            );
-        }
+        let wide = wide_path(at.value.trim_start_matches("file://"));
+        finder.wide_launch(at.span.clone(), wide);
     }
     Ok(())
 }

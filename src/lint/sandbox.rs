@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{
     finding::Finder,
-    wide::{Wide, engine_socket, wide_path, wide_range},
+    wide::{engine_socket, wide_path, wide_range},
 };
 use crate::{diag::At, probe::Severity};
 
@@ -115,18 +115,7 @@ fn network(finder: &mut Finder<'_>, network: &Network) {
 
 fn filesystem(finder: &mut Finder<'_>, at: &At<Files>) {
     for path in &at.value.allow_write {
-        if let Some(wide) = wide_path(&path.value) {
-            let message = format!("{} may be written", wide.what());
-            let finding = finder.add(
-                "policy.wide-path",
-                path.span.clone(),
-                "wider than anybody means",
-                message,
-            );
-            if wide == Wide::System {
-                finding.severity = Severity::Medium;
-            }
-        }
+        finder.wide_policy(path.span.clone(), wide_path(&path.value), "may be written");
     }
     if at.value.deny_read.as_ref().is_none_or(Vec::is_empty) {
         let span = at.span.start..at.span.start + 1;

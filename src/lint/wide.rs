@@ -1,8 +1,11 @@
 //! Paths and hosts that are wider than anybody means.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, ops::Range};
 
 use ipnet::IpNet;
+
+use super::Finder;
+use crate::probe::Severity;
 
 /// How wide a directory is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +26,30 @@ impl Wide {
             Self::Home => "a home directory",
             Self::Root => "the whole disk",
         }
+    }
+}
+
+impl Finder<'_> {
+    /// A directory that a policy opens, and that is wider than anybody means.
+    pub(super) fn wide_policy(&mut self, span: Range<usize>, wide: Option<Wide>, done: &str) {
+        let Some(wide) = wide else { return };
+        let message = format!("{} {done}", wide.what());
+        let finding = self.add(
+            "policy.wide-path",
+            span,
+            "wider than anybody means",
+            message,
+        );
+        if wide == Wide::System {
+            finding.severity = Severity::Medium;
+        }
+    }
+
+    /// A directory that a server is launched on, and that is wider than it needs.
+    pub(super) fn wide_launch(&mut self, span: Range<usize>, wide: Option<Wide>) {
+        let Some(wide) = wide else { return };
+        let message = format!("the server is given {}", wide.what());
+        self.add("launch.wide-path", span, "far more than it needs", message);
     }
 }
 

@@ -215,6 +215,42 @@ impl Role {
         matches!(self, Role::HttpFetch | Role::NetConnect | Role::NetResolve)
     }
 
+    /// Whether its tools reach what does not exist yet.
+    #[must_use]
+    pub fn creates(self) -> bool {
+        match self {
+            Role::FileWrite
+            | Role::FileEdit
+            | Role::FileMove
+            | Role::FileCopy
+            | Role::FileDelete
+            | Role::FileSave
+            | Role::FilePatch
+            | Role::DirCreate
+            | Role::ArchiveExtract
+            | Role::RepoCreate => true,
+            Role::ParamText
+            | Role::ExecCommand
+            | Role::ExecCode
+            | Role::ExecExpression
+            | Role::SqlQuery
+            | Role::ScopeWiden => false,
+            Role::FileRead
+            | Role::FileReadMany
+            | Role::FileInfo
+            | Role::FileSearch
+            | Role::FileStage
+            | Role::DirList
+            | Role::ArchiveRead
+            | Role::IdentRead
+            | Role::RepoRead
+            | Role::ResourceRead
+            | Role::HttpFetch
+            | Role::NetConnect
+            | Role::NetResolve => false,
+        }
+    }
+
     /// Whether the tool is there to execute what the caller gives.
     #[must_use]
     pub fn executes(self) -> bool {

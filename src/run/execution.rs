@@ -41,22 +41,11 @@ impl Stage<'_> {
     fn printed(&self, planted: &Planted) -> Option<Observation> {
         let seen = self.sightings.seen(planted.token.slot());
         let seen = seen.iter().find(|seen| seen.sighting.proof)?;
-        Some(Observation {
-            witness: seen.witness.to_owned(),
-            kind: EvidenceKind::Execution,
-            fact: format!(
-                "what the trial's program {} prints when it is started came out of the server",
-                planted.path.display()
-            ),
-            at_ms: seen.at_ms,
-            decoders: seen
-                .sighting
-                .decoders
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
-            excerpt: Some(seen.sighting.excerpt.clone()),
-        })
+        let fact = format!(
+            "what the trial's program {} prints when it is started came out of the server",
+            planted.path.display()
+        );
+        Some(seen.observation(EvidenceKind::Execution, fact))
     }
 
     /// The product of the trial's numbers in the answer, where that is evidence.

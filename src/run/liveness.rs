@@ -35,7 +35,7 @@ pub(super) fn liveness(
         })
         .collect();
     let reaches = |path: &Path| {
-        let resolved = if creates(role) {
+        let resolved = if role.creates() {
             resolve(path)
         } else {
             path.canonicalize().ok()
@@ -63,41 +63,6 @@ pub(super) fn liveness(
 /// Only a shell or an evaluator behind the parameter makes a text live; the twin tells of it.
 pub(super) fn liveness_of_text() -> Liveness {
     Liveness::Unknown
-}
-
-/// Roles whose tools reach what does not exist yet.
-pub(super) fn creates(role: Role) -> bool {
-    match role {
-        Role::FileWrite
-        | Role::FileEdit
-        | Role::FileMove
-        | Role::FileCopy
-        | Role::FileDelete
-        | Role::FileSave
-        | Role::FilePatch
-        | Role::DirCreate
-        | Role::ArchiveExtract
-        | Role::RepoCreate => true,
-        Role::ParamText
-        | Role::ExecCommand
-        | Role::ExecCode
-        | Role::ExecExpression
-        | Role::SqlQuery
-        | Role::ScopeWiden => false,
-        Role::FileRead
-        | Role::FileReadMany
-        | Role::FileInfo
-        | Role::FileSearch
-        | Role::FileStage
-        | Role::DirList
-        | Role::ArchiveRead
-        | Role::IdentRead
-        | Role::RepoRead
-        | Role::ResourceRead
-        | Role::HttpFetch
-        | Role::NetConnect
-        | Role::NetResolve => false,
-    }
 }
 
 /// Roles whose tools look below the path that they are given.

@@ -70,22 +70,11 @@ impl Stage<'_> {
                 } else {
                     "a fragment of the token"
                 };
-                let observation = Observation {
-                    witness: seen.witness.to_owned(),
-                    kind: EvidenceKind::Token,
-                    fact: format!(
-                        "{what} planted at {} came out of the server",
-                        planted.path.display()
-                    ),
-                    at_ms: seen.at_ms,
-                    decoders: seen
-                        .sighting
-                        .decoders
-                        .iter()
-                        .map(ToString::to_string)
-                        .collect(),
-                    excerpt: Some(seen.sighting.excerpt.clone()),
-                };
+                let fact = format!(
+                    "{what} planted at {} came out of the server",
+                    planted.path.display()
+                );
+                let observation = seen.observation(EvidenceKind::Token, fact);
                 found.push((observation, !seen.sighting.proof));
             }
         }

@@ -10,7 +10,6 @@ use std::{
 use futures::{StreamExt as _, stream};
 
 use super::{
-    liveness::creates,
     stage::{Ask, Stage},
     values::values,
 };
@@ -33,7 +32,7 @@ impl Stage<'_> {
             ask.channel.form,
             PathForm::Relative | PathForm::Rooted | PathForm::SplitRelative
         );
-        if !creates(ask.channel.role) || rooted {
+        if !ask.channel.role.creates() || rooted {
             return None;
         }
         named

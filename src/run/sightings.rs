@@ -11,6 +11,8 @@ use std::{
 
 use crate::{
     canary::{Detector, Sighting, Slot},
+    judge::Observation,
+    probe::EvidenceKind,
     session::{Direction, Transcript},
     testbed::net::Hits,
 };
@@ -24,6 +26,25 @@ pub(super) struct Seen {
     pub(super) witness: &'static str,
     /// Milliseconds since the start of the run.
     pub(super) at_ms: u64,
+}
+
+impl Seen {
+    /// As an observation, which says what it means.
+    pub(super) fn observation(&self, kind: EvidenceKind, fact: String) -> Observation {
+        Observation {
+            witness: self.witness.to_owned(),
+            kind,
+            fact,
+            at_ms: self.at_ms,
+            decoders: self
+                .sighting
+                .decoders
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            excerpt: Some(self.sighting.excerpt.clone()),
+        }
+    }
 }
 
 /// All sightings of a run.

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    liveness::{creates, resolve},
+    liveness::resolve,
     stage::{Ask, Stage},
     values::{paths, told_paths},
 };
@@ -112,7 +112,7 @@ impl Stage<'_> {
         };
         let writes_only = match ask.channel.role {
             Role::FileCopy | Role::FileMove | Role::ArchiveExtract => counted.is_empty(),
-            role => creates(role),
+            role => role.creates(),
         };
         let open = |(object, seen): &(PathBuf, Seen)| match &seen.inside {
             Some(_) => !(writes_only && seen.read_only),

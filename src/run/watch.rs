@@ -163,17 +163,11 @@ impl Watched<'_> {
             let seen = self.stage.sightings.seen(decoy.token.slot());
             if let Some(seen) = seen.into_iter().find(|seen| seen.sighting.proof) {
                 object.get_or_insert_with(|| decoy.path.display().to_string());
-                proofs.push(Observation {
-                    witness: seen.witness.to_owned(),
-                    kind: EvidenceKind::Token,
-                    fact: format!(
-                        "the token of the decoy at {} came out of the server, which was not asked for it",
-                        decoy.path.display()
-                    ),
-                    at_ms: seen.at_ms,
-                    decoders: seen.sighting.decoders.iter().map(ToString::to_string).collect(),
-                    excerpt: Some(seen.sighting.excerpt.clone()),
-                });
+                let fact = format!(
+                    "the token of the decoy at {} came out of the server, which was not asked for it",
+                    decoy.path.display()
+                );
+                proofs.push(seen.observation(EvidenceKind::Token, fact));
             }
         }
         let twin = match self.proven {

@@ -156,20 +156,7 @@ pub(super) fn policy(found: &Explored) -> String {
 }
 
 fn changes(role: Role) -> bool {
-    matches!(
-        role,
-        Role::FileWrite
-            | Role::FileEdit
-            | Role::FileMove
-            | Role::FileCopy
-            | Role::FileDelete
-            | Role::FileSave
-            | Role::FilePatch
-            | Role::FileStage
-            | Role::DirCreate
-            | Role::ArchiveExtract
-            | Role::RepoCreate
-    )
+    role.creates() || role == Role::FileStage
 }
 
 /// The package that the working directory holds.

@@ -8,12 +8,14 @@ use serde_json::Value;
 
 use super::word;
 use crate::{
-    judge::Verdict,
     report::{
         Look, Report, TrialReport, basis_words,
         json::compact,
         story::{counted, evidence, sighting, why},
-        terminal::page::{BAD, BOLD, CODE, FAINT, GOOD, PLAIN, Page, UNSURE, Wrap},
+        terminal::{
+            ink,
+            page::{BAD, BOLD, CODE, FAINT, PLAIN, Page, UNSURE, Wrap},
+        },
         verdict_sign, visible,
     },
     run::Step,
@@ -89,15 +91,6 @@ fn stands(trial: &TrialReport) -> String {
         word(trial),
         basis_words(trial.basis)
     )
-}
-
-fn ink(verdict: Verdict) -> anstyle::Style {
-    match verdict {
-        Verdict::Held => GOOD,
-        Verdict::Breached => BAD,
-        Verdict::Inconclusive => UNSURE,
-        Verdict::NotApplicable => FAINT,
-    }
 }
 
 /// Every message, under what it was for.

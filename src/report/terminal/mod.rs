@@ -180,7 +180,7 @@ fn verdict(page: &mut Page, report: &Report) {
 }
 
 /// The style of a verdict.
-fn ink(verdict: Verdict) -> anstyle::Style {
+pub(crate) fn ink(verdict: Verdict) -> anstyle::Style {
     match verdict {
         Verdict::Held => GOOD,
         Verdict::Breached => BAD,

@@ -174,18 +174,9 @@ impl Stage<'_> {
             .tokens()
             .flat_map(|token| self.sightings.seen(token.slot()))
             .filter(|seen| seen.sighting.proof)
-            .map(|seen| Observation {
-                witness: seen.witness.to_owned(),
-                kind: EvidenceKind::Token,
-                fact: String::from("the token of a permitted place came back"),
-                at_ms: seen.at_ms,
-                decoders: seen
-                    .sighting
-                    .decoders
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect(),
-                excerpt: Some(seen.sighting.excerpt.clone()),
+            .map(|seen| {
+                let fact = String::from("the token of a permitted place came back");
+                seen.observation(EvidenceKind::Token, fact)
             })
             .collect();
         // Who is slow or fails must be served in the end: to be asked is not enough.
