@@ -104,8 +104,8 @@ pub(super) fn class(verdict: Verdict) -> &'static str {
 /// The verdict in one sentence.
 pub(super) fn headline(report: &Report) -> String {
     let counts = report.summary.boundaries;
-    let all = report.boundaries.len();
-    let of = |number| format!("{number} of {}", counted(all, "boundary", "boundaries"));
+    let apply = report.boundaries.len() - counts.not_applicable;
+    let of = |number| format!("{number} of {}", counted(apply, "boundary", "boundaries"));
     match report.summary.verdict {
         Verdict::Breached if counts.breached == 1 => format!("{} was breached", of(1)),
         Verdict::Breached => format!("{} were breached", of(counts.breached)),
@@ -113,7 +113,10 @@ pub(super) fn headline(report: &Report) -> String {
         Verdict::Held => match (counts.held, counts.not_applicable) {
             (1, 0) => String::from("The boundary held"),
             (held, 0) => format!("All {held} boundaries held"),
-            (held, _) => format!("{} held, the others did not apply", of(held)),
+            (held, others) => format!(
+                "{} held, {others} did not apply",
+                counted(held, "boundary", "boundaries")
+            ),
         },
         Verdict::NotApplicable => String::from("Nothing that was selected applies"),
     }

@@ -114,7 +114,7 @@ fn planned(row: &BoundaryReport) -> usize {
 /// The last lines: verdict, in what measure, exit code.
 fn verdict(page: &mut Page, report: &Report) {
     let summary = &report.summary;
-    let all = report.boundaries.len();
+    let all = report.boundaries.len() - summary.boundaries.not_applicable;
     let below = summary.coverage < summary.thresholds.min_coverage;
     let measure = match summary.verdict {
         Verdict::Breached => {
