@@ -31,14 +31,14 @@ pub(super) fn look(aspect: Aspect, postures: &Postures, policy: &Policy) -> Seen
             return ending(
                 postures,
                 postures.endings.input.as_ref(),
-                "5 s after its input had ended",
+                "15 s after its input had ended",
             );
         }
         Aspect::Terminate => {
             return ending(
                 postures,
                 postures.endings.terminate.as_ref(),
-                "5 s after SIGTERM to the launched command",
+                "15 s after SIGTERM to the launched command",
             );
         }
         _ => {}

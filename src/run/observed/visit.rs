@@ -6,12 +6,13 @@
 use std::{fs::File, path::PathBuf, time::Duration};
 
 use crate::{
-    session::{Ending, Endpoint, Options, Session, Transcript},
+    session::{Ending, Endpoint, OpenError, Options, Session, Transcript},
     witness::process::{Postures, Read, look, name},
 };
 
-/// How long a target may take to end: longer than clients wait that send `SIGTERM` or kill then.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long a target may take to end: longer than clients wait that send `SIGTERM` or kill then. On a
+/// busy machine an end takes its time: who is left then is looked for once more, after more of it.
+const GRACES: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(15)];
 
 /// Launches the target, looks at its processes and at how they end. `paths` are those below which
 /// it must not be able to write.
@@ -23,27 +24,68 @@ pub async fn visit(
     options: &Options,
     paths: &[PathBuf],
 ) -> Result<Postures, String> {
-    let mut options = options.clone();
-    options.limits.close = GRACE;
-    let open = || Session::open(endpoint, &options, Transcript::new());
     let lent = lend().map_err(|error| format!("no descriptor could be lent: {error}"))?;
-    let session = open()
+    let session = open(endpoint, options, GRACES[0])
         .await
         .map_err(|error| format!("the target could not be looked at: {error}"))?;
     let mut postures = look(&session, paths).await;
     drop(lent);
-    let names = names(&session);
-    let ending = session.close().await;
-    postures.endings.input = Some(left(&ending, &names));
-    postures.endings.terminate = Some(match open().await {
-        Ok(session) => {
-            let names = self::names(&session);
-            let ending = session.terminate(GRACE).await;
-            left(&ending, &names)
-        }
-        Err(error) => Err(format!("the target did not start a second time: {error}")),
+    let first = end(session, End::Input, GRACES[0]).await;
+    postures.endings.input = Some(match first {
+        Ok(left) if !left.is_empty() => again(endpoint, options, End::Input, &GRACES[1..]).await,
+        first => first,
     });
+    postures.endings.terminate = Some(again(endpoint, options, End::Terminate, &GRACES).await);
     Ok(postures)
+}
+
+/// A way to end a target.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// Its input ends.
+    Input,
+    /// The launched command gets `SIGTERM`.
+    Terminate,
+}
+
+async fn open(
+    endpoint: &Endpoint,
+    options: &Options,
+    grace: Duration,
+) -> Result<Session, OpenError> {
+    let mut options = options.clone();
+    options.limits.close = grace;
+    Session::open(endpoint, &options, Transcript::new()).await
+}
+
+/// Ends a target, and says who had to be ended by the harness.
+async fn end(session: Session, how: End, grace: Duration) -> Read<Vec<String>> {
+    let names = names(&session);
+    let ending = match how {
+        End::Input => session.close().await,
+        End::Terminate => session.terminate(grace).await,
+    };
+    left(&ending, &names)
+}
+
+/// Starts and ends the target, with more patience each time, until nobody is left.
+async fn again(
+    endpoint: &Endpoint,
+    options: &Options,
+    how: End,
+    graces: &[Duration],
+) -> Read<Vec<String>> {
+    let mut left = Ok(Vec::new());
+    for grace in graces {
+        let session = open(endpoint, options, *grace)
+            .await
+            .map_err(|error| format!("the target did not start a second time: {error}"))?;
+        left = end(session, how, *grace).await;
+        if left.as_ref().is_ok_and(Vec::is_empty) {
+            break;
+        }
+    }
+    left
 }
 
 /// An open file that is left to the launched command, as a careless launcher leaves its own. A
