@@ -11,10 +11,15 @@ use std::{
 fn main() -> io::Result<()> {
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let mut code = String::new();
-    for (name, directory) in [("PROBES", "probes"), ("SUITES", "suites")] {
+    for (name, directory, depth) in [
+        ("PROBES", "probes", 2),
+        ("SUITES", "suites", 1),
+        ("EDITIONS", "suites/frozen", 1),
+        ("KEPT", "suites/frozen/probes", 1),
+    ] {
         println!("cargo::rerun-if-changed={directory}");
         code += &format!("pub(crate) static {name}: &[(&str, &str)] = &[\n");
-        for file in toml_files(&root.join(directory))? {
+        for file in toml_files(&root.join(directory), depth)? {
             let relative = file.strip_prefix(&root).unwrap_or(&file);
             code += &format!("    ({relative:?}, include_str!({file:?})),\n");
         }
@@ -27,13 +32,17 @@ fn variable(name: &str) -> io::Result<String> {
     env::var(name).map_err(|why| io::Error::other(format!("{name}: {why}")))
 }
 
-/// All `.toml` files below a directory, sorted, so that builds are reproducible.
-fn toml_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+/// All `.toml` files so many levels below a directory, sorted, so that builds are reproducible.
+fn toml_files(directory: &Path, depth: usize) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
+    // Git keeps no empty directory.
+    if depth == 0 || !directory.exists() {
+        return Ok(files);
+    }
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         if path.is_dir() {
-            files.extend(toml_files(&path)?);
+            files.extend(toml_files(&path, depth - 1)?);
         } else if path
             .extension()
             .is_some_and(|extension| extension == "toml")

@@ -3,18 +3,22 @@
 //! Owns the suite file format and the choice that it makes. A suite only selects: it never
 //! changes a probe.
 
-use std::{path::Path, sync::OnceLock};
+mod frozen;
+
+use std::{fs, path::Path, sync::OnceLock};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::probe::{
-    Catalog, FileProblems, Priority, Probe, ProbeId, Problem, decode, embedded_suites, is_kebab,
-    near, parse_toml, schema_of,
+    Catalog, FileProblems, Priority, Probe, ProbeId, Problem, SUITES, decode, embedded_suites,
+    is_kebab, near, parse_toml, schema_of,
 };
 
+pub use frozen::Edition;
+
 /// A named selection of probes: `suites/<name>.toml`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Suite {
     /// Version of this format; always 1.
@@ -36,16 +40,16 @@ pub struct Suite {
 #[serde(deny_unknown_fields)]
 pub struct Select {
     /// Probes of these priorities.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub priorities: Vec<Priority>,
     /// Probes of these boundaries; `fs` means `fs.read`, `fs.write` and all others below it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub boundaries: Vec<String>,
     /// No probes of these boundaries.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without: Vec<String>,
     /// These probes, whatever else is said.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<ProbeId>,
 }
 
@@ -169,7 +173,7 @@ impl Suite {
             source,
             problems,
         };
-        let source = std::fs::read_to_string(file).map_err(|error| {
+        let source = fs::read_to_string(file).map_err(|error| {
             failed(
                 String::new(),
                 vec![Problem {
@@ -185,6 +189,32 @@ impl Suite {
             .and_then(|stem| stem.to_str())
             .unwrap_or_default();
         Self::read(&source, name, catalog).map_err(|problems| failed(source, problems))
+    }
+
+    /// Reads `DIR/suites/<name>.toml`, which choose from `catalog`; none where that directory is not there.
+    ///
+    /// # Errors
+    /// Every file with mistakes.
+    pub fn load_dir(dir: &Path, catalog: &Catalog) -> Result<Vec<Self>, Vec<FileProblems>> {
+        let mut files: Vec<_> = fs::read_dir(dir.join(SUITES))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+            .collect();
+        files.sort();
+        let (mut suites, mut bad) = (Vec::new(), Vec::new());
+        for file in files {
+            match Self::load(&file, catalog) {
+                Ok(suite) => suites.push(suite),
+                Err(problems) => bad.push(problems),
+            }
+        }
+        match bad.is_empty() {
+            true => Ok(suites),
+            false => Err(bad),
+        }
     }
 
     /// The suites that the binary carries, by name; parsed once, at first use.

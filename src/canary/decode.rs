@@ -114,16 +114,15 @@ fn looks_binary(bytes: &[u8]) -> bool {
     controls * 100 > bytes.len() / step * 7
 }
 
-/// Whether the text has a stretch that could be an encoded token: something longer than a word, or
-/// short groups in a row. Short texts are not worth the question.
+/// Whether the text has a stretch that could be an encoded token: something longer than a word that is no
+/// path, or short groups in a row.
 fn looks_encoded(bytes: &[u8]) -> bool {
-    const SHORT: usize = 2048;
     static WORD: Class = span(b'!', b'~');
+    // The digits of hexadecimal, and what they are rotated by 13.
     static GROUPS: Class = either(
         span(b'0', b':'),
-        super::regions::class(b" ,.;-abcdefABCDEFx"),
+        super::regions::class(b" ,.;-abcdefABCDEFxnopqrsNOPQRSk"),
     );
-    bytes.len() <= SHORT
-        || regions(bytes, &WORD, 20).next().is_some()
+    regions(bytes, &WORD, 20).any(|word| radix::is_no_path(&bytes[word]))
         || regions(bytes, &GROUPS, 32).next().is_some()
 }

@@ -127,7 +127,7 @@ fn expand_word(layer: &Layer<'_>, queue: &mut Queue<'_>, word: Range<usize>) {
     let is_joined = layer.is_after(Decoder::Whitespace);
     for run in regions(bytes, &BASE64_RUN, BASE64_MIN) {
         let text = &bytes[run.clone()];
-        if !is_joined || is_mixed(text) {
+        if is_mixed(text) || !is_joined && has_capitals(text) {
             push_aligned(layer, queue, Decoder::Base64, text, within(&run));
         }
     }
@@ -150,6 +150,9 @@ fn expand_word(layer: &Layer<'_>, queue: &mut Queue<'_>, word: Range<usize>) {
     for base in &BASE85S {
         for run in regions(bytes, base.run, BASE85_MIN) {
             let text = &bytes[run.clone()];
+            if !is_odd(text) {
+                continue;
+            }
             // A long run without one other character is base 64, and without blanks is prose.
             let is_plain = || text.iter().all(|byte| BASE64_RUN[usize::from(*byte)]);
             let is_long = text.len() > BASE85_PLAIN_MAX;
@@ -169,6 +172,26 @@ fn expand_word(layer: &Layer<'_>, queue: &mut Queue<'_>, word: Range<usize>) {
 fn is_mixed(text: &[u8]) -> bool {
     let capitals = text.iter().filter(|byte| byte.is_ascii_uppercase()).count();
     capitals >= 2 && capitals * 16 >= text.len()
+}
+
+/// Whether there are two capitals. 22 characters of base 64, the fewest that count, have seven of them or so, and
+/// fewer than two once in 5,000 times; a path, the longest word of ordinary text, has none.
+fn has_capitals(text: &[u8]) -> bool {
+    let capitals = text.iter().filter(|byte| byte.is_ascii_uppercase());
+    capitals.take(2).count() == 2
+}
+
+/// Whether there are three characters that are neither small letters nor digits nor stand between those in paths
+/// and names. Half of the characters of base 85 are such.
+fn is_odd(text: &[u8]) -> bool {
+    static ORDINARY: Class = either(either(span(b'a', b'z'), span(b'0', b'9')), class(b"/._-:,"));
+    let odd = text.iter().filter(|byte| !ORDINARY[usize::from(**byte)]);
+    odd.take(3).count() == 3
+}
+
+/// Whether a word has what a token in any base has, and the path of a file has not.
+pub(super) fn is_no_path(word: &[u8]) -> bool {
+    has_capitals(word) || is_odd(word) || is_digital(word)
 }
 
 /// Whether one in 32 characters is a digit. Base 32 of lower-case text has a fifth of them.

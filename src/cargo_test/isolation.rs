@@ -242,6 +242,11 @@ impl IsolationTest {
         self.with(|args| args.suite.push(name.into()))
     }
 
+    /// Takes suites and probes as they were at this date, such as `2026.11`.
+    pub fn frozen_suite(self, date: impl Into<String>) -> Self {
+        self.with(|args| args.frozen_suite = Some(date.into()))
+    }
+
     /// Asks this probe, or all whose ids begin so, up to a dot: `fs.read`.
     pub fn probes(self, id: impl Into<String>) -> Self {
         self.with(|args| args.probe.push(id.into()))

@@ -51,6 +51,9 @@ pub(super) fn of(settings: &Settings) -> Repeat {
     for tool in &target.allow_destructive {
         flag("--allow-destructive", tool);
     }
+    if let Some(date) = &settings.frozen_suite {
+        flag("--frozen-suite", date);
+    }
     for directory in &settings.probe_dirs {
         flag("--probes", &absolute(directory));
     }

@@ -149,7 +149,11 @@ pub(super) async fn made(
     interrupts: &mut Interrupts,
     transcript: Transcript,
 ) -> Result<Made, Failure> {
-    let Selection { probes, words } = select(settings).map_err(Failure::Problems)?;
+    let Selection {
+        probes,
+        words,
+        asked,
+    } = select(settings).map_err(Failure::Problems)?;
     let bed = bed(settings)?;
     let _carried = settings
         .target
@@ -219,6 +223,7 @@ pub(super) async fn made(
             took_ms: 0,
             startup_ms: 0,
             selection: words,
+            asked: Some(asked),
             interrupted: false,
             shard: shards::part(settings, &probes, &ran),
             parts: Vec::new(),

@@ -32,6 +32,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME", help_heading = "What is tested")]
     pub suite: Vec<String>,
 
+    /// Take suites and probes as they were at this date, such as 2026.11
+    #[arg(long, value_name = "DATE", help_heading = "What is tested")]
+    pub frozen_suite: Option<String>,
+
     /// Run this probe; repeatable
     #[arg(long, value_name = "ID", help_heading = "What is tested")]
     pub probe: Vec<String>,
@@ -273,6 +277,11 @@ impl RunArgs {
         layer.suites = read.many("--suite", &self.suite, |check, at| {
             check.full(&at, "a suite")
         });
+        layer.frozen_suite = read.one(
+            "--frozen-suite",
+            self.frozen_suite.as_ref(),
+            |check, at| check.full(&at, "a date such as 2026.11"),
+        );
         layer.probes = read.many("--probe", &self.probe, |check, at| {
             check.full(&at, "a probe")
         });

@@ -1,6 +1,6 @@
 //! Which probes a run asks.
 //!
-//! Owns the meaning of `--suite`, `--probe`, `--skip` and `--probes`. An empty selection is a
+//! Owns the meaning of `--suite`, `--frozen-suite`, `--probe`, `--skip` and `--probes`. An empty selection is a
 //! mistake, never a success.
 
 use std::sync::Arc;
@@ -8,9 +8,10 @@ use std::sync::Arc;
 use crate::{
     config::{Baseline, Settings},
     diag::{Diagnostic, Problems, Source},
-    probe::{Catalog, FileProblems, Probe, near},
+    probe::{Catalog, FileProblems, Probe, digest_of_probes, near},
     reference::flaws,
-    suite::Suite,
+    report::Asked,
+    suite::{Edition, Suite},
 };
 
 /// The suite of a run that names none.
@@ -22,11 +23,13 @@ pub(super) struct Selection {
     pub(super) probes: Vec<Arc<Probe>>,
     /// As the user wrote it.
     pub(super) words: Vec<String>,
+    /// What that came to, for the report.
+    pub(super) asked: Asked,
 }
 
 /// Selects the probes.
 pub(super) fn select(settings: &Settings) -> Result<Selection, Problems> {
-    let catalog = catalog(settings)?;
+    let (catalog, known) = all(settings)?;
     let mut suites: Vec<&str> = settings.suites.iter().map(String::as_str).collect();
     if suites.is_empty() && settings.probes.is_empty() {
         suites.push(DEFAULT_SUITE);
@@ -34,10 +37,10 @@ pub(super) fn select(settings: &Settings) -> Result<Selection, Problems> {
     let mut found = Vec::new();
     let mut selected: Vec<&Probe> = Vec::new();
     for name in &suites {
-        match Suite::find(name) {
+        match known.iter().find(|suite| suite.name == *name) {
             Some(suite) => selected.extend(suite.probes(&catalog)),
             None => {
-                let known = Suite::embedded().iter().map(|suite| suite.name.as_str());
+                let known = known.iter().map(|suite| suite.name.as_str());
                 found.push(
                     Diagnostic::error("select::suite", format!("no suite is called `{name}`"))
                         .help(near(name, known)),
@@ -84,22 +87,34 @@ pub(super) fn select(settings: &Settings) -> Result<Selection, Problems> {
     if let Some(problems) = Problems::new(found) {
         return Err(problems);
     }
+    let dated = |suite| match &settings.frozen_suite {
+        Some(date) => format!("suite {suite} of {date}"),
+        None => format!("suite {suite}"),
+    };
     let words = suites
         .into_iter()
-        .map(|suite| format!("suite {suite}"))
+        .map(dated)
         .chain(settings.probes.iter().map(|id| format!("probe {id}")))
         .chain(settings.skip.iter().map(|id| format!("skip {id}")))
         .collect();
     Ok(Selection {
+        asked: Asked {
+            frozen_suite: settings.frozen_suite.clone(),
+            probes: selected.len(),
+            digest: digest_of_probes(selected.iter().copied()),
+        },
         probes: selected.into_iter().cloned().map(Arc::new).collect(),
         words,
     })
 }
 
-/// The embedded probes and those of `--probes`.
-fn catalog(settings: &Settings) -> Result<Catalog, Problems> {
+/// All probes and suites that there are: those of the program, or of a date, and those of `--probes`.
+fn all(settings: &Settings) -> Result<(Catalog, Vec<Suite>), Problems> {
     let names: Vec<&str> = flaws().iter().map(|(name, _)| *name).collect();
-    let mut catalog = Catalog::embedded().clone();
+    let (mut catalog, mut suites) = match &settings.frozen_suite {
+        None => (Catalog::embedded().clone(), Suite::embedded().to_vec()),
+        Some(date) => of_date(date)?,
+    };
     for directory in &settings.probe_dirs {
         let more = Catalog::load_dir(directory, Some(&names)).map_err(told)?;
         catalog = catalog.join(&more).map_err(|twice| {
@@ -115,8 +130,40 @@ fn catalog(settings: &Settings) -> Result<Catalog, Problems> {
                 )),
             )
         })?;
+        for suite in Suite::load_dir(directory, &catalog).map_err(told)? {
+            if suites.iter().any(|known| known.name == suite.name) {
+                let message = format!("there are two suites called `{}`", suite.name);
+                return Err(Diagnostic::error("select::twice", message)
+                    .help(format!(
+                        "give the suite in {} a name of its own",
+                        directory.display()
+                    ))
+                    .into());
+            }
+            suites.push(suite);
+        }
     }
-    Ok(catalog)
+    Ok((catalog, suites))
+}
+
+fn of_date(date: &str) -> Result<(Catalog, Vec<Suite>), Problems> {
+    let Some(edition) = Edition::find(date) else {
+        let known: Vec<&str> = Edition::embedded()
+            .iter()
+            .map(|edition| edition.name.as_str())
+            .collect();
+        let message = format!("no suites are dated `{date}`");
+        return Err(Diagnostic::error("select::frozen-suite", message)
+            .help(format!("there is {}", known.join(", ")))
+            .into());
+    };
+    let catalog = edition.catalog().map_err(|missing| {
+        let ids: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        let message = format!("{} as of {date} is not in this program", ids.join(", "));
+        Diagnostic::error("select::frozen-suite", message)
+            .help("this is a fault of the program: please report it")
+    })?;
+    Ok((catalog, edition.suites().to_vec()))
 }
 
 fn told(files: Vec<FileProblems>) -> Problems {

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     config::{Reach, Settings},
-    probe::Probe,
+    probe::{Probe, digest_of_probes},
     report::ShardReport,
     run::Ran,
 };
@@ -28,8 +28,6 @@ pub(super) fn seed(settings: &Settings) -> u64 {
 /// What the report of a part says of it; none of a whole run.
 pub(super) fn part(settings: &Settings, probes: &[Arc<Probe>], ran: &Ran) -> Option<ShardReport> {
     let (shard, whole) = settings.shard.zip(ran.whole.as_ref())?;
-    // Nothing in a probe has an order of its own, so that its text is the same everywhere.
-    let questions: Vec<String> = probes.iter().map(|probe| format!("{probe:?}")).collect();
     Some(ShardReport {
         number: shard.number(),
         of: shard.of(),
@@ -37,7 +35,7 @@ pub(super) fn part(settings: &Settings, probes: &[Arc<Probe>], ran: &Ran) -> Opt
         plan: whole.digest.clone(),
         target: digest(&target(settings)),
         policy: digest(&json!(settings.policy.document())),
-        probes: digest(&json!(questions)),
+        probes: digest_of_probes(probes.iter().map(|probe| &**probe)),
         settings: digest(&json!({
             "timeout": settings.timeout.as_millis(),
             "setup": settings.target.setup,

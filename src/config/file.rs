@@ -25,6 +25,8 @@ use crate::{
 pub struct ConfigFile {
     /// Suites to run; `core` when neither suites nor probes are named.
     pub suites: Option<Vec<At<String>>>,
+    /// Take suites and probes as they were at this date, such as `2026.11`.
+    pub frozen_suite: Option<At<String>>,
     /// Probes to run besides, by id.
     pub probes: Option<Vec<At<String>>>,
     /// Probes to leave out, by id or by the beginning of ids up to a dot.

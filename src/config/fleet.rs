@@ -58,6 +58,8 @@ pub struct FleetEntry {
     /// As in `watertight.toml`.
     pub suites: Option<Vec<At<String>>>,
     /// As in `watertight.toml`.
+    pub frozen_suite: Option<At<String>>,
+    /// As in `watertight.toml`.
     pub probes: Option<Vec<At<String>>>,
     /// As in `watertight.toml`.
     pub skip: Option<Vec<At<String>>>,
@@ -306,6 +308,7 @@ fn own(entry: &FleetEntry, source: &Source, base: &Path) -> Layer {
     Layer::of_parsed(
         &ConfigFile {
             suites: entry.suites,
+            frozen_suite: entry.frozen_suite,
             probes: entry.probes,
             skip: entry.skip,
             probe_dirs: entry.probe_dirs,

@@ -49,6 +49,7 @@ pub struct Layer {
     pub(crate) allow_destructive: Option<Vec<String>>,
     pub(crate) policy: Option<Policy>,
     pub(crate) suites: Option<Vec<String>>,
+    pub(crate) frozen_suite: Option<String>,
     pub(crate) probes: Option<Vec<String>>,
     pub(crate) skip: Option<Vec<String>>,
     pub(crate) probe_dirs: Option<Vec<PathBuf>>,
@@ -119,6 +120,10 @@ impl Layer {
         let check = &mut check;
         let mut layer = Self {
             suites: file.suites.as_ref().map(|list| check.list(list, "a suite")),
+            frozen_suite: file
+                .frozen_suite
+                .as_ref()
+                .map(|at| check.full(at, "a date such as 2026.11")),
             probes: file.probes.as_ref().map(|list| check.list(list, "a probe")),
             skip: file.skip.as_ref().map(|list| check.list(list, "a probe")),
             probe_dirs: file
@@ -269,6 +274,7 @@ impl Layer {
         let mut found = below.found;
         found.append(&mut self.found);
         Self {
+            frozen_suite: self.frozen_suite.or(below.frozen_suite),
             wrapper: self.wrapper.or(below.wrapper),
             pass_env: self.pass_env.or(below.pass_env),
             cwd: self.cwd.or(below.cwd),
@@ -358,6 +364,7 @@ impl Layer {
             },
             policy,
             suites,
+            frozen_suite: self.frozen_suite,
             probes,
             skip: self.skip.unwrap_or_default(),
             probe_dirs: self.probe_dirs.unwrap_or_default(),

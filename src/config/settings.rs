@@ -23,6 +23,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Names of suites.
     pub suites: Vec<String>,
+    /// The date whose suites and probes are meant; those of the program when none.
+    pub frozen_suite: Option<String>,
     /// Ids of probes besides.
     pub probes: Vec<String>,
     /// Ids of probes that are left out, or their beginnings up to a dot.

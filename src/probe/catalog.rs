@@ -4,6 +4,7 @@
 //! makes a file valid is the business of `check.rs`.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
@@ -15,6 +16,9 @@ use crate::probe::{Probe, ProbeId, check::Problem, read_probe};
 mod embedded {
     include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 }
+
+/// Where a directory with probes has suites.
+pub(crate) const SUITES: &str = "suites";
 
 /// All probes that a run may choose from, by id.
 #[derive(Debug, Clone, Default)]
@@ -42,18 +46,12 @@ impl Catalog {
     pub fn embedded() -> &'static Catalog {
         static CATALOG: OnceLock<Catalog> = OnceLock::new();
         CATALOG.get_or_init(|| {
-            let probes = embedded::PROBES.iter().map(|(file, source)| {
-                let probe: Probe = toml::from_str(source)
-                    .unwrap_or_else(|error| panic!("embedded probe {file}: {error}"));
-                (probe.id.clone(), probe)
-            });
-            Catalog {
-                probes: probes.collect(),
-            }
+            embedded::PROBES.iter().map(parse).collect()
         })
     }
 
-    /// Reads `DIR/<boundary>/<name>.toml`, and checks each file by all rules.
+    /// Reads `DIR/<boundary>/<name>.toml`, and checks each file by all rules. What lies in `DIR/suites` are
+    /// no probes.
     ///
     /// `flaws` are the flaws that the reference target knows; without the list their names are
     /// not checked.
@@ -61,7 +59,7 @@ impl Catalog {
     /// # Errors
     /// Every file with mistakes; a directory without a probe is one.
     pub fn load_dir(dir: &Path, flaws: Option<&[&str]>) -> Result<Self, Vec<FileProblems>> {
-        let files = list(dir).map_err(|error| vec![unreadable(dir, &error)])?;
+        let files = list(dir, dir).map_err(|error| vec![unreadable(dir, &error)])?;
         let (mut catalog, mut bad) = (Self::default(), Vec::new());
         for file in files {
             match load(dir, &file, flaws) {
@@ -134,25 +132,54 @@ impl Catalog {
     }
 }
 
+impl FromIterator<Probe> for Catalog {
+    fn from_iter<I: IntoIterator<Item = Probe>>(probes: I) -> Self {
+        let probes = probes.into_iter().map(|probe| (probe.id.clone(), probe));
+        Self {
+            probes: probes.collect(),
+        }
+    }
+}
+
 /// Name and text of every embedded suite file.
-pub(crate) fn embedded_suites() -> &'static [(&'static str, &'static str)] {
+pub(crate) fn embedded_suites() -> &'static [Embedded] {
     embedded::SUITES
 }
 
-/// All files of a probe directory, sorted. Documents (`.md`) and hidden files are left out; any
+/// Name and text of every embedded file of dated suites.
+pub(crate) fn embedded_editions() -> &'static [Embedded] {
+    embedded::EDITIONS
+}
+
+/// Probes as they were when suites were dated, where they have changed since.
+pub(crate) fn kept_probes() -> impl Iterator<Item = Probe> {
+    embedded::KEPT.iter().map(parse)
+}
+
+/// Name and text of a file that the binary carries.
+type Embedded = (&'static str, &'static str);
+
+fn parse((file, source): &Embedded) -> Probe {
+    let mut probe: Probe =
+        toml::from_str(source).unwrap_or_else(|error| panic!("embedded probe {file}: {error}"));
+    probe.source = Cow::Borrowed(source);
+    probe
+}
+
+/// All files of a probe directory, sorted. Documents (`.md`), hidden files and suites are left out; any
 /// other name is kept, so that a misspelt extension is told and not skipped.
-fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
+fn list(root: &Path, dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let hidden = path
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if hidden {
+        if hidden || path == root.join(SUITES) {
             continue;
         }
         if path.is_dir() {
-            files.extend(list(&path)?);
+            files.extend(list(root, &path)?);
         } else if path.extension().is_none_or(|extension| extension != "md") {
             files.push(path);
         }

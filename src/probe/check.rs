@@ -3,7 +3,7 @@
 //! Owns the order of the checks and the form of a mistake. The rules that serde cannot state are in
 //! `check_rules.rs` and `check_texts.rs`. Knows nothing of where files come from.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use crate::probe::{
     Probe, ProbeId, check_rules, check_texts,
@@ -35,7 +35,8 @@ pub fn read_probe(
     flaws: Option<&[&str]>,
 ) -> Result<Probe, Vec<Problem>> {
     let spans = parse_toml(source, "probe")?;
-    let probe: Probe = decode(source, "probe")?;
+    let mut probe: Probe = decode(source, "probe")?;
+    probe.source = Cow::Owned(source.to_owned());
     let mut problems = check_rules::run(&probe, &spans, id, flaws);
     check_texts::run(&probe, &spans, &mut problems);
     if problems.is_empty() {

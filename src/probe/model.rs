@@ -8,7 +8,7 @@
 //! The *permitted twin* of every attack is the same probe instantiated in a copy of the world
 //! that lies wholly inside the allowed root, so a probe file describes both at once.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,9 @@ pub struct Probe {
     pub technique: Option<String>,
     /// Proof that the probe passes and fails.
     pub selftest: Selftest,
+    /// The text of its file.
+    #[serde(skip)]
+    pub(crate) source: Cow<'static, str>,
 }
 
 impl Probe {

@@ -392,6 +392,13 @@ fn unlike(old: &Report, new: &Report) -> Vec<String> {
     tell("watertight", &old.harness.version, &new.harness.version);
     let selection = |report: &Report| report.harness.selection.join(", ");
     tell("selected", &selection(old), &selection(new));
+    let asked = |report: &Report| {
+        let asked = report.harness.asked.as_ref();
+        asked.map_or_else(String::new, |asked| asked.digest.clone())
+    };
+    if ![asked(old), asked(new)].contains(&String::new()) {
+        tell("digest of the probes", &asked(old), &asked(new));
+    }
     let awake = |report: &Report| {
         let awake = report.testbed.witnesses.iter().filter(|one| one.awake);
         let names: Vec<&str> = awake.map(|one| &*one.name).collect();

@@ -34,6 +34,10 @@ pub fn render(report: &Report) -> String {
         .name
         .as_ref()
         .unwrap_or(&report.target.display);
+    let asked = match &report.harness.asked {
+        Some(asked) => json!({ "sha256": asked.digest }),
+        None => digest(&report.harness.selection),
+    };
     plain(&json!({
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [
@@ -62,7 +66,7 @@ pub fn render(report: &Report) -> String {
                 },
                 {
                     "name": "selection",
-                    "digest": digest(&report.harness.selection),
+                    "digest": asked,
                     "annotations": { "selected": selected },
                 },
                 {

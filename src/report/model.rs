@@ -83,6 +83,9 @@ pub struct Harness {
     pub startup_ms: u64,
     /// Suites and probes that were selected, as the user wrote them.
     pub selection: Vec<String>,
+    /// What that came to; nothing in reports of old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
     /// Whether the run was interrupted.
     pub interrupted: bool,
     /// Which part of a run this is; nothing when it is a whole one.
@@ -91,6 +94,20 @@ pub struct Harness {
     /// The parts that it was merged from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartReport>,
+}
+
+/// The probes of a run, all of them together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// The date whose suites and probes were meant, when one was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen_suite: Option<String>,
+    /// How many probes they are.
+    pub probes: usize,
+    /// SHA-256, in lowercase hexadecimal, of the meaning of all of them: runs with the same digest asked the
+    /// same.
+    pub digest: String,
 }
 
 /// Verdict and counts.

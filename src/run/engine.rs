@@ -12,6 +12,7 @@ use super::{
     Event,
     conversation::Conversation,
     execute::{Execution, control, execute, object},
+    gate::Gate,
     launch,
     outcome::{Running, decisive, done, proven},
     recorded,
@@ -27,7 +28,10 @@ use crate::{
 
 /// Trials in a wave per call in flight: long enough to keep the pipe full, short enough that a
 /// control stands close to every trial.
-const WAVE: usize = 4;
+const WAVE: usize = 16;
+
+/// Trials under way per call in flight.
+const UNDER_WAY: usize = 2;
 
 /// Calls without an answer in a row, per call in flight, after which a target is left alone.
 const SILENCE: usize = 3;
@@ -170,20 +174,21 @@ impl<'r> Engine<'r> {
         self.control(&missing).await;
         let before = self.controls.clone();
         let session = self.conversation.session();
+        let gate = Gate::new(&session, self.orders.jobs);
         let (stage, orders) = (self.stage, self.orders);
         let mut executions: Vec<(usize, Execution)> = stream::iter(trials)
             // What has not begun when the run is to end is not begun any more.
             .take_while(|_| std::future::ready(!self.stopped()))
             .map(|(index, trial, word)| {
-                let session = session.clone();
+                let gate = &gate;
                 async move {
                     (
                         index,
-                        execute(stage, &session, trial, &word, orders.deadline).await,
+                        execute(stage, gate, trial, &word, orders.deadline).await,
                     )
                 }
             })
-            .buffer_unordered(self.orders.jobs)
+            .buffer_unordered(self.orders.jobs * UNDER_WAY)
             .collect()
             .await;
         executions.sort_unstable_by_key(|(index, _)| *index);

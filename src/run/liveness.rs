@@ -4,11 +4,12 @@
 //! no policy at all, resolves the payload as the kernel would.
 
 use std::{
-    fs,
-    os::unix::fs::MetadataExt as _,
+    fs, io,
+    os::{fd::AsRawFd as _, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
 
+use rustix::fs::{Mode, OFlags, open};
 use walkdir::WalkDir;
 
 use crate::{judge::Liveness, probe::Role, testbed::Scene};
@@ -38,7 +39,7 @@ pub(super) fn liveness(
         let resolved = if role.creates() {
             resolve(path)
         } else {
-            path.canonicalize().ok()
+            real(path).ok()
         };
         resolved.as_deref().is_some_and(forbidden)
             || fs::metadata(path)
@@ -88,9 +89,16 @@ fn walk_reaches(path: &Path, forbidden: &dyn Fn(&Path) -> bool) -> bool {
         })
 }
 
+/// The absolute path of what a path leads to, without links. The kernel knows it: to have it look at each
+/// component by itself, as realpath(3) does, costs a call for each, and this is asked for all that is planted.
+pub(super) fn real(path: &Path) -> io::Result<PathBuf> {
+    let object = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    fs::read_link(format!("/proc/self/fd/{}", object.as_raw_fd()))
+}
+
 /// Where a path leads: to an existing object, or to the place where it would be created.
 pub(super) fn resolve(path: &Path) -> Option<PathBuf> {
-    if let Ok(resolved) = path.canonicalize() {
+    if let Ok(resolved) = real(path) {
         return Some(resolved);
     }
     if let Ok(target) = fs::read_link(path) {

@@ -9,6 +9,7 @@ mod engine;
 mod event;
 mod execute;
 mod execution;
+mod gate;
 mod launch;
 mod liveness;
 mod net;

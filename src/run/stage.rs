@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     calls::{Step, Tally},
-    liveness::{liveness, resolve},
+    liveness::{liveness, real, resolve},
     net::{Props, Wire},
     recorded::Ledger,
     send::response,
@@ -303,7 +303,7 @@ impl Stage<'_> {
 
     /// Whether the policy forbids reading what really stands at `path`.
     pub(super) fn forbidden(&self, path: &Path) -> bool {
-        let parent = path.parent().and_then(|parent| parent.canonicalize().ok());
+        let parent = path.parent().and_then(|parent| real(parent).ok());
         let real = match (parent, path.file_name()) {
             (Some(parent), Some(name)) => parent.join(name),
             _ => path.to_path_buf(),

@@ -189,9 +189,16 @@ fn fresh(parent: &Path) -> io::Result<(PathBuf, File)> {
     /// Another run can be faster only while it sweeps, and sweeps once.
     const TRIES: usize = 16;
     for _ in 0..TRIES {
+        // Small letters only: a path with capitals looks like base 64 to whoever looks for that in answers.
+        let word: String = (0..6).map(|_| fastrand::lowercase()).collect();
         let made = tempfile::Builder::new()
-            .prefix(owner::PREFIX)
-            .tempdir_in(parent)?;
+            .prefix(&format!("{}{word}", owner::PREFIX))
+            .rand_bytes(0)
+            .tempdir_in(parent);
+        let made = match made {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            made => made?,
+        };
         match owner::claim(made.path()) {
             Ok(Some(lock)) => return Ok((made.keep(), lock)),
             Ok(None) => {}

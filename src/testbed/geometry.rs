@@ -81,16 +81,15 @@ impl Geometry {
     /// The directories that belong to the trial alone, so that every change in them is its doing.
     #[must_use]
     pub fn own(&self) -> Vec<&Path> {
-        let mut own: Vec<&Path> = vec![
+        if self.twin {
+            return vec![&self.outer];
+        }
+        vec![
             &self.here,
             &self.denied,
             &self.outside,
             &self.home,
             &self.tmp,
-        ];
-        if self.twin {
-            own.push(&self.outer);
-        }
-        own
+        ]
     }
 }

@@ -414,7 +414,15 @@ fn remove(path: &Path, slug: &str) {
         Err(_) => {}
     }
     if fs::symlink_metadata(path).is_err() {
-        made.retain(|known| !known.starts_with(path));
+        // Sorted by components, what is below a path follows it.
+        let gone: Vec<PathBuf> = made
+            .range(path.to_path_buf()..)
+            .take_while(|known| known.starts_with(path))
+            .cloned()
+            .collect();
+        for path in gone {
+            made.remove(&path);
+        }
     }
 }
 

@@ -12,7 +12,6 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha256};
-use walkdir::WalkDir;
 
 /// Files above this size are compared by metadata alone.
 const HASHED: u64 = 1 << 20;
@@ -70,15 +69,16 @@ impl Snapshot {
     pub fn take<'p>(roots: impl IntoIterator<Item = &'p Path>) -> Self {
         let mut entries = BTreeMap::new();
         for root in roots {
-            for found in WalkDir::new(root)
-                .follow_links(false)
-                .follow_root_links(false)
-                .into_iter()
-                .filter_map(Result::ok)
-            {
-                if let Some(entry) = Entry::of(found.path()) {
-                    entries.insert(found.into_path(), entry);
+            let mut waiting = vec![root.to_path_buf()];
+            while let Some(path) = waiting.pop() {
+                let Some(entry) = Entry::of(&path) else {
+                    continue;
+                };
+                if entry.kind.is_dir() {
+                    let below = fs::read_dir(&path).into_iter().flatten().flatten();
+                    waiting.extend(below.map(|below| below.path()));
                 }
+                entries.insert(path, entry);
             }
         }
         Self(entries)

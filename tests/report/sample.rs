@@ -88,6 +88,7 @@ pub(crate) fn findings() -> Findings {
             took_ms: 2_345,
             startup_ms: 480,
             selection: vec![String::from("core")],
+            asked: None,
             interrupted: false,
             shard: None,
             parts: Vec::new(),

@@ -103,6 +103,10 @@ pub(super) fn setting(report: &Report) -> Vec<Setting> {
     if !harness.selection.is_empty() {
         add("Selected", harness.selection.join(", "));
     }
+    if let Some(asked) = &harness.asked {
+        let text = format!("{} probes, SHA-256 {}", asked.probes, asked.digest);
+        add("Asked", text);
+    }
     if !harness.parts.is_empty() {
         let part = |part: &PartReport| format!("run {} (begun {})", part.run, part.started);
         let parts: Vec<String> = harness.parts.iter().map(part).collect();

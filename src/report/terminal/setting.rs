@@ -50,6 +50,12 @@ pub(super) fn section(page: &mut Page, report: &Report) {
     if !harness.selection.is_empty() {
         page.field("selected", PLAIN, Wrap::Code, &harness.selection.join(", "));
     }
+    if let Some(asked) = &harness.asked {
+        // As much of a digest as tells two apart; the other reports have all of it.
+        let digest = asked.digest.get(..12).unwrap_or(&asked.digest);
+        let text = format!("{} probes, digest {digest}", asked.probes);
+        page.field("", PLAIN, Wrap::Code, &text);
+    }
     for part in &harness.parts {
         let text = format!(
             "{}: run {}, {} s, begun {}",

@@ -1,0 +1,35 @@
+//! How many calls are in flight at once, however many trials are under way.
+//!
+//! Owns the count. A trial spends most of its time on planting, looking and waiting for what a call set off;
+//! while it does, another one's call may be in flight.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use crate::session::{Caller, Exchange};
+
+/// A caller that lets so many requests through at once.
+pub(super) struct Gate<'c, C> {
+    caller: &'c C,
+    free: Semaphore,
+}
+
+impl<'c, C: Caller> Gate<'c, C> {
+    pub(super) fn new(caller: &'c C, in_flight: usize) -> Self {
+        Self {
+            caller,
+            free: Semaphore::new(in_flight),
+        }
+    }
+}
+
+impl<C: Caller> Caller for Gate<'_, C> {
+    /// The time at the gate is not the target's: it does not count against the deadline.
+    async fn request(&self, method: &str, params: Value, deadline: Duration) -> Exchange {
+        // It is never closed.
+        let _turn = self.free.acquire().await;
+        self.caller.request(method, params, deadline).await
+    }
+}
