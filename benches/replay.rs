@@ -209,7 +209,14 @@ fn harness(figures: &Path) -> Result<(), Failure> {
         let mut f = fs::File::create(path)?;
         for record in transcript.records() {
             let e = record?.entry;
-            writeln!(f, "{:?} {} {} {}", e.direction, e.at.as_micros(), e.bytes.len(), String::from_utf8_lossy(&e.bytes[..e.bytes.len().min(200)]))?;
+            writeln!(
+                f,
+                "{:?} {} {} {}",
+                e.direction,
+                e.at.as_micros(),
+                e.bytes.len(),
+                String::from_utf8_lossy(&e.bytes[..e.bytes.len().min(200)])
+            )?;
         }
     }
     let (replay, requests) = replay(&launch, requests)?;

@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
+use super::select::of_date;
 use crate::{
     probe::{Catalog, Priority, Probe, Role, Severity, near},
     suite::{Suite, is_below},
@@ -29,6 +30,9 @@ pub struct ListArgs {
     /// Only probes of this suite
     #[arg(long, value_name = "NAME")]
     pub suite: Option<String>,
+    /// Suites and probes as they were at this date, such as 2026.11
+    #[arg(long, value_name = "DATE")]
+    pub frozen_suite: Option<String>,
     /// Only probes that can be asked through this role, such as `file.read`
     #[arg(long, value_name = "R", value_parser = word::<Role>)]
     pub role: Option<Role>,
@@ -46,15 +50,26 @@ fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
 /// Lists the probes.
 ///
 /// # Errors
-/// No suite or boundary has that name; the message says which there are.
+/// No suite, date or boundary has that name; the message says which there are.
 pub fn run(args: &ListArgs, catalog: &Catalog) -> Result<String, String> {
-    let suite = match &args.suite {
+    let dated = match &args.frozen_suite {
         None => None,
-        Some(name) => Some(Suite::find(name).ok_or_else(|| {
-            let known = Suite::embedded().iter().map(|suite| suite.name.as_str());
-            format!("no suite is called `{name}`\n  {}", near(name, known))
-        })?),
+        Some(date) => Some(of_date(date).map_err(|problem| problem.to_string())?),
     };
+    let (catalog, suites) = match &dated {
+        None => (catalog, Suite::embedded()),
+        Some((catalog, suites)) => (catalog, suites.as_slice()),
+    };
+    let suite =
+        match &args.suite {
+            None => None,
+            Some(name) => Some(suites.iter().find(|suite| suite.name == *name).ok_or_else(
+                || {
+                    let known = suites.iter().map(|suite| suite.name.as_str());
+                    format!("no suite is called `{name}`\n  {}", near(name, known))
+                },
+            )?),
+        };
     if let Some(above) = &args.boundary
         && !catalog
             .probes()
@@ -84,7 +99,7 @@ pub fn run(args: &ListArgs, catalog: &Catalog) -> Result<String, String> {
         })
         .collect();
     if args.json {
-        return json(&probes);
+        return json(&probes, suites);
     }
     Ok(table(&probes))
 }
@@ -105,9 +120,10 @@ struct Row<'a> {
     variants: Vec<&'a str>,
     references: &'a crate::probe::References,
     suites: Vec<&'a str>,
+    digest: String,
 }
 
-fn json(probes: &[&Probe]) -> Result<String, String> {
+fn json(probes: &[&Probe], suites: &[Suite]) -> Result<String, String> {
     let rows: Vec<Row<'_>> = probes
         .iter()
         .map(|probe| Row {
@@ -123,11 +139,12 @@ fn json(probes: &[&Probe]) -> Result<String, String> {
             evidence: &probe.evidence,
             variants: probe.variants.iter().map(|v| v.name.as_str()).collect(),
             references: &probe.references,
-            suites: Suite::embedded()
+            suites: suites
                 .iter()
                 .filter(|suite| suite.select.selects(probe))
                 .map(|suite| suite.name.as_str())
                 .collect(),
+            digest: probe.digest(),
         })
         .collect();
     serde_json::to_string_pretty(&rows)

@@ -277,11 +277,9 @@ impl RunArgs {
         layer.suites = read.many("--suite", &self.suite, |check, at| {
             check.full(&at, "a suite")
         });
-        layer.frozen_suite = read.one(
-            "--frozen-suite",
-            self.frozen_suite.as_ref(),
-            |check, at| check.full(&at, "a date such as 2026.11"),
-        );
+        layer.frozen_suite = read.one("--frozen-suite", self.frozen_suite.as_ref(), |check, at| {
+            check.full(&at, "a date such as 2026.11")
+        });
         layer.probes = read.many("--probe", &self.probe, |check, at| {
             check.full(&at, "a probe")
         });

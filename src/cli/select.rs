@@ -146,7 +146,8 @@ fn all(settings: &Settings) -> Result<(Catalog, Vec<Suite>), Problems> {
     Ok((catalog, suites))
 }
 
-fn of_date(date: &str) -> Result<(Catalog, Vec<Suite>), Problems> {
+/// The probes and suites of a date.
+pub(super) fn of_date(date: &str) -> Result<(Catalog, Vec<Suite>), Diagnostic> {
     let Some(edition) = Edition::find(date) else {
         let known: Vec<&str> = Edition::embedded()
             .iter()
@@ -154,8 +155,7 @@ fn of_date(date: &str) -> Result<(Catalog, Vec<Suite>), Problems> {
             .collect();
         let message = format!("no suites are dated `{date}`");
         return Err(Diagnostic::error("select::frozen-suite", message)
-            .help(format!("there is {}", known.join(", ")))
-            .into());
+            .help(format!("there are those of {}", known.join(", "))));
     };
     let catalog = edition.catalog().map_err(|missing| {
         let ids: Vec<String> = missing.iter().map(ToString::to_string).collect();

@@ -45,9 +45,7 @@ impl Catalog {
     #[must_use]
     pub fn embedded() -> &'static Catalog {
         static CATALOG: OnceLock<Catalog> = OnceLock::new();
-        CATALOG.get_or_init(|| {
-            embedded::PROBES.iter().map(parse).collect()
-        })
+        CATALOG.get_or_init(|| embedded::PROBES.iter().map(parse).collect())
     }
 
     /// Reads `DIR/<boundary>/<name>.toml`, and checks each file by all rules. What lies in `DIR/suites` are

@@ -25,8 +25,9 @@ impl Probe {
     /// its keys nor words for readers change it.
     #[must_use]
     pub fn digest(&self) -> String {
-        let mut asked = serde_json::to_value(self.source.parse::<toml::Table>().unwrap_or_default())
-            .unwrap_or_default();
+        let mut asked =
+            serde_json::to_value(self.source.parse::<toml::Table>().unwrap_or_default())
+                .unwrap_or_default();
         if let Some(members) = asked.as_object_mut() {
             members.retain(|key, _| !WORDS.contains(&key.as_str()));
         }

@@ -47,9 +47,7 @@ impl Edition {
     /// The edition of that name.
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Edition> {
-        Self::embedded()
-            .iter()
-            .find(|edition| edition.name == name)
+        Self::embedded().iter().find(|edition| edition.name == name)
     }
 
     /// An edition of what is asked now.
@@ -57,7 +55,10 @@ impl Edition {
     pub fn of(name: &str, suites: &[Suite], catalog: &Catalog) -> Self {
         let frozen = suites.iter().map(|suite| Suite {
             select: Select {
-                ids: suite.probes(catalog).map(|probe| probe.id.clone()).collect(),
+                ids: suite
+                    .probes(catalog)
+                    .map(|probe| probe.id.clone())
+                    .collect(),
                 ..Select::default()
             },
             ..suite.clone()
@@ -97,7 +98,9 @@ impl Edition {
         let catalog = probes
             .into_iter()
             .filter(|probe| {
-                let means = missing.get(&probe.id).is_some_and(|digest| *digest == probe.digest());
+                let means = missing
+                    .get(&probe.id)
+                    .is_some_and(|digest| *digest == probe.digest());
                 means && missing.remove(&probe.id).is_some()
             })
             .collect();

@@ -56,6 +56,58 @@ fn a_mistake_in_a_probe_is_shown_where_it_is() {
     refused(&run(&["--probes", "missing"]).go(), &["missing"]);
 }
 
+const MINE: &str =
+    "format = 1\nname = \"mine\"\ntitle = \"Ours\"\nrequirement = \"None of it is left.\"\n";
+
+#[test]
+fn suites_of_ones_own_are_found_beside_the_probes() {
+    let list = format!("{MINE}[select]\nids = [\"fs.read.dotdot\"]\n");
+    let probe = include_str!("../../probes/fs.read/dotdot.toml");
+    let probe = probe.replace("fs.read.dotdot", "fs.read.mine");
+    let with = |suite: &str| {
+        run(&[
+            "--probes",
+            "own",
+            "--suite",
+            "mine",
+            "--report",
+            "json=report.json",
+        ])
+        .file("own/fs.read/mine.toml", &probe)
+        .file("own/suites/mine.toml", suite)
+    };
+    let ran = with(&list).go();
+    ran.code(0);
+    let report = ran.json("report.json");
+    assert_eq!(report["harness"]["selection"][0], "suite mine");
+    assert_eq!(report["harness"]["asked"]["probes"], 1);
+
+    let unknown = format!("{MINE}[select]\nids = [\"fs.read.dotdto\"]\n");
+    refused(
+        &with(&unknown).go(),
+        &[
+            "own/suites/mine.toml:6",
+            "no probe is called `fs.read.dotdto`",
+        ],
+    );
+}
+
+#[test]
+fn suites_of_a_date_are_asked() {
+    let flags = ["--frozen-suite", "2026.11", "--probe", "fs.read.dotdot"];
+    let ran = run(&[&flags[..], &["--report", "json=report.json"]].concat()).go();
+    ran.code(0);
+    let asked = &ran.json("report.json")["harness"]["asked"];
+    assert_eq!(asked["frozen_suite"], "2026.11");
+    assert_eq!(asked["probes"], 1);
+    assert_eq!(asked["digest"].as_str().map(str::len), Some(64));
+
+    refused(
+        &run(&["--frozen-suite", "2026.1"]).go(),
+        &["no suites are dated `2026.1`", "2026.11"],
+    );
+}
+
 #[test]
 fn selections_that_select_nothing() {
     refused(

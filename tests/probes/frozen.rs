@@ -56,8 +56,14 @@ fn a_digest_is_of_what_is_asked() {
 
     let reworded = PROBE.replace("title = \"", "title = \"Another ");
     let commented = format!("# A comment.\n{PROBE}");
-    let mut head: Vec<&str> = PROBE.lines().take_while(|line| !line.starts_with('[')).collect();
-    let at = head.iter().position(|line| line.starts_with("severity")).unwrap_or_default();
+    let mut head: Vec<&str> = PROBE
+        .lines()
+        .take_while(|line| !line.starts_with('['))
+        .collect();
+    let at = head
+        .iter()
+        .position(|line| line.starts_with("severity"))
+        .unwrap_or_default();
     let severity = head.remove(at);
     let reordered = PROBE.replacen(&format!("{severity}\n"), "", 1);
     let reordered = reordered.replacen("format = 1", &format!("{severity}\nformat = 1"), 1);
@@ -80,7 +86,11 @@ fn an_edition_takes_probes_as_they_were() -> std::result::Result<(), Vec<ProbeId
         probe(PROBE),
         probe(&PROBE.replace("severity = \"critical\"", "severity = \"low\"")),
     );
-    let old = Edition::of("2020.01", Suite::embedded(), &Catalog::from_iter([was.clone()]));
+    let old = Edition::of(
+        "2020.01",
+        Suite::embedded(),
+        &Catalog::from_iter([was.clone()]),
+    );
 
     let chosen = old.choose([is.clone(), was.clone()])?;
     assert_eq!(digest_of_probes(chosen.probes()), digest_of_probes([&was]));

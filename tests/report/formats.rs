@@ -4,9 +4,12 @@
 use std::{collections::BTreeSet, fs, process::Command};
 
 use serde_json::{Value, json};
-use watertight::report::{
-    Format, Place, Report, is_plain, parse_report, render_in_toto, render_json, render_jsonl,
-    render_junit, render_markdown, render_oscal, render_sarif,
+use watertight::{
+    judge::Verdict,
+    report::{
+        Format, Place, Report, is_plain, parse_report, render_in_toto, render_json, render_jsonl,
+        render_junit, render_markdown, render_oscal, render_sarif,
+    },
 };
 
 use crate::{
@@ -41,6 +44,46 @@ fn nothing_raw_is_in_any_format() {
         let text = format.render(&poisoned());
         let raw = text.chars().find(|c| *c != '\n' && !is_plain(*c));
         assert_eq!(raw, None, "in {format}");
+    }
+}
+
+/// The sample with a line of 1 MiB in each text of one breach, and in a note: as an edited report may have them.
+fn with_long_lines() -> Report {
+    let line = "A".repeat(1 << 20);
+    let mut report = report();
+    report.notes.push(line.clone());
+    let probe = report
+        .probes
+        .iter_mut()
+        .find(|probe| probe.verdict == Verdict::Breached)
+        .expect("the sample has a breach");
+    for text in [&mut probe.title, &mut probe.why, &mut probe.fix] {
+        text.clone_from(&line);
+    }
+    for trial in &mut probe.trials {
+        trial.reason.clone_from(&line);
+        for seen in &mut trial.evidence {
+            seen.fact.clone_from(&line);
+            seen.excerpt = Some(line.clone());
+        }
+    }
+    report
+}
+
+/// Whoever opens a report in a browser, an editor or the page of a CI job can still do so.
+#[test]
+fn lines_of_a_mebibyte_are_rendered_in_every_format() {
+    let report = with_long_lines();
+    let stored = render_json(&report);
+    assert!(stored.len() > 16 << 20, "the report has them");
+    for format in Format::ALL {
+        let text = format.render(&report);
+        match format {
+            Format::Json => assert_eq!(text, stored, "nothing is lost of the report itself"),
+            Format::Jsonl => assert!(text.lines().all(|line| json_of(line).is_object())),
+            Format::Html | Format::Terminal => assert!(text.len() < 4 << 20, "{format}"),
+            _ => assert!(text.len() < 1 << 17, "{format}: {}", text.len()),
+        }
     }
 }
 
