@@ -57,7 +57,7 @@ pub struct Variant {
     /// Slot `text`: a command, a program, an expression, a query, or the whole of a text parameter.
     #[serde(default)]
     pub text: Option<Text>,
-    /// Only on channels that were proven with this language (roles `exec.code`, `sql.query`).
+    /// Only on channels that were proven with this language (roles `exec.code`, `exec.command`, `sql.query`).
     #[serde(default)]
     pub language: Option<String>,
     /// Only where the policy allows this command (role `exec.command`).

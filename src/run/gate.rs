@@ -1,4 +1,4 @@
-//! How many calls are in flight at once, however many trials are under way.
+//! How many calls are in flight at once, however many trials are under way: at most so many, or all of them.
 //!
 //! Owns the count. A trial spends most of its time on planting, looking and waiting for what a call set off;
 //! while it does, another one's call may be in flight.
@@ -6,7 +6,10 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::{Barrier, Semaphore},
+    time::timeout,
+};
 
 use crate::session::{Caller, Exchange};
 
@@ -30,6 +33,33 @@ impl<C: Caller> Caller for Gate<'_, C> {
     async fn request(&self, method: &str, params: Value, deadline: Duration) -> Exchange {
         // It is never closed.
         let _turn = self.free.acquire().await;
+        self.caller.request(method, params, deadline).await
+    }
+}
+
+/// How long the requests of a volley wait for each other.
+const MUSTER: Duration = Duration::from_secs(10);
+
+/// A caller that sends requests all at once: each waits until all of them are there, since what goes before a
+/// request takes longer than many a target takes to answer it.
+pub(super) struct Volley<'c, C> {
+    caller: &'c C,
+    all: Barrier,
+}
+
+impl<'c, C: Caller> Volley<'c, C> {
+    pub(super) fn new(caller: &'c C, requests: usize) -> Self {
+        Self {
+            caller,
+            all: Barrier::new(requests),
+        }
+    }
+}
+
+impl<C: Caller> Caller for Volley<'_, C> {
+    /// Those that never come are not waited for for ever.
+    async fn request(&self, method: &str, params: Value, deadline: Duration) -> Exchange {
+        let _ = timeout(MUSTER, self.all.wait()).await;
         self.caller.request(method, params, deadline).await
     }
 }

@@ -77,19 +77,22 @@ pub(in crate::reference) fn command(world: &World, line: &str) -> Option<Result<
             false => Err(Refusal::Command),
         });
     }
-    if world.has(Flaw::ExecBaseName) {
-        let name = Path::new(first).file_name()?.to_str()?;
-        return Some(match allowed(world, name) {
-            true => {
-                let words = shell_words::split(line).unwrap_or_default();
-                let mut command = Command::new(words.first()?);
-                command.args(&words[1..]);
-                run(command, "")
-            }
-            false => Err(Refusal::Command),
-        });
-    }
-    None
+    let name = if world.has(Flaw::ExecBaseName) {
+        Path::new(first).file_name()?.to_str()?
+    } else if world.has(Flaw::ExecCommandPaths) {
+        first
+    } else {
+        return None;
+    };
+    Some(match allowed(world, name) {
+        true => {
+            let words = shell_words::split(line).unwrap_or_default();
+            let mut command = Command::new(words.first()?);
+            command.args(&words[1..]);
+            run(command, "")
+        }
+        false => Err(Refusal::Command),
+    })
 }
 
 /// Arithmetic by a shell.

@@ -7,7 +7,11 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 use futures::{StreamExt as _, stream};
 
 use super::{Clerk, FLUSH, Found, LOOK};
-use crate::{judge::Control, session::NoiseKind};
+use crate::{
+    judge::Control,
+    run::gate::Volley,
+    session::{Caller, NoiseKind},
+};
 
 /// Calls at once of which each must be recorded.
 const AT_ONCE: usize = 50;
@@ -21,7 +25,8 @@ impl Clerk<'_> {
         let words: Vec<String> = (0..AT_ONCE)
             .map(|number| self.nth(&format!("n{number}x")))
             .collect();
-        let done = self.calls(&words, AT_ONCE).await;
+        let volley = Volley::new(self.session, AT_ONCE);
+        let done = self.calls(&volley, &words, AT_ONCE).await;
         if done.len() < AT_ONCE / 2 {
             return Found::inert("fewer than half of the calls at once were served");
         }
@@ -39,18 +44,13 @@ impl Clerk<'_> {
         found
     }
 
-    /// Makes the plain call once for each word; which of them had their effect.
-    async fn calls(&self, words: &[String], at_once: usize) -> Vec<String> {
+    /// Makes the plain call once for each word, so many at once; which of them had their effect.
+    async fn calls<C: Caller>(&self, caller: &C, words: &[String], at_once: usize) -> Vec<String> {
         stream::iter(words.to_vec())
             .map(|word| async move {
-                let control = super::control(
-                    self.stage,
-                    self.session,
-                    self.channel,
-                    &word,
-                    self.deadline * 3,
-                )
-                .await;
+                let control =
+                    super::control(self.stage, caller, self.channel, &word, self.deadline * 3)
+                        .await;
                 (word, control)
             })
             .buffer_unordered(at_once)
@@ -82,7 +82,7 @@ impl Clerk<'_> {
         };
         let from = self.ledger.log.count();
         let probe = vec![self.nth("r0x")];
-        let done = self.calls(&probe, 1).await;
+        let done = self.calls(self.session, &probe, 1).await;
         let missing = self.missing(&done, from).await;
         if done.is_empty() || !missing.is_empty() {
             return Found::inert(
@@ -109,7 +109,7 @@ impl Clerk<'_> {
         let mut done = Vec::new();
         // In parts, so that no file is removed before it was read.
         for part in words.chunks(16) {
-            done.extend(self.calls(part, 4).await);
+            done.extend(self.calls(self.session, part, 4).await);
             self.ledger.log.look();
         }
         let missing = self.missing(&done, from).await;
