@@ -293,6 +293,7 @@ fn run_core(bed: &Bed, launch: Launch, transcript: Transcript) -> Result<(), Fai
         glass: Err(String::from("the bench is about files")),
         mint: &Mint::new(),
         decoys: Vec::new(),
+        variables: Vec::new(),
         launcher: false,
         postures: None,
         transcript,

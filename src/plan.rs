@@ -268,7 +268,7 @@ fn watched(terrain: &Terrain<'_>) -> Fate {
     Fate::NotApplicable {
         basis: Basis::Platform,
         reason: String::from(
-            "the target is not launched by the harness, so its start and its home are not the run's",
+            "the target is not launched by the harness, so its start, its home and its environment are not the run's",
         ),
     }
 }

@@ -133,7 +133,7 @@ pub(super) fn forms(tool: &Tool) -> Vec<Form> {
 }
 
 /// Whether a verb or annotation calls the tool destructive, with the word that does.
-pub(super) fn destructive(tool: &Tool) -> Option<String> {
+pub(crate) fn destructive(tool: &Tool) -> Option<String> {
     let name = words(&tool.name);
     if let Some(verb) = destructive_verb(&name) {
         return Some(format!("its name holds `{verb}`"));

@@ -196,6 +196,7 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
         glass: glass.as_ref().map_err(Clone::clone),
         mint: &mint,
         decoys: Vec::new(),
+        variables: Vec::new(),
         launcher: false,
         postures: None,
     };

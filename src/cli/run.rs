@@ -32,12 +32,13 @@ use crate::{
     diag::{Diagnostic, Look},
     exit::Exit,
     report::{Calibration, Harness, Report, Surroundings, Thresholds, assemble},
-    run::{self, Event, Order},
+    run::{self, Event, Order, looks_for_variables},
     session::{Endpoint, Transcript},
     testbed::{
         Bed,
         namespace::Bottle,
         net::{Glass, GlassSpec},
+        plant_variables,
     },
 };
 
@@ -171,6 +172,13 @@ pub(super) async fn made(
     let stop = AtomicBool::new(settings.rehearsal);
     let started = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
     let mint = Mint::new();
+    let mint = Bottle::around().map_or(&mint, Bottle::mint);
+    let variables = match &mut target.endpoint {
+        Endpoint::Stdio(launch) if looks_for_variables(&probes) => {
+            plant_variables(mint, &mut launch.env, &policy.needed_variables())
+        }
+        _ => Vec::new(),
+    };
     let order = Order {
         bed: &bed,
         endpoint: target.endpoint.clone(),
@@ -197,7 +205,8 @@ pub(super) async fn made(
         emit,
         transcript,
         glass: glass.as_ref().map_err(Clone::clone),
-        mint: Bottle::around().map_or(&mint, Bottle::mint),
+        mint,
+        variables,
         decoys: Bottle::around().map_or_else(Vec::new, |bottle| bottle.decoys().to_vec()),
         launcher: launcher_of(&settings.target).is_some(),
         postures: visit::recall(),

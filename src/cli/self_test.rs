@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use terms::{
     AUDIT, EXECUTION, FILES, LISTED, NAMED, PROCESS, PUBLIC, RANGES, READ_ONLY, RESOURCES, Terms,
-    terms,
+    VARIABLES, terms,
 };
 
 use super::{
@@ -170,7 +170,7 @@ pub async fn cells(program: &Path, only: &[String]) -> Vec<Cell> {
     let mut benches: Vec<Bench<'_>> = Vec::new();
     for on in [
         &FILES, &READ_ONLY, &PUBLIC, &RANGES, &LISTED, &NAMED, &EXECUTION, &RESOURCES, &AUDIT,
-        &PROCESS,
+        &PROCESS, &VARIABLES,
     ] {
         let of: Vec<&Probe> = probes
             .iter()

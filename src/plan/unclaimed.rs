@@ -23,7 +23,7 @@ pub(super) fn words(claim: Claim) -> &'static str {
         Claim::TimeLimit => "the policy limits no time (`timeout_seconds`)",
         Claim::RetryLimit => "the policy limits no retries (`max_retries`)",
         Claim::Cancel => "calls are not cancelled",
-        Claim::Execution | Claim::Listed => "the policy permits it",
+        Claim::Execution | Claim::Listed | Claim::Variables => "the policy permits it",
         Claim::Commands => "the policy lists no commands (`execution.allowed_commands`)",
         Claim::Availability => "the policy says nothing on resources",
         Claim::AuditLog => {

@@ -197,7 +197,7 @@ impl Policy {
             Claim::Resolver => return self.network.resolver.is_some(),
             Claim::TimeLimit => return self.time_limit().is_some(),
             Claim::RetryLimit => return self.max_retries().is_some(),
-            Claim::Execution | Claim::Listed => return true,
+            Claim::Execution | Claim::Listed | Claim::Variables => return true,
             Claim::Commands => return self.allowed_commands().is_some(),
             Claim::Availability => return true,
             Claim::AuditLog => return self.audit().is_some(),
@@ -222,6 +222,14 @@ impl Policy {
             Claim::ProtectedNames => !filesystem.protected.is_empty(),
             _ => false,
         }
+    }
+
+    /// Names of the variables that the server needs.
+    #[must_use]
+    pub fn needed_variables(&self) -> Vec<String> {
+        let credentials = self.document.credentials.iter();
+        let names = credentials.flat_map(|credentials| &credentials.variables);
+        names.map(|name| name.value.clone()).collect()
     }
 
     /// The line of its source, from 1, where the policy makes a claim; `None` when it makes none

@@ -85,6 +85,8 @@ pub enum Claim {
     Commands,
     /// Tools that are not listed do not answer. Every policy claims it.
     Listed,
+    /// Secrets in the environment of a server stay in it. Every policy claims it.
+    Variables,
 }
 
 impl Claim {
@@ -116,7 +118,8 @@ impl Claim {
             | Claim::ProtectedNames
             | Claim::Execution
             | Claim::Commands
-            | Claim::Listed => false,
+            | Claim::Listed
+            | Claim::Variables => false,
             other => {
                 debug_assert!(other.of_process());
                 false

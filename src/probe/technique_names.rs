@@ -51,6 +51,27 @@ pub const TECHNIQUES: &[(&str, &str)] = &[
          decoys, which stand where secrets of a user and of a machine are",
     ),
     (
+        "watch.variables.answers",
+        "asks tools that may tell of the environment, and looks through all answers of the run for the tokens \
+         of variables that the target was launched with",
+    ),
+    (
+        "watch.variables.errors",
+        "looks through all refusals and errors of the run for the tokens of variables",
+    ),
+    (
+        "watch.variables.metadata",
+        "looks through all that the target says of itself and of its tools for the tokens of variables",
+    ),
+    (
+        "watch.variables.logs",
+        "looks through standard error and all notifications of the run for the tokens of variables",
+    ),
+    (
+        "watch.variables.files",
+        "reads the environment of processes from /proc through the tools that read files",
+    ),
+    (
         "fifo.idle",
         "leaves the named pipe `secret` without a writer while the call lasts, and opens it once \
          afterwards, so that nobody waits for ever",

@@ -40,6 +40,9 @@ pub struct ReferenceArgs {
     /// List the tools that run programs, and let run_command run this one (repeatable)
     #[arg(long, value_name = "NAME")]
     allow_command: Vec<String>,
+    /// List the tools that tell of the server, and let them tell this environment variable (repeatable)
+    #[arg(long, value_name = "NAME")]
+    tell_variable: Vec<String>,
     /// Record every call as a JSON line in this file, or on `stderr`
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
@@ -81,6 +84,7 @@ impl ReferenceArgs {
             execution: (!self.allow_command.is_empty()).then_some(ExecutionOptions {
                 commands: self.allow_command,
             }),
+            variables: self.tell_variable,
             confine: self.confine,
             network: self.network.options()?,
             audit: self.audit.map(|to| AuditOptions {

@@ -152,6 +152,11 @@ flaws! {
     ExecExpression "exec.expression" "calculate lets a shell evaluate"
     ExecCodeFiles "exec.code-files" "run_code opens files without a check"
     ExecCodeEscape "exec.code-escape" "run_code knows os.system"
+    EnvAnyName "env.any-name" "get_variable tells every variable"
+    EnvDump "env.dump" "server_status tells all variables"
+    EnvInErrors "env.in-errors" "refusals show all variables, to help whoever looks for the mistake"
+    EnvInDescription "env.in-description" "the description of the first tool holds all variables"
+    EnvInLog "env.in-log" "every call writes all variables to standard error"
     SqlStacked "sql.stacked" "query checks the first statement, and runs those after it"
     SqlFileRead "sql.file-read" "read_text of SQL reads files without a check"
     SqlFileWrite "sql.file-write" "query runs ATTACH, VACUUM INTO and COPY"
@@ -235,8 +240,8 @@ impl FromStr for Flaw {
 }
 
 /// What flaws are about; says nothing about which one is meant.
-const FAMILIES: [&str; 11] = [
-    "fs", "net", "dns", "time", "exec", "sql", "state", "surface", "res", "audit", "proc",
+const FAMILIES: [&str; 12] = [
+    "fs", "net", "dns", "time", "exec", "env", "sql", "state", "surface", "res", "audit", "proc",
 ];
 
 /// The flaws that share most words with `name`, best first; at most three.
@@ -280,6 +285,11 @@ impl FlawSet {
     pub fn of_network(&self) -> bool {
         let family = |flaw: &Flaw| matches!(flaw.family(), "net" | "dns" | "time");
         self.0.iter().any(family)
+    }
+
+    /// Whether a flaw about the server's environment is switched on.
+    pub fn of_environment(&self) -> bool {
+        self.0.iter().any(|flaw| flaw.family() == "env")
     }
 
     /// Whether a flaw of the tools that run programs is switched on.

@@ -64,6 +64,9 @@ pub struct ReferenceOptions {
     pub protect: Vec<String>,
     /// The policy of the tools that run programs. Without one they are absent, unless a flaw is about them.
     pub execution: Option<ExecutionOptions>,
+    /// Names of the environment variables that may be told. Without any, the tools that tell of the server are absent,
+    /// unless a flaw is about them.
+    pub variables: Vec<String>,
     /// Whether all powers are given up at the start, and the directory that cannot be written then.
     pub confine: Option<PathBuf>,
     /// The policy of the tools that reach hosts. Without one they are absent, unless a flaw is about them.

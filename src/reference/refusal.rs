@@ -33,6 +33,9 @@ pub(super) enum Refusal {
     /// A writing tool in read-only mode.
     #[error("Access denied: the server is read-only")]
     ReadOnly,
+    /// A variable that is not on the list.
+    #[error("Access denied: the variable is not permitted")]
+    Variable,
     /// A command that is not on the list.
     #[error("Access denied: the command is not permitted")]
     Command,

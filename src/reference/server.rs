@@ -2,6 +2,7 @@
 //!
 //! Owns the protocol side. Must not know paths or hosts. File work runs on blocking threads, so a slow call holds up no other.
 
+use std::io::Write as _;
 use std::sync::Arc;
 
 use rmcp::model::{
@@ -170,11 +171,16 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = tools::TOOLS
+        let mut tools: Vec<Tool> = tools::TOOLS
             .iter()
             .filter(|tool| tool.exists(&self.world) && tool.available(&self.world))
             .map(ToolSpec::declaration)
             .collect();
+        if self.world.has(Flaw::EnvInDescription)
+            && let Some(first) = tools.first_mut()
+        {
+            first.description = Some(flawed::environment().into());
+        }
         Ok(ListToolsResult::with_all_items(tools))
     }
 
@@ -206,6 +212,14 @@ impl ServerHandler for Server {
                 Err(refusal) => Err(refusal.to_string()),
             },
         };
+        if self.world.has(Flaw::EnvInLog) {
+            // Where standard error is gone, nobody reads it.
+            let _ = writeln!(std::io::stderr(), "{}", flawed::environment());
+        }
+        let outcome = outcome.map_err(|text| match self.world.has(Flaw::EnvInErrors) {
+            true => format!("{text}\n{}", flawed::environment()),
+            false => text,
+        });
         Ok(match outcome {
             Ok(text) => CallToolResult::success(vec![ContentBlock::text(text)]),
             Err(text) => CallToolResult::error(vec![ContentBlock::text(text)]),

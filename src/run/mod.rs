@@ -26,10 +26,11 @@ mod start;
 mod strain;
 mod text;
 mod values;
+mod variables;
 mod wall;
 mod watch;
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 pub use calls::{Counted, Step};
 pub use conversation::Setup;
@@ -37,6 +38,7 @@ pub use event::*;
 pub use observed::{looks_at_processes, visit};
 pub use order::{Only, Order, Ran, RunError, Whole};
 pub use outcome::Outcome;
+pub use variables::looks_for_variables;
 
 use crate::{
     canary::Detector,
@@ -59,6 +61,7 @@ use net::{Grounds, Wire};
 use recorded::Ledger;
 use sightings::Sightings;
 use stage::{Stage, Twins};
+use variables::Variables;
 
 /// A target that was opened and whose tools were tried.
 pub struct Found {
@@ -166,6 +169,9 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     let mint = order.mint;
     let sightings = Sightings::of(&order.transcript, Detector::new(mint));
     let decoys = watch::decoys(&order, &sightings);
+    for variable in &order.variables {
+        sightings.detector().arm(&variable.token);
+    }
     let files = FileWitness::start(order.bed.base());
     // Before the target is launched: until then this process has no child that could be a target's.
     let executing = |probe: &Arc<Probe>| probe.evidence.contains(&EvidenceKind::Execution);
@@ -278,6 +284,16 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
             never = conversation.hurry_after(order.stop) => never,
         },
     };
+    let mut variables = Variables::new(&order.variables, environment(&order.endpoint));
+    let looks = plan
+        .trials
+        .iter()
+        .any(|trial| variables::looks(&trial.probe));
+    if looks && !order.stop.load(std::sync::atomic::Ordering::Relaxed) {
+        let session = conversation.session();
+        let asked = (&*tools, &*channels, order.allow_destructive);
+        variables.ask(&stage, &session, asked, order.deadline).await;
+    }
     let network = match before {
         Some(Sight::Sees) => sight(&order).await,
         other => other,
@@ -297,6 +313,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         stage: &stage,
         decoys: &decoys,
         unasked: &unasked,
+        variables: &variables,
         sight: network.as_ref(),
         launcher: order.launcher,
         proven: channels
@@ -353,6 +370,14 @@ fn allowed_is_argument(order: &Order<'_>, view: &View) -> bool {
     let own = launch.args.iter().skip(from);
     let named = |word: &String| launch::names(word, &told.to_string_lossy());
     order.allowed_is_argument || own.into_iter().any(named)
+}
+
+/// The environment that the target is launched with; empty where it is not.
+fn environment(endpoint: &Endpoint) -> BTreeMap<String, String> {
+    match endpoint {
+        Endpoint::Stdio(launch) => launch.env.clone(),
+        Endpoint::Http(_) | Endpoint::Inside(_) => BTreeMap::new(),
+    }
 }
 
 /// The audit log of a run, watched from before the target is launched.

@@ -19,7 +19,7 @@ use crate::{
         Ending, Endpoint, ListError, Noise, OpenError, Options, ServerInfo, Tool, Transcript,
     },
     testbed::{
-        Bed, BedError, Decoy, Rule, Seen,
+        Bed, BedError, Decoy, Rule, Seen, Variable,
         net::{Glass, Sight},
     },
     witness::process::Postures,
@@ -76,6 +76,8 @@ pub struct Order<'r> {
     pub mint: &'r Mint,
     /// Decoys that stand already, with words of that mint.
     pub decoys: Vec<Decoy>,
+    /// Variables of the target that hold words of that mint.
+    pub variables: Vec<Variable>,
     /// Whether a package launcher starts the target, and what leaves may be the launcher's.
     pub launcher: bool,
     /// What was seen of the target's processes before the run; else they are looked at after the trials.

@@ -4,10 +4,14 @@
 //! its trial whenever and wherever it appears.
 
 use std::{
-    collections::HashMap,
+    borrow::Cow,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
+
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::{Value, value::RawValue};
 
 use crate::{
     canary::{Detector, Sighting, Slot},
@@ -24,8 +28,90 @@ pub(super) struct Seen {
     pub(super) sighting: Sighting,
     /// `reply` or `stderr`.
     pub(super) witness: &'static str,
+    /// In what the target said it.
+    pub(super) place: Place,
     /// Milliseconds since the start of the run.
     pub(super) at_ms: u64,
+}
+
+/// What a target says, by what it says it for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    /// An answer to a call.
+    Answer,
+    /// A refusal, or an error.
+    Error,
+    /// What it says of itself: its greeting and its lists.
+    Metadata,
+    /// A notification, standard error, or what is no message at all.
+    Log,
+    /// What arrived at the sink.
+    Sink,
+}
+
+/// Which place a message has, by what it answers.
+#[derive(Debug, Default)]
+struct Places {
+    /// Requests that tell of the target itself, by their ids as they were sent.
+    describing: HashSet<String>,
+    heard: HashMap<Place, usize>,
+}
+
+/// The members of a message that tell what it is.
+#[derive(Deserialize)]
+struct Envelope<'m> {
+    #[serde(borrow)]
+    id: Option<&'m RawValue>,
+    method: Option<Cow<'m, str>>,
+    error: Option<IgnoredAny>,
+    result: Option<Verdictless>,
+}
+
+/// Of a result, whether it calls itself an error.
+#[derive(Deserialize)]
+struct Verdictless {
+    #[serde(default, rename = "isError")]
+    is_error: Option<Value>,
+}
+
+impl Places {
+    fn sent(&mut self, bytes: &[u8]) {
+        let Ok(Envelope {
+            id: Some(id),
+            method: Some(method),
+            ..
+        }) = serde_json::from_slice(bytes)
+        else {
+            return;
+        };
+        if method == "initialize" || method.ends_with("/list") || method.starts_with("server/") {
+            self.describing.insert(id.get().to_owned());
+        }
+    }
+
+    fn received(&mut self, bytes: &[u8]) -> Place {
+        let place = match serde_json::from_slice(bytes) {
+            Ok(Envelope { error: Some(_), .. }) => Place::Error,
+            Ok(Envelope {
+                method: Some(_), ..
+            })
+            | Err(_) => Place::Log,
+            Ok(Envelope {
+                result: Some(result),
+                ..
+            }) if result.is_error == Some(Value::Bool(true)) => Place::Error,
+            Ok(Envelope { id: Some(id), .. }) if self.describing.contains(id.get()) => {
+                Place::Metadata
+            }
+            Ok(_) => Place::Answer,
+        };
+        self.count(place);
+        place
+    }
+
+    fn count(&mut self, place: Place) {
+        *self.heard.entry(place).or_default() += 1;
+    }
 }
 
 impl Seen {
@@ -52,6 +138,7 @@ impl Seen {
 pub(super) struct Sightings {
     detector: Arc<Detector>,
     seen: Arc<Mutex<HashMap<Slot, Vec<Seen>>>>,
+    places: Arc<Mutex<Places>>,
 }
 
 /// Bytes that are looked through at once: decoders make copies, and an endless line must not cost
@@ -61,8 +148,8 @@ const WINDOW: usize = 1 << 20;
 /// Bytes that two windows share: more than a token in any of its spellings, or a planted document.
 const OVERLAP: usize = 16 << 10;
 
-/// More sightings of one token add nothing.
-const KEPT_PER_SLOT: usize = 8;
+/// More sightings of one token in one place add nothing.
+const KEPT: usize = 8;
 
 impl Sightings {
     /// Begins to watch a transcript.
@@ -70,17 +157,26 @@ impl Sightings {
         let sightings = Self {
             detector: Arc::new(detector),
             seen: Arc::default(),
+            places: Arc::default(),
         };
         let listener = sightings.clone();
         transcript.listen(Box::new(move |entry| {
-            let witness = match entry.direction {
-                Direction::Sent => return,
-                Direction::Received => "reply",
-                Direction::Stderr => "stderr",
+            let mut places = listener
+                .places
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let from = match entry.direction {
+                Direction::Sent => return places.sent(&entry.bytes),
+                Direction::Received => ("reply", places.received(&entry.bytes)),
+                Direction::Stderr => {
+                    places.count(Place::Log);
+                    ("stderr", Place::Log)
+                }
             };
+            drop(places);
             listener.scan(
                 &entry.bytes,
-                witness,
+                from,
                 u64::try_from(entry.at.as_millis()).unwrap_or(u64::MAX),
             );
         }));
@@ -95,7 +191,11 @@ impl Sightings {
                 return;
             }
             let at = hit.at.saturating_duration_since(began).as_millis();
-            listener.scan(&hit.raw, "sink", u64::try_from(at).unwrap_or(u64::MAX));
+            listener.scan(
+                &hit.raw,
+                ("sink", Place::Sink),
+                u64::try_from(at).unwrap_or(u64::MAX),
+            );
         }));
     }
 
@@ -114,11 +214,17 @@ impl Sightings {
             .unwrap_or_default()
     }
 
-    fn scan(&self, bytes: &[u8], witness: &'static str, at_ms: u64) {
+    /// How much the target said of a kind.
+    pub(super) fn heard(&self, place: Place) -> usize {
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.heard.get(&place).copied().unwrap_or_default()
+    }
+
+    fn scan(&self, bytes: &[u8], from: (&'static str, Place), at_ms: u64) {
         let mut at = 0;
         while at < bytes.len() {
             let end = bytes.len().min(at + WINDOW);
-            self.file(self.detector.scan(&bytes[at..end]), witness, at_ms);
+            self.file(self.detector.scan(&bytes[at..end]), from, at_ms);
             at = if end == bytes.len() {
                 end
             } else {
@@ -127,17 +233,18 @@ impl Sightings {
         }
     }
 
-    fn file(&self, found: Vec<Sighting>, witness: &'static str, at_ms: u64) {
+    fn file(&self, found: Vec<Sighting>, (witness, place): (&'static str, Place), at_ms: u64) {
         if found.is_empty() {
             return;
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for sighting in found {
             let slot = seen.entry(sighting.slot).or_default();
-            if slot.len() < KEPT_PER_SLOT {
+            if slot.iter().filter(|seen| seen.place == place).count() < KEPT {
                 slot.push(Seen {
                     sighting,
                     witness,
+                    place,
                     at_ms,
                 });
             }

@@ -11,6 +11,7 @@ use super::{
     outcome::{Running, done},
     sightings::Sightings,
     stage::Stage,
+    variables::{self, Variables},
 };
 use crate::{
     judge::{Attempt, Control, Facts, Liveness, Observation, Response, Twin, Wall, Watch, judge},
@@ -86,6 +87,7 @@ pub(super) struct Watched<'r> {
     pub(super) decoys: &'r [Decoy],
     /// What left before the first call.
     pub(super) unasked: &'r [Hit],
+    pub(super) variables: &'r Variables<'r>,
     pub(super) sight: Option<&'r Sight>,
     pub(super) launcher: bool,
     /// Channels that were seen to do what their role says.
@@ -97,6 +99,14 @@ impl Watched<'_> {
     pub(super) fn settle(&self, plan: &Plan, running: &mut Vec<Running>, emit: &dyn Fn(Event)) {
         for (index, trial) in plan.trials.iter().enumerate() {
             if trial.fate != Fate::Watched {
+                continue;
+            }
+            if variables::looks(&trial.probe) {
+                let one = self
+                    .variables
+                    .settled(self.stage, trial, index, self.proven);
+                emit(done(trial, &judge(&one.facts)));
+                running.push(one);
                 continue;
             }
             let (attempt, object) = match trial.probe.technique.as_deref() {

@@ -16,6 +16,7 @@ pub mod program;
 mod scene;
 mod spelling;
 mod tell;
+mod variables;
 mod view;
 
 pub use bait::{Decoy, lay_decoys};
@@ -23,6 +24,7 @@ pub use bed::*;
 pub use geometry::*;
 pub use scene::*;
 pub use spelling::spell;
+pub use variables::{Variable, plant_variables};
 pub use view::*;
 
 use namespace::unescaped;

@@ -34,6 +34,9 @@ pub(super) fn claim(claim: Claim) -> &'static str {
         }
         Claim::Commands => "The policy lists the commands that may be run (`allowed_commands`)",
         Claim::Listed => "Only tools that are listed may answer, under any policy,",
+        Claim::Variables => {
+            "The harness launches the target, whose environment holds secrets, under any policy,"
+        }
         Claim::Availability => {
             "The harness launches the target, which then has to go on serving (`resources`),"
         }

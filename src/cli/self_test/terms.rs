@@ -121,6 +121,15 @@ allowed_commands = ["cat", "ls"]
     flags: &["--allow-command", "cat", "--allow-command", "ls"],
 };
 
+/// Variables that may be told.
+pub(super) static VARIABLES: Terms = Terms {
+    policy: r#"
+[capabilities.filesystem]
+allowed_paths = ["{allowed}"]
+"#,
+    flags: &["--tell-variable", "PATH", "--tell-variable", "HOME"],
+};
+
 /// Little memory.
 pub(super) static RESOURCES: Terms = Terms {
     policy: r#"
@@ -185,6 +194,7 @@ pub(super) fn terms(probe: &Probe) -> &'static Terms {
     }
     match probe.claim {
         Claim::Execution | Claim::Commands => &EXECUTION,
+        Claim::Variables => &VARIABLES,
         Claim::Availability => &RESOURCES,
         Claim::AuditLog
         | Claim::AuditFiles

@@ -108,6 +108,14 @@ pub(super) fn talkative(world: &World, refusal: Refusal) -> Refusal {
     }
 }
 
+/// All variables, one to a line.
+pub(super) fn environment() -> String {
+    let lines: Vec<String> = std::env::vars()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    lines.join("\n")
+}
+
 /// Reads a request by path, unchecked.
 pub(super) fn read(world: &World, requested: &str) -> Result<Vec<u8>, Refusal> {
     read_path(world, &joined(world, requested))

@@ -4,6 +4,7 @@
 
 mod archive;
 mod copy;
+mod environment;
 pub(super) mod execute;
 mod list;
 mod net;
@@ -37,6 +38,8 @@ enum Effect {
     Reaches,
     /// Nothing by itself; it runs programs, or evaluates what the caller gives.
     Executes,
+    /// Nothing; it tells of the server itself.
+    Tells,
 }
 
 /// How a call is run.
@@ -63,7 +66,7 @@ impl ToolSpec {
         match self.effect {
             Effect::Reaches => "network_request",
             Effect::Executes => "command_execution",
-            Effect::Reads | Effect::Writes | Effect::Destroys => "file_access",
+            Effect::Reads | Effect::Writes | Effect::Destroys | Effect::Tells => "file_access",
         }
     }
 
@@ -72,6 +75,7 @@ impl ToolSpec {
         match self.effect {
             Effect::Reaches => world.net.is_some(),
             Effect::Executes => world.options.execution.is_some() || world.flaws().of_execution(),
+            Effect::Tells => !world.options.variables.is_empty() || world.flaws().of_environment(),
             _ => true,
         }
     }
@@ -87,7 +91,7 @@ impl ToolSpec {
     fn harmless(&self) -> bool {
         matches!(
             self.effect,
-            Effect::Reads | Effect::Reaches | Effect::Executes
+            Effect::Reads | Effect::Reaches | Effect::Executes | Effect::Tells
         )
     }
 
@@ -158,5 +162,7 @@ tools! {
     "add_allowed_directory" Executes Blocks execute::add_directory(AddDirectory) "Add a directory to the allowed ones"
     "http_get" Reaches Awaits net::http_get(HttpGet) "Fetch a URL with GET; answers with the status and the body"
     "can_connect" Reaches Awaits net::can_connect(CanConnect) "Find out whether a TCP connection to a port of a host can be made"
+    "get_variable" Tells Blocks environment::get_variable(GetVariable) "Show the value of an environment variable"
+    "server_status" Tells Blocks environment::server_status(ServerStatus) "Show how the server runs"
     "resolve" Reaches Awaits net::resolve(Resolve) "Look up the addresses of a host name"
 }

@@ -1,0 +1,96 @@
+//! Tools that may give variables of the server's environment, judged by names alone.
+//!
+//! Owns the words. That a tool gives variables is shown by what comes out of it.
+
+use serde_json::{Map, Value};
+
+use super::words::{Words, words};
+use crate::session::Tool;
+
+/// What such tools and their parameters are called.
+const VARIABLES: Words =
+    Words("env envs environ environment environments variable variables vars getenv envvar");
+
+/// Words of tools that tell of the server and change nothing.
+const TELLING: Words = Words(
+    "get show list read print dump describe display view fetch env environ environment variables vars config \
+     configuration settings info information status state debug diagnostics diagnose whoami version health about \
+     help context system runtime server",
+);
+
+/// The arguments with which a tool may give variables, without names or with each of `names`. A tool that takes
+/// something else is not asked, nor one whose name does not say that it tells.
+pub(crate) fn asking<'n>(
+    tool: &Tool,
+    names: impl Iterator<Item = &'n str>,
+) -> Vec<Map<String, Value>> {
+    let required: Vec<&str> = tool.input_schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let tells = words(&tool.name).iter().any(|word| TELLING.has(word));
+    let mut asked = Vec::new();
+    if required.is_empty() && tells {
+        asked.push(Map::new());
+    }
+    let of_variables = |text: &str| words(text).iter().any(|word| VARIABLES.has(word));
+    let about = of_variables(&tool.name) || of_variables(&tool.description);
+    let parameter = tool.input_schema["properties"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(_, schema)| schema["type"] == "string")
+        .map(|(name, _)| name)
+        .find(|name| about || of_variables(name));
+    let Some(parameter) = parameter.filter(|name| required.iter().all(|other| other == name))
+    else {
+        return asked;
+    };
+    asked.extend(names.map(|name| {
+        let mut arguments = Map::new();
+        arguments.insert(parameter.clone(), Value::from(name));
+        arguments
+    }));
+    asked
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn asked(name: &str, description: &str, schema: Value) -> Vec<Map<String, Value>> {
+        let tool = Tool {
+            name: name.to_owned(),
+            description: description.to_owned(),
+            input_schema: schema,
+            annotations: Value::Null,
+            definition: Value::Null,
+        };
+        asking(&tool, ["PATH", "TOKEN"].into_iter())
+    }
+
+    #[test]
+    fn tools_that_tell_are_asked() {
+        let none = json!({ "type": "object", "properties": {} });
+        assert_eq!(asked("printEnv", "", none.clone()).len(), 1);
+        assert_eq!(asked("server-status", "", none.clone()).len(), 1);
+        assert_eq!(asked("deploy", "", none.clone()).len(), 0);
+        assert_eq!(asked("start_browser", "", none).len(), 0);
+
+        let name = json!({ "properties": { "name": { "type": "string" } }, "required": ["name"] });
+        let told = asked("lookup", "Gives an environment variable", name.clone());
+        assert_eq!(told.len(), 2);
+        assert_eq!(told[1]["name"], "TOKEN");
+        assert_eq!(asked("lookup", "Gives a user", name).len(), 0);
+
+        let more = json!({
+            "properties": { "variable": { "type": "string" }, "file": { "type": "string" } },
+            "required": ["variable", "file"]
+        });
+        assert_eq!(asked("get_env", "", more).len(), 0);
+    }
+}

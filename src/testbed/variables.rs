@@ -1,0 +1,86 @@
+//! Secrets in the environment of a target: variables as users have them, each with a token in its value.
+//!
+//! Owns their names and shapes. No value is a real secret. Who launches the target, and what comes out of it, is
+//! not its business.
+
+use std::collections::BTreeMap;
+
+use crate::canary::{Mint, Token};
+
+/// A variable of the target that holds a token.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// What its value holds.
+    pub token: Token,
+}
+
+/// Variables that the shell of a user has, whatever server is started from it; `{}` is the secret. None of them
+/// makes programs behave otherwise that were not told to use the service.
+const AMBIENT: [(&str, &str); 5] = [
+    ("AWS_SECRET_ACCESS_KEY", "{}"),
+    ("GITHUB_TOKEN", "ghp_{}"),
+    ("ANTHROPIC_API_KEY", "sk-ant-api03-{}"),
+    ("NPM_TOKEN", "npm_{}"),
+    ("SESSION_SECRET", "{}"),
+];
+
+/// Sets variables with tokens: those that users have anyway, and those that the policy says the server needs
+/// (`declared`). What is set already stays as it is, and is none of ours.
+pub fn plant_variables(
+    mint: &Mint,
+    environment: &mut BTreeMap<String, String>,
+    declared: &[String],
+) -> Vec<Variable> {
+    let of_policy = declared.iter().map(|name| (name.as_str(), shape(name)));
+    let mut planted = Vec::new();
+    for (name, shape) in AMBIENT.into_iter().chain(of_policy) {
+        if environment.contains_key(name) {
+            continue;
+        }
+        let token = mint.token();
+        environment.insert(name.to_owned(), shape.replacen("{}", token.as_str(), 1));
+        planted.push(Variable {
+            name: name.to_owned(),
+            token,
+        });
+    }
+    planted
+}
+
+/// What a variable of that name looks like.
+fn shape(name: &str) -> &'static str {
+    let name = name.to_ascii_uppercase();
+    match ["_URL", "_URI", "_DSN"]
+        .iter()
+        .any(|end| name.ends_with(end))
+    {
+        true => "postgres://app:{}@127.0.0.1:5432/app",
+        false => "{}",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_is_left_alone() {
+        let mint = Mint::new();
+        let mut environment = BTreeMap::from([
+            (String::from("GITHUB_TOKEN"), String::from("of the user")),
+            (String::from("API_KEY"), String::from("of the user")),
+        ]);
+        let declared = ["API_KEY", "DATABASE_URL"].map(String::from);
+        let planted = plant_variables(&mint, &mut environment, &declared);
+
+        assert_eq!(environment["GITHUB_TOKEN"], "of the user");
+        assert_eq!(environment["API_KEY"], "of the user");
+        assert!(environment["DATABASE_URL"].starts_with("postgres://app:"));
+        assert_eq!(planted.len(), 5, "{planted:?}");
+        for variable in planted {
+            assert!(environment[&variable.name].contains(variable.token.as_str()));
+        }
+    }
+}
