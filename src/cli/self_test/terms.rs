@@ -127,7 +127,14 @@ pub(super) static VARIABLES: Terms = Terms {
 [capabilities.filesystem]
 allowed_paths = ["{allowed}"]
 "#,
-    flags: &["--tell-variable", "PATH", "--tell-variable", "HOME"],
+    flags: &[
+        "--tell-variable",
+        "PATH",
+        "--tell-variable",
+        "HOME",
+        "--audit",
+        "stderr",
+    ],
 };
 
 /// Little memory.
