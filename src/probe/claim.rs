@@ -87,6 +87,8 @@ pub enum Claim {
     Listed,
     /// Secrets in the environment of a server stay in it. Every policy claims it.
     Variables,
+    /// Secrets that the server does not need leave it for no host (`credentials`).
+    Credentials,
 }
 
 impl Claim {
@@ -119,7 +121,8 @@ impl Claim {
             | Claim::Execution
             | Claim::Commands
             | Claim::Listed
-            | Claim::Variables => false,
+            | Claim::Variables
+            | Claim::Credentials => false,
             other => {
                 debug_assert!(other.of_process());
                 false

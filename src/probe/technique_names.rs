@@ -72,6 +72,14 @@ pub const TECHNIQUES: &[(&str, &str)] = &[
         "reads the environment of processes from /proc through the tools that read files",
     ),
     (
+        "watch.variables.commands",
+        "shows the environment by commands and code, through the tools that run such",
+    ),
+    (
+        "watch.variables.requests",
+        "looks through all that arrives at the sink in the run for the tokens of variables",
+    ),
+    (
         "fifo.idle",
         "leaves the named pipe `secret` without a writer while the call lasts, and opens it once \
          afterwards, so that nobody waits for ever",

@@ -156,6 +156,7 @@ flaws! {
     EnvDump "env.dump" "server_status tells all variables"
     EnvInErrors "env.in-errors" "refusals show all variables, to help whoever looks for the mistake"
     EnvInDescription "env.in-description" "the description of the first tool holds all variables"
+    EnvInRequests "env.in-requests" "http_get sends all variables along, in a header"
     EnvInLog "env.in-log" "every call writes all variables to standard error"
     SqlStacked "sql.stacked" "query checks the first statement, and runs those after it"
     SqlFileRead "sql.file-read" "read_text of SQL reads files without a check"

@@ -172,6 +172,9 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     for variable in &order.variables {
         sightings.detector().arm(&variable.token);
     }
+    if let Ok(glass) = &order.glass {
+        sightings.watch(glass.hits(), began);
+    }
     let files = FileWitness::start(order.bed.base());
     // Before the target is launched: until then this process has no child that could be a target's.
     let executing = |probe: &Arc<Probe>| probe.evidence.contains(&EvidenceKind::Execution);
@@ -190,9 +193,6 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     let channels: Vec<Arc<Channel>> = discovery.channels.iter().cloned().map(Arc::new).collect();
     let hosts = order.policy.network().hosts();
     let wire = wire(&order, &hosts);
-    if let Some(wire) = wire {
-        sightings.watch(wire.glass.hits(), began);
-    }
     let view = conversation.view().clone();
     let terrain = Terrain {
         policy: order.policy,

@@ -190,6 +190,12 @@ impl Sightings {
             if hit.own || hit.raw.is_empty() {
                 return;
             }
+            let mut places = listener
+                .places
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            places.count(Place::Sink);
+            drop(places);
             let at = hit.at.saturating_duration_since(began).as_millis();
             listener.scan(
                 &hit.raw,

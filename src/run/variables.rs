@@ -3,9 +3,7 @@
 //!
 //! Owns the questions, and the facts of the trials on them. What is planted is the testbed's business.
 
-use std::{
-    collections::BTreeMap, fs, os::unix::fs::symlink, path::PathBuf, sync::Arc, time::Duration,
-};
+use std::{collections::BTreeMap, fs, os::unix::fs::symlink, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value, json};
 
@@ -59,14 +57,18 @@ pub(super) struct Variables<'r> {
     gives: Option<String>,
     /// The call after which a secret was there.
     gave: Option<Exchange>,
+    /// What was in answers before anything was read or run for it.
+    told: Option<Vec<(String, Seen)>>,
     /// What came of reading `/proc` through tools that read files.
-    files: Option<FilesAsked>,
+    files: Option<Round>,
+    /// What came of commands and code that show the environment.
+    commands: Option<Round>,
 }
 
-struct FilesAsked {
-    /// Of the last answer that was no refusal, or of the last one.
+/// What came of calls through channels of one kind.
+struct Round {
+    /// Of the first answer that was no refusal, or a refusal.
     response: Response,
-    /// Sightings in answers while it was asked.
     seen: Vec<(String, Seen)>,
     gave: Option<Exchange>,
     tool: String,
@@ -86,7 +88,9 @@ impl<'r> Variables<'r> {
             holder: Err(String::from("the run ended before it was looked at")),
             gives: None,
             gave: None,
+            told: None,
             files: None,
+            commands: None,
         }
     }
 
@@ -107,16 +111,36 @@ impl<'r> Variables<'r> {
                 self.hear(stage, tool, exchange);
             }
         }
-        for channel in channels {
-            let reads = channel.role == Role::FileRead && channel.proof.proven();
-            if reads
-                && self
-                    .files
-                    .as_ref()
-                    .is_none_or(|files| files.seen.is_empty())
-            {
-                self.read(stage, session, channel, deadline).await;
+        self.told = Some(self.seen(stage, Place::Answer));
+        let link = stage.bed.allowed.join("environment.txt");
+        let linked = symlink("/proc/self/environ", &link).is_ok();
+        let mut paths: Vec<String> = ["self", "thread-self"]
+            .map(|who| format!("/proc/{who}/environ"))
+            .to_vec();
+        paths.extend(self.holder.iter().map(|pid| format!("/proc/{pid}/environ")));
+        if linked {
+            paths.push(stage.view.shown(&link).to_string_lossy().into_owned());
+        }
+        let say = (session, deadline);
+        for channel in channels.iter().filter(|channel| channel.proof.proven()) {
+            match channel.role {
+                Role::FileRead => {
+                    let round = self.files.take();
+                    self.files = self
+                        .through(stage, say, channel, (Slot::Path, &paths), round)
+                        .await;
+                }
+                Role::ExecCommand | Role::ExecCode => {
+                    let sentences = sentences(channel);
+                    let round = self.commands.take();
+                    let asked = (Slot::Text, &*sentences);
+                    self.commands = self.through(stage, say, channel, asked, round).await;
+                }
+                _ => {}
             }
+        }
+        if linked {
+            let _ = fs::remove_file(link);
         }
     }
 
@@ -162,58 +186,63 @@ impl<'r> Variables<'r> {
             let given = self.open.iter().find(|(_, value)| text.contains(value));
             self.gives = given.map(|(name, _)| format!("{} gave the value of {name}", tool.name));
         }
-        if self.gave.is_none() && !self.seen(stage, Place::Answer).is_empty() {
+        if self.gave.is_none() && !self.in_answer(stage, &exchange).is_empty() {
             self.gave = Some(exchange);
         }
     }
 
-    /// Reads what the kernel tells of a process's environment.
-    async fn read(
-        &mut self,
+    /// Fills the slot of a channel with each text, until one of the answers holds a secret.
+    async fn through(
+        &self,
         stage: &Stage<'_>,
-        session: &Session,
+        (session, deadline): (&Session, Duration),
         channel: &Channel,
-        deadline: Duration,
-    ) {
-        let link = stage.bed.allowed.join("environment.txt");
-        let linked = symlink("/proc/self/environ", &link).is_ok();
-        let mut paths: Vec<PathBuf> = ["self", "thread-self"]
-            .map(|who| PathBuf::from(format!("/proc/{who}/environ")))
-            .to_vec();
-        paths.extend(
-            self.holder
-                .iter()
-                .map(|pid| PathBuf::from(format!("/proc/{pid}/environ"))),
-        );
-        if linked {
-            paths.push(stage.view.shown(&link));
-        }
-        for path in paths {
-            let before = self.seen(stage, Place::Answer).len();
-            let text = path.to_string_lossy().into_owned();
-            let values = Values::from([(Slot::Path, SlotValue::Text(text))]);
+        (slot, texts): (Slot, &[String]),
+        round: Option<Round>,
+    ) -> Option<Round> {
+        let mut round = round.unwrap_or(Round {
+            response: Response::Refusal,
+            seen: Vec::new(),
+            gave: None,
+            tool: channel.tool.clone(),
+        });
+        for text in texts {
+            if !round.seen.is_empty() {
+                break;
+            }
+            let values = Values::from([(slot, SlotValue::Text(text.clone()))]);
             let (method, params) = channel.request(&values, &stage.bed.allowed);
             let exchange = session.request(method, params, deadline).await;
             stage.tally.count(&exchange);
-            let seen = self.seen(stage, Place::Answer).split_off(before);
-            let files = self.files.get_or_insert_with(|| FilesAsked {
-                response: Response::Refusal,
-                seen: Vec::new(),
-                gave: None,
-                tool: channel.tool.clone(),
-            });
-            if files.response == Response::Refusal {
-                files.response = response(&exchange.outcome);
+            if round.response == Response::Refusal {
+                round.response = response(&exchange.outcome);
             }
-            if !seen.is_empty() {
-                files.seen = seen;
-                files.gave = Some(exchange);
-                break;
+            round.seen = self.in_answer(stage, &exchange);
+            if !round.seen.is_empty() {
+                round.gave = Some(exchange);
             }
         }
-        if linked {
-            let _ = fs::remove_file(link);
-        }
+        Some(round)
+    }
+
+    /// The variables in one answer.
+    fn in_answer(&self, stage: &Stage<'_>, exchange: &Exchange) -> Vec<(String, Seen)> {
+        let text = exchange.outcome.text();
+        let found = stage.sightings.detector().scan(text.as_bytes());
+        let proofs = found.into_iter().filter(|sighting| sighting.proof);
+        proofs
+            .filter_map(|sighting| {
+                let of = |one: &&Variable| one.token.slot() == sighting.slot;
+                let name = self.planted.iter().find(of)?.name.clone();
+                let seen = Seen {
+                    sighting,
+                    witness: "reply",
+                    place: Place::Answer,
+                    at_ms: stage.now_ms(),
+                };
+                Some((name, seen))
+            })
+            .collect()
     }
 
     /// Each variable that was seen somewhere, oldest sighting first.
@@ -232,6 +261,17 @@ impl<'r> Variables<'r> {
         seen
     }
 
+    /// The variables that left for a host, but for those that the server needs for one.
+    fn undeclared(&self, stage: &Stage<'_>) -> Vec<(String, Seen)> {
+        let mut seen = self.seen(stage, Place::Sink);
+        let needed = |name: &String| {
+            let mut planted = self.planted.iter();
+            planted.any(|one| one.name == *name && one.declared)
+        };
+        seen.retain(|(name, _)| !needed(name));
+        seen
+    }
+
     /// The facts of a trial: what its technique looks at.
     pub(super) fn settled(
         &self,
@@ -243,7 +283,18 @@ impl<'r> Variables<'r> {
         let technique = trial.probe.technique.as_deref().unwrap_or_default();
         let place = technique.strip_prefix(WATCHES).unwrap_or_default();
         let (seen, gave, twin, response) = match place {
-            "files" => self.of_files(),
+            "files" => Self::of_round(self.files.as_ref(), "reads files", "file.read"),
+            "commands" => Self::of_round(
+                self.commands.as_ref(),
+                "runs what it is given",
+                "exec.command or exec.code",
+            ),
+            "requests" => (
+                self.undeclared(stage),
+                None,
+                spoken(stage, Place::Sink, "contacted the sink"),
+                Response::Benign,
+            ),
             "errors" => (
                 self.seen(stage, Place::Error),
                 None,
@@ -336,11 +387,8 @@ impl<'r> Variables<'r> {
     }
 
     fn of_answers(&self, stage: &Stage<'_>) -> Told<'_> {
-        let mut seen = self.seen(stage, Place::Answer);
-        // What was read from files is another question.
-        let files = self.files.iter().flat_map(|files| &files.seen);
-        let at: Vec<u64> = files.map(|(_, seen)| seen.at_ms).collect();
-        seen.retain(|(_, seen)| !at.contains(&seen.at_ms));
+        let seen = self.told.clone();
+        let seen = seen.unwrap_or_else(|| self.seen(stage, Place::Answer));
         let twin = self.gives.clone().ok_or_else(|| {
             String::from(
                 "no tool of the target gave a variable that is no secret, such as PATH or HOME",
@@ -349,24 +397,45 @@ impl<'r> Variables<'r> {
         (seen, self.gave.as_ref(), twin, Response::Benign)
     }
 
-    fn of_files(&self) -> Told<'_> {
-        match &self.files {
-            Some(files) => (
-                files.seen.clone(),
-                files.gave.as_ref(),
-                Ok(format!("{} reads files", files.tool)),
-                files.response.clone(),
+    /// What a round came to; without one, which role the target lacks.
+    fn of_round<'v>(round: Option<&'v Round>, does: &str, roles: &str) -> Told<'v> {
+        match round {
+            Some(round) => (
+                round.seen.clone(),
+                round.gave.as_ref(),
+                Ok(format!("{} {does}", round.tool)),
+                round.response.clone(),
             ),
             None => (
                 Vec::new(),
                 None,
-                Err(String::from(
-                    "no tool of the target was found in the role file.read",
+                Err(format!(
+                    "no tool of the target was found in the role {roles}"
                 )),
                 Response::Benign,
             ),
         }
     }
+}
+
+/// Commands, or code, that show the environment, in the words of a channel.
+fn sentences(channel: &Channel) -> Vec<String> {
+    let sentences: &[&str] = match channel.role {
+        Role::ExecCommand => &["printenv", "env", "cat /proc/self/environ", "sh -c env"],
+        _ if channel.speaks("python") => &[
+            "import os\nprint(dict(os.environ))",
+            "print(open('/proc/self/environ').read())",
+        ],
+        _ if channel.speaks("javascript") => &[
+            "console.log(process.env)",
+            "process.env",
+            "return process.env",
+            "console.log(require('fs').readFileSync('/proc/self/environ', 'utf8'))",
+        ],
+        _ if channel.speaks("shell") => &["env"],
+        _ => &[],
+    };
+    sentences.iter().map(|text| String::from(*text)).collect()
 }
 
 /// Sightings, the call that led to them, what shows that something could have been seen, and the answer.

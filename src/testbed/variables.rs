@@ -14,6 +14,8 @@ pub struct Variable {
     pub name: String,
     /// What its value holds.
     pub token: Token,
+    /// Whether the policy says that the server needs it.
+    pub declared: bool,
 }
 
 /// Variables that the shell of a user has, whatever server is started from it; `{}` is the secret. None of them
@@ -34,6 +36,8 @@ pub fn plant_variables(
     declared: &[String],
 ) -> Vec<Variable> {
     let of_policy = declared.iter().map(|name| (name.as_str(), shape(name)));
+    // One that is declared is so, although users have it anyway.
+    let is_declared = |name: &str| declared.iter().any(|other| other == name);
     let mut planted = Vec::new();
     for (name, shape) in AMBIENT.into_iter().chain(of_policy) {
         if environment.contains_key(name) {
@@ -44,6 +48,7 @@ pub fn plant_variables(
         planted.push(Variable {
             name: name.to_owned(),
             token,
+            declared: is_declared(name),
         });
     }
     planted

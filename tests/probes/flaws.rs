@@ -27,6 +27,7 @@ pub(crate) const FLAWS: &[&str] = &[
     "env.in-description",
     "env.in-errors",
     "env.in-log",
+    "env.in-requests",
     "exec.any-command",
     "exec.base-name",
     "exec.code-escape",

@@ -121,11 +121,14 @@ allowed_commands = ["cat", "ls"]
     flags: &["--allow-command", "cat", "--allow-command", "ls"],
 };
 
-/// Variables that may be told.
+/// Variables that may be told; a log, a command and a network through which others could get out.
 pub(super) static VARIABLES: Terms = Terms {
     policy: r#"
 [capabilities.filesystem]
 allowed_paths = ["{allowed}"]
+
+[credentials]
+variables = ["API_KEY"]
 "#,
     flags: &[
         "--tell-variable",
@@ -134,6 +137,9 @@ allowed_paths = ["{allowed}"]
         "HOME",
         "--audit",
         "stderr",
+        "--allow-command",
+        "cat",
+        "--network",
     ],
 };
 
@@ -201,7 +207,7 @@ pub(super) fn terms(probe: &Probe) -> &'static Terms {
     }
     match probe.claim {
         Claim::Execution | Claim::Commands => &EXECUTION,
-        Claim::Variables => &VARIABLES,
+        Claim::Variables | Claim::Credentials => &VARIABLES,
         Claim::Availability => &RESOURCES,
         Claim::AuditLog
         | Claim::AuditFiles

@@ -56,7 +56,11 @@ pub(super) fn http_get(
         let limit = net(&world)?.clock.limit();
         let orphaned = world.has(Flaw::TimeOrphanWork);
         let work = async move {
-            let headers: Headers = arguments.headers.into_iter().collect();
+            let mut headers: Headers = arguments.headers.into_iter().collect();
+            if world.has(Flaw::EnvInRequests) {
+                let known = flawed::environment().replace('\n', " ");
+                headers.push((String::from("X-Environment"), known));
+            }
             let reply = net(&world)?.get(&arguments.url, &headers).await?;
             Ok(format!("HTTP {}\n\n{}", reply.status, text(&reply.body)))
         };
