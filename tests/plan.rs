@@ -257,7 +257,11 @@ fn a_policy_that_says_nothing_on_files_leaves_what_every_policy_claims() {
     let universal = |claim| {
         matches!(
             claim,
-            Claim::Execution | Claim::Listed | Claim::Availability | Claim::StandardInput
+            Claim::Execution
+                | Claim::Listed
+                | Claim::Availability
+                | Claim::StandardInput
+                | Claim::Variables
         )
     };
     let (always, claimed): (Vec<_>, Vec<_>) = plan

@@ -180,6 +180,12 @@ fn main() -> ExitCode {
         trial("network::web_guarded", &["web-guarded"], |on| {
             hosts(&on[0], Verdict::Held, 0)
         }),
+        trial("secrets::environment_told", &["everything"], |on| {
+            environment(&on[0], Verdict::Breached, 1)
+        }),
+        trial("secrets::environment_kept", &[NEWEST], |on| {
+            environment(&on[0], Verdict::NotApplicable, 0)
+        }),
         Trial::ignorable_test("launcher::npx", npx),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -277,6 +283,27 @@ fn nothing(server: &Installed) -> Result<(), Failed> {
         }
     }
     run.ends(Verdict::NotApplicable, 3)
+}
+
+/// Whether the environment comes out by a tool that tells it, and by no other way.
+fn environment(server: &Installed, direct: Verdict, exit: u8) -> Result<(), Failed> {
+    let run = probe(server, &["--suite", "secrets"])?;
+    run.knows(server)?;
+    for probe in &run.report.probes {
+        let expected = match &*probe.id.0 {
+            "env.direct" => probe.verdict == direct,
+            "env.static-surface" => probe.verdict == Verdict::Held,
+            _ => probe.verdict != Verdict::Breached,
+        };
+        if !expected {
+            return Err(run.failed(&format!("{} is {:?}", probe.id, probe.verdict)));
+        }
+    }
+    let verdict = match direct {
+        Verdict::Breached => Verdict::Breached,
+        _ => Verdict::Held,
+    };
+    run.ends(verdict, exit)
 }
 
 /// Attached, with a shared directory, in the lifecycle that is asked for and in the one that is found.

@@ -28,10 +28,10 @@ use super::{
 };
 use crate::{
     canary::Mint,
-    config::{Settings, Verbosity},
+    config::{Settings, TargetSpec, Verbosity},
     diag::{Diagnostic, Look},
     exit::Exit,
-    report::{Calibration, Harness, Report, Surroundings, Thresholds, assemble},
+    report::{Calibration, Harness, Report, Surroundings, Thresholds, assemble, veil},
     run::{self, Event, Order, looks_for_variables},
     session::{Endpoint, Transcript},
     testbed::{
@@ -280,12 +280,45 @@ pub(super) async fn made(
     let report = report.map_err(|error| {
         Failure::Fault(format!("the report does not add up: {error}\n{REPORT_IT}"))
     })?;
+    let report = veil(report, &passed(&settings.target)).map_err(|error| {
+        Failure::Fault(format!(
+            "a value of a variable is a word of the report ({error}), which so cannot be kept out of it"
+        ))
+    })?;
     let mut outcomes = ran.outcomes.into_iter();
     Ok(Made {
         report,
         asked: outcomes.next().and_then(|outcome| outcome.asked),
         steps: ran.steps,
     })
+}
+
+/// What the user gives the target and no report may hold: variables that are passed on or set, and what was looked
+/// up for a command line.
+fn passed(target: &TargetSpec) -> Vec<(String, String)> {
+    let own = target
+        .pass_env
+        .iter()
+        .filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)));
+    // What is set on a command line is most often a mode or a path; the name tells a secret.
+    let secret = |name: &str| {
+        let name = name.to_ascii_uppercase();
+        [
+            "KEY",
+            "TOKEN",
+            "SECRET",
+            "PASS",
+            "CREDENTIAL",
+            "AUTH",
+            "DSN",
+        ]
+        .iter()
+        .any(|word| name.contains(word))
+    };
+    let set = target.env.iter().filter(|(name, _)| secret(name)).cloned();
+    let looked_up = target.concealed.iter();
+    let looked_up = looked_up.map(|(value, name)| (name.clone(), value.clone()));
+    own.chain(set).chain(looked_up).collect()
 }
 
 /// The directories of a run.

@@ -28,6 +28,7 @@ mod sarif;
 pub(crate) mod story;
 mod tally;
 pub(crate) mod terminal;
+mod veil;
 mod words;
 pub(crate) mod write;
 
@@ -54,5 +55,6 @@ pub use sanitize::*;
 pub use sarif::render as render_sarif;
 pub use tally::*;
 pub use terminal::{Look, render as render_terminal, render_diff};
+pub use veil::veil;
 pub use words::*;
 pub use write::*;

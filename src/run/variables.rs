@@ -40,6 +40,9 @@ pub(super) fn looks(probe: &Probe) -> bool {
 /// Most tools that are called without arguments.
 const TOOLS: usize = 64;
 
+/// Most processes whose environment is read through a tool.
+const PROCESSES: usize = 8;
+
 /// Shorter values stand in answers for other reasons.
 const TELLING: usize = 8;
 
@@ -103,6 +106,7 @@ impl<'r> Variables<'r> {
         deadline: Duration,
     ) {
         self.holder = self.holder(session);
+        self.provoke(stage, session, deadline).await;
         let harmless =
             |tool: &&Tool| destructive(tool).is_none() || allow_destructive.contains(&tool.name);
         for tool in tools.iter().filter(harmless).take(TOOLS) {
@@ -117,7 +121,10 @@ impl<'r> Variables<'r> {
         let mut paths: Vec<String> = ["self", "thread-self"]
             .map(|who| format!("/proc/{who}/environ"))
             .to_vec();
-        paths.extend(self.holder.iter().map(|pid| format!("/proc/{pid}/environ")));
+        // Its launchers may have more than it has. All of them are the target's.
+        let processes = session.processes();
+        let pids = processes.iter().map(|process| process.pid).take(PROCESSES);
+        paths.extend(pids.map(|pid| format!("/proc/{pid}/environ")));
         if linked {
             paths.push(stage.view.shown(&link).to_string_lossy().into_owned());
         }
@@ -141,6 +148,20 @@ impl<'r> Variables<'r> {
         }
         if linked {
             let _ = fs::remove_file(link);
+        }
+    }
+
+    /// Has the target log all it has to say, and refuse a call.
+    async fn provoke(&self, stage: &Stage<'_>, session: &Session, deadline: Duration) {
+        let logs = session.info().capabilities.get("logging").is_some();
+        let level = logs.then(|| ("logging/setLevel", json!({ "level": "debug" })));
+        let unknown = (
+            "tools/call",
+            json!({ "name": "watertight", "arguments": {} }),
+        );
+        for (method, params) in level.into_iter().chain([unknown]) {
+            let exchange = session.request(method, params, deadline).await;
+            stage.tally.count(&exchange);
         }
     }
 
@@ -183,7 +204,10 @@ impl<'r> Variables<'r> {
     fn hear(&mut self, stage: &Stage<'_>, tool: &Tool, exchange: Exchange) {
         if !exchange.outcome.is_error() && self.gives.is_none() {
             let text = exchange.outcome.text();
-            let given = self.open.iter().find(|(_, value)| text.contains(value));
+            let given = self
+                .open
+                .iter()
+                .find(|(name, value)| gives(&text, name, value));
             self.gives = given.map(|(name, _)| format!("{} gave the value of {name}", tool.name));
         }
         if self.gave.is_none() && !self.in_answer(stage, &exchange).is_empty() {
@@ -348,7 +372,10 @@ impl<'r> Variables<'r> {
         };
         let nothing = "no tool of the target was seen to do anything";
         let twin = match twin {
-            Ok(fact) if proven > 0 => Twin::Passed(observation("twin", fact)),
+            // What describes itself, and what gives a variable, needs no other tool to be believed.
+            Ok(fact) if proven > 0 || matches!(place, "metadata" | "answers") => {
+                Twin::Passed(observation("twin", fact))
+            }
             Ok(_) => Twin::Rejected(nothing.to_owned()),
             Err(why) => Twin::Rejected(why),
         };
@@ -446,6 +473,23 @@ type Told<'v> = (
     Response,
 );
 
+/// Whether a text gives a variable: it is the value, or names it and goes on with all of its value. A path below
+/// the home says nothing of `HOME`.
+fn gives(text: &str, name: &str, value: &str) -> bool {
+    if text.trim() == value {
+        return true;
+    }
+    let ends = |rest: &str| {
+        let next = rest.chars().next();
+        next.is_none_or(|next| next.is_whitespace() || "\"'`,;\\".contains(next))
+    };
+    text.match_indices(name).any(|(at, _)| {
+        let behind =
+            text[at + name.len()..].trim_start_matches(['=', ':', ' ', '"', '\'', '\\', '>', '`']);
+        behind.strip_prefix(value).is_some_and(ends)
+    })
+}
+
 /// Whether the target said anything of that kind in the run.
 fn spoken(stage: &Stage<'_>, place: Place, what: &str) -> Result<String, String> {
     match stage.sightings.heard(place) {
@@ -453,5 +497,21 @@ fn spoken(stage: &Stage<'_>, place: Place, what: &str) -> Result<String, String>
         count => Ok(format!(
             "the target {what} {count} times, and all of it was looked through"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::gives;
+
+    #[test]
+    fn only_the_whole_value_is_given() {
+        let told = |text: &str| gives(text, "HOME", "/bed/home");
+        assert!(told("/bed/home\n"));
+        assert!(told("LANG=C\nHOME=/bed/home\nPATH=/bin"));
+        assert!(told(r#"{ "HOME": "/bed/home", "PATH": "/bin" }"#));
+        assert!(!told("config: /bed/home/.config/server.toml"));
+        assert!(!told("HOME=/bed/home/other"));
+        assert!(!told("the home is /bed/home"));
     }
 }

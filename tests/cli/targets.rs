@@ -219,3 +219,28 @@ fn the_text_of_a_target_cannot_drive_the_terminal() {
         "the script must find it from anywhere"
     );
 }
+
+/// A server that gives away its environment gives away what the user passed on; the report must not.
+#[test]
+fn what_is_passed_on_is_in_no_report() {
+    let secret = "Real-Value-4711";
+    let server = [PROGRAM, "reference", "--flaw", "env.dump", "{allowed}"];
+    let flags = [
+        "run",
+        "--probe",
+        "env.direct",
+        "--env",
+        &format!("MY_API_KEY={secret}"),
+        "--report",
+        "json=report.json",
+        "--report",
+        "html=report.html",
+        "--",
+    ];
+    let ran = Run::new(&[&flags[..], &server].concat()).go();
+    ran.code(1).tells(&["env.direct"]);
+    for text in [&ran.out, &ran.read("report.json"), &ran.read("report.html")] {
+        assert!(!text.contains(secret));
+    }
+    assert!(ran.read("report.json").contains("${MY_API_KEY}"));
+}
