@@ -205,20 +205,6 @@ fn harness(figures: &Path) -> Result<(), Failure> {
             Direction::Stderr => {}
         }
     }
-    if let Some(path) = env::var_os("TIMELINE") {
-        let mut f = fs::File::create(path)?;
-        for record in transcript.records() {
-            let e = record?.entry;
-            writeln!(
-                f,
-                "{:?} {} {} {}",
-                e.direction,
-                e.at.as_micros(),
-                e.bytes.len(),
-                String::from_utf8_lossy(&e.bytes[..e.bytes.len().min(200)])
-            )?;
-        }
-    }
     let (replay, requests) = replay(&launch, requests)?;
     let one = Figures {
         harness_s: (ended - began).as_secs_f64(),
