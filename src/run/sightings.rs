@@ -1,17 +1,19 @@
 //! Where tokens came to light: every byte that the target emits passes here.
 //!
 //! Owns the scan of the transcript. A sighting is filed under the slot of its token, so it finds
-//! its trial whenever and wherever it appears.
+//! its trial whenever and wherever it appears. What kind of message it was in is told by `place`.
+
+mod place;
 
 use std::{
-    borrow::Cow,
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
-use serde::{Deserialize, de::IgnoredAny};
-use serde_json::{Value, value::RawValue};
+use place::Places;
+
+pub(super) use place::Place;
 
 use crate::{
     canary::{Detector, Sighting, Slot},
@@ -32,86 +34,6 @@ pub(super) struct Seen {
     pub(super) place: Place,
     /// Milliseconds since the start of the run.
     pub(super) at_ms: u64,
-}
-
-/// What a target says, by what it says it for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Place {
-    /// An answer to a call.
-    Answer,
-    /// A refusal, or an error.
-    Error,
-    /// What it says of itself: its greeting and its lists.
-    Metadata,
-    /// A notification, standard error, or what is no message at all.
-    Log,
-    /// What arrived at the sink.
-    Sink,
-}
-
-/// Which place a message has, by what it answers.
-#[derive(Debug, Default)]
-struct Places {
-    /// Requests that tell of the target itself, by their ids as they were sent.
-    describing: HashSet<String>,
-    heard: HashMap<Place, usize>,
-}
-
-/// The members of a message that tell what it is.
-#[derive(Deserialize)]
-struct Envelope<'m> {
-    #[serde(borrow)]
-    id: Option<&'m RawValue>,
-    method: Option<Cow<'m, str>>,
-    error: Option<IgnoredAny>,
-    result: Option<Verdictless>,
-}
-
-/// Of a result, whether it calls itself an error.
-#[derive(Deserialize)]
-struct Verdictless {
-    #[serde(default, rename = "isError")]
-    is_error: Option<Value>,
-}
-
-impl Places {
-    fn sent(&mut self, bytes: &[u8]) {
-        let Ok(Envelope {
-            id: Some(id),
-            method: Some(method),
-            ..
-        }) = serde_json::from_slice(bytes)
-        else {
-            return;
-        };
-        if method == "initialize" || method.ends_with("/list") || method.starts_with("server/") {
-            self.describing.insert(id.get().to_owned());
-        }
-    }
-
-    fn received(&mut self, bytes: &[u8]) -> Place {
-        let place = match serde_json::from_slice(bytes) {
-            Ok(Envelope { error: Some(_), .. }) => Place::Error,
-            Ok(Envelope {
-                method: Some(_), ..
-            })
-            | Err(_) => Place::Log,
-            Ok(Envelope {
-                result: Some(result),
-                ..
-            }) if result.is_error == Some(Value::Bool(true)) => Place::Error,
-            Ok(Envelope { id: Some(id), .. }) if self.describing.contains(id.get()) => {
-                Place::Metadata
-            }
-            Ok(_) => Place::Answer,
-        };
-        self.count(place);
-        place
-    }
-
-    fn count(&mut self, place: Place) {
-        *self.heard.entry(place).or_default() += 1;
-    }
 }
 
 impl Seen {
