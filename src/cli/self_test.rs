@@ -215,14 +215,8 @@ pub async fn cells(program: &Path, only: &[String]) -> Vec<Cell> {
         if std::ptr::eq(on, &PROCESS) {
             continue;
         }
-        // Who does nothing contacts nobody, and a list without secrets is one: that is held, and rightly so.
-        let silent = |probe: &&Probe| {
-            let technique = probe.technique.as_deref();
-            matches!(
-                technique,
-                Some("watch.unasked" | "watch.variables.metadata")
-            )
-        };
+        // Who does nothing contacts nobody: that is held, and rightly so.
+        let silent = |probe: &&Probe| probe.technique.as_deref() == Some("watch.unasked");
         let asking: Vec<&Probe> = of.iter().copied().filter(|probe| !silent(probe)).collect();
         for dummy in DUMMIES.iter().filter(|_| !asking.is_empty()) {
             benches.push(bench(dummy, None, Some(*dummy), asking.clone()));
