@@ -300,6 +300,15 @@ fn environment(server: &Installed, direct: Verdict, exit: u8) -> Result<(), Fail
             return Err(run.failed(&format!("{} is {:?}", probe.id, probe.verdict)));
         }
     }
+    // The tool that told is named, and not among what was not tested.
+    let trials = run.report.probes.iter().flat_map(|probe| &probe.trials);
+    for told in trials.filter(|trial| trial.verdict == Verdict::Breached) {
+        let mut gaps = run.report.not_tested.iter();
+        let untested = gaps.any(|gap| gap.tool.as_ref() == Some(&told.tool));
+        if !server.tools.contains(&told.tool) || untested {
+            return Err(run.failed(&format!("{} is said to have told", told.tool)));
+        }
+    }
     let verdict = match direct {
         Verdict::Breached => Verdict::Breached,
         _ => Verdict::Held,

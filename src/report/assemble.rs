@@ -200,7 +200,7 @@ fn trial(outcome: &Outcome) -> TrialReport {
         id: trial.id.clone(),
         tool: match (&trial.channel, &trial.fate) {
             (Some(channel), _) => channel.tool.clone(),
-            (None, Fate::Watched) => String::from("(server)"),
+            (None, Fate::Watched) => telling(outcome).unwrap_or("(server)").to_owned(),
             (None, _) => String::new(),
         },
         role: trial.channel.as_ref().map(|channel| channel.role),
@@ -222,6 +222,13 @@ fn trial(outcome: &Outcome) -> TrialReport {
         evidence,
         repro: None,
     }
+}
+
+/// The tool whose answer told, in a trial that watches all of them.
+fn telling(outcome: &Outcome) -> Option<&str> {
+    let watched = outcome.trial.fate == Fate::Watched;
+    let asked = outcome.asked.as_ref().filter(|_| watched)?;
+    asked.pointer("/params/name")?.as_str()
 }
 
 fn mapping((host, seen): &(PathBuf, Seen)) -> MappingReport {
@@ -285,7 +292,8 @@ fn evidence_report(seen: &Observation) -> EvidenceReport {
 fn tools(ran: &Ran) -> Vec<ToolReport> {
     let count = |name: &str| {
         let of = |outcome: &&Outcome| {
-            outcome.trial.channel.as_ref().is_some_and(|channel| {
+            let told = telling(outcome) == Some(name);
+            told || outcome.trial.channel.as_ref().is_some_and(|channel| {
                 let then = channel.then.as_ref();
                 channel.tool == name || then.is_some_and(|then| then.tool == name)
             })
@@ -342,6 +350,10 @@ fn not_tested(ran: &Ran) -> Vec<NotTested> {
     ran.discovery
         .unbound
         .iter()
+        .filter(|unbound| {
+            let mut told = ran.outcomes.iter().filter_map(telling);
+            unbound.parameter.is_some() || !told.any(|tool| tool == unbound.tool)
+        })
         .map(|unbound| NotTested {
             tool: Some(unbound.tool.clone()),
             parameter: unbound.parameter.clone(),
