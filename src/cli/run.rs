@@ -315,7 +315,13 @@ fn passed(target: &TargetSpec) -> Vec<(String, String)> {
         .iter()
         .any(|word| name.contains(word))
     };
-    let set = target.env.iter().filter(|(name, _)| secret(name)).cloned();
+    // A password may stand in a URL, too. Placeholders hold nothing of the user's.
+    let in_url = |value: &str| value.contains("://") && value.contains('@');
+    let set = target
+        .env
+        .iter()
+        .filter(|(name, value)| (secret(name) || in_url(value)) && !value.contains('{'))
+        .cloned();
     let looked_up = target.concealed.iter();
     let looked_up = looked_up.map(|(value, name)| (name.clone(), value.clone()));
     own.chain(set).chain(looked_up).collect()

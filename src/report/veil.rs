@@ -6,20 +6,43 @@ use serde_json::Value;
 
 use crate::report::Report;
 
-/// Shorter values stand in texts for other reasons.
-const SHORTEST: usize = 8;
+/// Shorter values are no secrets, and stand everywhere.
+const SHORTEST: usize = 4;
 
-/// The report with each value, of pairs of a name and a value, replaced by `${NAME}` in all of its texts. Values that
-/// are short or a plain word are no secrets, and stay.
+/// Shorter words of small letters are settings, such as `info`, and stand in other words.
+const SHORTEST_WORD: usize = 8;
+
+/// Members whose texts are words of the format, or names of its own.
+const FIXED: [&str; 15] = [
+    "verdict",
+    "basis",
+    "strength",
+    "severity",
+    "min_severity",
+    "priority",
+    "assumes",
+    "role",
+    "proven",
+    "unproven",
+    "boundary",
+    "probe",
+    "id",
+    "transport",
+    "mapping",
+];
+
+/// The report with each value, of pairs of a name and a value, replaced by `${NAME}` in all of its texts, the
+/// longest first. Short ones are no secrets, and stay.
 ///
 /// # Errors
 /// When a value is also a word of the format.
 pub fn veil(report: Report, values: &[(String, String)]) -> Result<Report, serde_json::Error> {
     let secret = |(_, value): &&(String, String)| {
-        let plain = value.bytes().all(|byte| byte.is_ascii_lowercase());
-        value.len() >= SHORTEST && !plain && !value.contains('{')
+        let word = value.bytes().all(|byte| byte.is_ascii_lowercase());
+        value.len() >= if word { SHORTEST_WORD } else { SHORTEST }
     };
-    let secrets: Vec<&(String, String)> = values.iter().filter(secret).collect();
+    let mut secrets: Vec<&(String, String)> = values.iter().filter(secret).collect();
+    secrets.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
     if secrets.is_empty() {
         return Ok(report);
     }
@@ -43,8 +66,9 @@ fn veil_value(value: &mut Value, secrets: &[&(String, String)]) {
         }
         Value::Array(items) => items.iter_mut().for_each(|item| veil_value(item, secrets)),
         Value::Object(members) => members
-            .values_mut()
-            .for_each(|member| veil_value(member, secrets)),
+            .iter_mut()
+            .filter(|(name, _)| !FIXED.contains(&name.as_str()))
+            .for_each(|(_, member)| veil_value(member, secrets)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

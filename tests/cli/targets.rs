@@ -231,6 +231,8 @@ fn what_is_passed_on_is_in_no_report() {
         "env.direct",
         "--env",
         &format!("MY_API_KEY={secret}"),
+        "--env",
+        "STORE=postgres://app:hunter2@127.0.0.1/store",
         "--report",
         "json=report.json",
         "--report",
@@ -240,7 +242,7 @@ fn what_is_passed_on_is_in_no_report() {
     let ran = Run::new(&[&flags[..], &server].concat()).go();
     ran.code(1).tells(&["env.direct"]);
     for text in [&ran.out, &ran.read("report.json"), &ran.read("report.html")] {
-        assert!(!text.contains(secret));
+        assert!(!text.contains(secret) && !text.contains("hunter2"));
     }
     assert!(ran.read("report.json").contains("${MY_API_KEY}"));
 }
