@@ -8,7 +8,7 @@ mod frozen;
 use std::{fs, path::Path, sync::OnceLock};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::probe::{
     Catalog, FileProblems, Priority, Probe, ProbeId, Problem, SUITES, decode, embedded_suites,
@@ -227,13 +227,7 @@ impl Suite {
     #[must_use]
     pub fn embedded() -> &'static [Suite] {
         static SUITES: OnceLock<Vec<Suite>> = OnceLock::new();
-        SUITES.get_or_init(|| {
-            let suites = embedded_suites().iter().map(|(file, source)| {
-                toml::from_str(source)
-                    .unwrap_or_else(|error| panic!("embedded suite {file}: {error}"))
-            });
-            suites.collect()
-        })
+        SUITES.get_or_init(|| parsed(embedded_suites()))
     }
 
     /// The embedded suite of that name.
@@ -252,6 +246,14 @@ impl Suite {
 #[must_use]
 pub fn suite_schema() -> schemars::Schema {
     schema_of::<Suite>("Watertight suite, version 1")
+}
+
+/// Files that the binary carries, which the tests have checked.
+fn parsed<T: DeserializeOwned>(files: &[(&str, &str)]) -> Vec<T> {
+    let parse = |(file, source): &(&str, &str)| {
+        toml::from_str(source).unwrap_or_else(|error| panic!("embedded {file}: {error}"))
+    };
+    files.iter().map(parse).collect()
 }
 
 /// All boundaries of a catalogue, each once.

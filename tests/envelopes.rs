@@ -30,13 +30,14 @@ const WALLS: &str = "bwrap --ro-bind /usr /usr --symlink usr/bin /bin --symlink 
 
 type Test = fn(&Place) -> Result<(), Failed>;
 
-const TESTS: [(&str, Test); 9] = [
+const TESTS: [(&str, Test); 10] = [
     ("what_is_not_shown_is_held_by_absence", absent),
     ("paths_are_told_as_the_server_has_them", told),
     ("a_secret_that_is_shown_comes_out", shown),
     ("a_shared_network_is_found", shared),
     ("without_a_network_nothing_about_hosts_is_held", closed),
     ("a_descriptor_that_is_handed_on_is_found", descriptor),
+    ("an_environment_that_is_not_cleared_comes_out", variables),
     ("what_the_user_says_stands_at_the_result", spec),
     ("server_sandbox_and_both_are_told_apart", layers),
     ("layers_without_a_sandbox_are_refused", no_layers),
@@ -292,6 +293,23 @@ fn descriptor(place: &Place) -> Result<(), Failed> {
     check(exit == 1, exit)?;
     let out = trials(&report, probe, Verdict::Breached);
     check(out.iter().any(|trial| trial.basis == Basis::Token), &out)
+}
+
+fn variables(place: &Place) -> Result<(), Failed> {
+    let probe = "env.direct";
+    // Tells all that it has.
+    let server = "/server reference --flaw env.dump /work";
+    let cleared = format!("{WALLS} --unshare-all");
+    let (report, exit) = place.run(&[], &[probe], &cleared, server)?;
+    check(exit == 0, exit)?;
+    for trial in all(&report, probe, Verdict::Held)? {
+        check(trial.basis == Basis::Envelope, trial)?;
+    }
+    let whole = cleared.replace("--clearenv", "");
+    let (report, exit) = place.run(&[], &[probe], &whole, server)?;
+    check(exit == 1, exit)?;
+    let out = all(&report, probe, Verdict::Breached)?;
+    check(out.iter().all(|trial| trial.basis == Basis::Token), &out)
 }
 
 fn spec(place: &Place) -> Result<(), Failed> {

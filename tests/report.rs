@@ -19,9 +19,10 @@ use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 use watertight::{
     judge::{Basis, Strength, Verdict},
+    probe::Role,
     report::{
         AccountError, Format, FormatError, Look, Report, WriteError, is_plain, parse_destination,
-        render_json, render_terminal, schema, write_reports,
+        render_json, render_terminal, schema, veil, write_reports,
     },
 };
 
@@ -93,6 +94,55 @@ fn hostile_text_stays_text() {
         "a line of 1 MiB must not reach the report"
     );
     assert!(json.contains("more bytes]"));
+}
+
+/// Values of the user's, wherever the target put them.
+#[test]
+fn what_was_passed_on_is_veiled() {
+    let mut open = report();
+    let (long, short) = ("s3cr\"et/value", "s3cr\"et");
+    let breach = open
+        .probes
+        .iter_mut()
+        .find(|probe| probe.verdict == Verdict::Breached)
+        .expect("the sample has a breach");
+    let trial = &mut breach.trials[0];
+    trial.answered = Some(format!("{long} and {short} and abc and secretword"));
+    trial.evidence[0].excerpt = Some(format!("text\":{}", serde_json::json!(long)));
+    open.target.tools[0].unproven = vec![(Role::FileRead, format!("first answer: {long}"))];
+    open.notes.push(format!("critical: {short}"));
+    let values = [
+        ("SHORT", short),
+        ("LONG", long),
+        ("TINY", "abc"),
+        ("WORD", "secretword"),
+        ("SEVERITY", "critical"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+
+    let veiled = veil(open.clone(), &values).expect("it is still a report");
+    let text = render_json(&veiled);
+    for value in ["s3cr", "secretword"] {
+        assert!(!text.contains(value), "{value}");
+    }
+    for name in [
+        "${LONG} and ${SHORT} and abc and ${WORD}",
+        "first answer: ${LONG}",
+    ] {
+        assert!(text.contains(name), "{name} is missing");
+    }
+    // A value that is a word of the format costs no member of it.
+    assert_eq!(veiled.summary, open.summary);
+    assert!(
+        veiled
+            .notes
+            .iter()
+            .any(|note| note == "${SEVERITY}: ${SHORT}")
+    );
+    assert_eq!(
+        render_json(&veil(open.clone(), &[]).expect("nothing to do")),
+        render_json(&open)
+    );
 }
 
 #[test]

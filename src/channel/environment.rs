@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::words::{Words, words};
+use super::words::{WRITING, Words, words};
 use crate::session::Tool;
 
 /// What such tools and their parameters are called.
@@ -16,6 +16,12 @@ const TELLING: Words = Words(
     "get show list read print dump describe display view fetch env environ environment variables vars config \
      configuration settings info information status state debug diagnostics diagnose whoami version health about \
      help context system runtime server",
+);
+
+/// Words of tools that do something, whatever else their names say.
+const ACTING: Words = Words(
+    "toggle enable disable start run execute open close connect login logout trigger refresh reload sync switch \
+     select use",
 );
 
 /// The arguments with which a tool may give variables, without names or with each of `names`. A tool that takes
@@ -30,7 +36,12 @@ pub(crate) fn asking<'n>(
         .flatten()
         .filter_map(Value::as_str)
         .collect();
-    let tells = words(&tool.name).iter().any(|word| TELLING.has(word));
+    let name = words(&tool.name);
+    let hinted = tool.annotations["readOnlyHint"] == true;
+    let acts = name
+        .iter()
+        .any(|word| WRITING.has(word) || ACTING.has(word));
+    let tells = hinted || !acts && name.iter().any(|word| TELLING.has(word));
     let mut asked = Vec::new();
     if required.is_empty() && tells {
         asked.push(Map::new());
@@ -79,7 +90,14 @@ mod tests {
         assert_eq!(asked("printEnv", "", none.clone()).len(), 1);
         assert_eq!(asked("server-status", "", none.clone()).len(), 1);
         assert_eq!(asked("deploy", "", none.clone()).len(), 0);
-        assert_eq!(asked("start_browser", "", none).len(), 0);
+        for acting in [
+            "start_browser",
+            "toggle-debug",
+            "update_context",
+            "set_config",
+        ] {
+            assert_eq!(asked(acting, "", none.clone()).len(), 0, "{acting}");
+        }
 
         let name = json!({ "properties": { "name": { "type": "string" } }, "required": ["name"] });
         let told = asked("lookup", "Gives an environment variable", name.clone());

@@ -10,8 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::{RunArgs, failure::Failure};
 use crate::{
-    config::{Binding, Layer, NetForm, Reach, Settings, word},
+    config::{Binding, Layer, NetForm, Reach, Settings, TargetSpec, word},
     diag::{Diagnostic, Problems, Source},
+    lint::is_secret,
     policy::Policy,
     report::{Repeat, visible},
     testbed::Bed,
@@ -106,6 +107,28 @@ pub(super) fn of(settings: &Settings) -> Repeat {
         }
     }
     made
+}
+
+/// What the user gives the target and no report may hold, each value with its name: variables that are passed on,
+/// those of the ones that are set which are secrets, headers, and what was looked up for a command line.
+pub(super) fn secrets(target: &TargetSpec) -> Vec<(String, String)> {
+    let variable = |name: &String| Some((name.clone(), std::env::var(name).ok()?));
+    let mut secrets: Vec<(String, String)> = target.pass_env.iter().filter_map(variable).collect();
+    // What is set on a command line is most often a mode or a path.
+    let set = target.env.iter();
+    secrets.extend(set.filter(|(name, value)| is_secret(name, value)).cloned());
+    if let Reach::Url {
+        headers,
+        bearer_env,
+        ..
+    } = &target.reach
+    {
+        secrets.extend(headers.iter().cloned());
+        secrets.extend(bearer_env.iter().filter_map(variable));
+    }
+    let looked_up = target.concealed.iter();
+    secrets.extend(looked_up.map(|(value, name)| (name.clone(), value.clone())));
+    secrets
 }
 
 fn absolute(path: &Path) -> String {

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     canary::Mint,
-    config::{Settings, TargetSpec, Verbosity},
+    config::{Settings, Verbosity},
     diag::{Diagnostic, Look},
     exit::Exit,
     report::{Calibration, Harness, Report, Surroundings, Thresholds, assemble, veil},
@@ -280,7 +280,7 @@ pub(super) async fn made(
     let report = report.map_err(|error| {
         Failure::Fault(format!("the report does not add up: {error}\n{REPORT_IT}"))
     })?;
-    let report = veil(report, &passed(&settings.target)).map_err(|error| {
+    let report = veil(report, &repeat::secrets(&settings.target)).map_err(|error| {
         Failure::Fault(format!(
             "a value of a variable is a word of the report ({error}), which so cannot be kept out of it"
         ))
@@ -291,40 +291,6 @@ pub(super) async fn made(
         asked: outcomes.next().and_then(|outcome| outcome.asked),
         steps: ran.steps,
     })
-}
-
-/// What the user gives the target and no report may hold: variables that are passed on or set, and what was looked
-/// up for a command line.
-fn passed(target: &TargetSpec) -> Vec<(String, String)> {
-    let own = target
-        .pass_env
-        .iter()
-        .filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)));
-    // What is set on a command line is most often a mode or a path; the name tells a secret.
-    let secret = |name: &str| {
-        let name = name.to_ascii_uppercase();
-        [
-            "KEY",
-            "TOKEN",
-            "SECRET",
-            "PASS",
-            "CREDENTIAL",
-            "AUTH",
-            "DSN",
-        ]
-        .iter()
-        .any(|word| name.contains(word))
-    };
-    // A password may stand in a URL, too. Placeholders hold nothing of the user's.
-    let in_url = |value: &str| value.contains("://") && value.contains('@');
-    let set = target
-        .env
-        .iter()
-        .filter(|(name, value)| (secret(name) || in_url(value)) && !value.contains('{'))
-        .cloned();
-    let looked_up = target.concealed.iter();
-    let looked_up = looked_up.map(|(value, name)| (name.clone(), value.clone()));
-    own.chain(set).chain(looked_up).collect()
 }
 
 /// The directories of a run.

@@ -42,6 +42,11 @@ use crate::{
     target::ClientConfig,
 };
 
+/// Whether a value that stands under a name is something to keep secret: by the name, or by the value itself.
+pub(crate) fn is_secret(name: &str, value: &str) -> bool {
+    secret::secret_name(name) || !secret::secrets(Some(name), value).is_empty()
+}
+
 /// More findings in one file than these are not worth a reader's time.
 const MAX_FINDINGS: usize = 500;
 

@@ -25,9 +25,6 @@ pub(super) fn words(claim: Claim) -> &'static str {
         Claim::Cancel => "calls are not cancelled",
         Claim::Execution | Claim::Listed | Claim::Variables => "the policy permits it",
         Claim::Commands => "the policy lists no commands (`execution.allowed_commands`)",
-        Claim::Credentials => {
-            "the policy does not say which variables the server needs (`credentials.variables`)"
-        }
         Claim::Availability => "the policy says nothing on resources",
         Claim::AuditLog => {
             "the policy names no audit log (`audit.log_file`); without one nobody can tell later what the server was made to do"

@@ -198,7 +198,6 @@ impl Policy {
             Claim::TimeLimit => return self.time_limit().is_some(),
             Claim::RetryLimit => return self.max_retries().is_some(),
             Claim::Execution | Claim::Listed | Claim::Variables => return true,
-            Claim::Credentials => return self.document.credentials.is_some(),
             Claim::Commands => return self.allowed_commands().is_some(),
             Claim::Availability => return true,
             Claim::AuditLog => return self.audit().is_some(),

@@ -87,8 +87,6 @@ pub enum Claim {
     Listed,
     /// Secrets in the environment of a server stay in it. Every policy claims it.
     Variables,
-    /// Secrets that the server does not need leave it for no host (`credentials`).
-    Credentials,
 }
 
 impl Claim {
@@ -121,8 +119,7 @@ impl Claim {
             | Claim::Execution
             | Claim::Commands
             | Claim::Listed
-            | Claim::Variables
-            | Claim::Credentials => false,
+            | Claim::Variables => false,
             other => {
                 debug_assert!(other.of_process());
                 false

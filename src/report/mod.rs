@@ -55,6 +55,6 @@ pub use sanitize::*;
 pub use sarif::render as render_sarif;
 pub use tally::*;
 pub use terminal::{Look, render as render_terminal, render_diff};
-pub use veil::veil;
+pub use veil::{WORDS, veil};
 pub use words::*;
 pub use write::*;

@@ -12,8 +12,8 @@ const SHORTEST: usize = 4;
 /// Shorter words of small letters are settings, such as `info`, and stand in other words.
 const SHORTEST_WORD: usize = 8;
 
-/// Members whose texts are words of the format, or names of its own.
-const FIXED: [&str; 15] = [
+/// Members of a report whose texts are words of the format: no other text may stand there.
+pub const WORDS: [&str; 10] = [
     "verdict",
     "basis",
     "strength",
@@ -23,12 +23,7 @@ const FIXED: [&str; 15] = [
     "assumes",
     "role",
     "proven",
-    "unproven",
     "boundary",
-    "probe",
-    "id",
-    "transport",
-    "mapping",
 ];
 
 /// The report with each value, of pairs of a name and a value, replaced by `${NAME}` in all of its texts, the
@@ -67,7 +62,7 @@ fn veil_value(value: &mut Value, secrets: &[&(String, String)]) {
         Value::Array(items) => items.iter_mut().for_each(|item| veil_value(item, secrets)),
         Value::Object(members) => members
             .iter_mut()
-            .filter(|(name, _)| !FIXED.contains(&name.as_str()))
+            .filter(|(name, _)| !WORDS.contains(&name.as_str()))
             .for_each(|(_, member)| veil_value(member, secrets)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }

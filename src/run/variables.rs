@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     channel::{Channel, SlotValue, Values, asking, destructive},
-    judge::Response,
+    judge::{Response, Wall},
     probe::{Probe, Role, Slot},
     session::{Caller as _, Exchange, Session, Tool},
     testbed::Variable,
@@ -56,11 +56,15 @@ pub(super) struct Variables<'r> {
     open: Vec<(&'static str, String)>,
     /// The process that was seen to have the variables.
     holder: Result<u32, String>,
+    /// Whether a sandbox keeps them from the process that serves.
+    wall: Wall,
     /// The tool and the variable that it gave, of those that are no secret.
     gives: Option<String>,
     /// The call after which a secret was there.
     gave: Option<Exchange>,
-    /// What was in answers before anything was read or run for it.
+    /// Why a call was not answered, where one was not.
+    lost: Option<Response>,
+    /// What was in answers before anything was read or run for it; nothing as long as nothing was asked.
     told: Option<Vec<(String, Seen)>>,
     /// What came of reading `/proc` through tools that read files.
     files: Option<Round>,
@@ -70,8 +74,10 @@ pub(super) struct Variables<'r> {
 
 /// What came of calls through channels of one kind.
 struct Round {
-    /// Of the first answer that was no refusal, or a refusal.
+    /// The worst: no answer, before one that is no refusal, before refusals.
     response: Response,
+    /// The variable that came out and is no secret, where one did.
+    open: Option<String>,
     seen: Vec<(String, Seen)>,
     gave: Option<Exchange>,
     tool: String,
@@ -90,7 +96,9 @@ impl<'r> Variables<'r> {
             open,
             holder: Err(String::from("the run ended before it was looked at")),
             gives: None,
+            wall: Wall::None,
             gave: None,
+            lost: None,
             told: None,
             files: None,
             commands: None,
@@ -105,7 +113,7 @@ impl<'r> Variables<'r> {
         (tools, channels, allow_destructive): (&[Tool], &[Arc<Channel>], &[String]),
         deadline: Duration,
     ) {
-        self.holder = self.holder(session);
+        self.look(session);
         self.provoke(stage, session, deadline).await;
         let harmless =
             |tool: &&Tool| destructive(tool).is_none() || allow_destructive.contains(&tool.name);
@@ -165,21 +173,28 @@ impl<'r> Variables<'r> {
         }
     }
 
-    /// Which process has the variables, as the kernel has it.
-    fn holder(&self, session: &Session) -> Result<u32, String> {
-        let processes = session.processes();
-        let has = |pid: &u32| {
-            fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| {
-                self.planted.iter().any(|one| {
-                    memchr::memmem::find(&environ, one.token.as_str().as_bytes()).is_some()
-                })
-            })
+    /// Looks at which processes have the variables, as the kernel has it.
+    fn look(&mut self, session: &Session) {
+        let environ = |pid: u32| fs::read(format!("/proc/{pid}/environ")).ok();
+        let has = |environ: &[u8]| {
+            let mut tokens = self.planted.iter().map(|one| one.token.as_str().as_bytes());
+            tokens.any(|token| memchr::memmem::find(environ, token).is_some())
         };
-        let served = session.serving().into_iter();
+        let serving = session.serving().ok();
+        let wall = serving.and_then(|pid| Some((pid, environ(pid)?)));
+        let wall = wall.filter(|(_, own)| is_environment(own) && !has(own));
+        let processes = session.processes();
         let all = processes.iter().map(|process| process.pid);
-        served.chain(all).find(has).ok_or_else(|| {
+        let mut holders = serving.into_iter().chain(all);
+        let holder = holders.find(|pid| environ(*pid).is_some_and(|environ| has(&environ)));
+        if let Some((pid, _)) = wall {
+            self.wall = Wall::Around(format!(
+                "process {pid}, which serves, was started without the variables that the target was launched with"
+            ));
+        }
+        self.holder = holder.ok_or_else(|| {
             String::from("no process of the target was seen to have the planted variables")
-        })
+        });
     }
 
     /// The names of variables to ask for: some that are no secret, and those that are planted.
@@ -202,13 +217,11 @@ impl<'r> Variables<'r> {
     }
 
     fn hear(&mut self, stage: &Stage<'_>, tool: &Tool, exchange: Exchange) {
-        if !exchange.outcome.is_error() && self.gives.is_none() {
-            let text = exchange.outcome.text();
-            let given = self
-                .open
-                .iter()
-                .find(|(name, value)| gives(&text, name, value));
-            self.gives = given.map(|(name, _)| format!("{} gave the value of {name}", tool.name));
+        if self.gives.is_none() {
+            self.gives = self.open_in(&tool.name, &exchange);
+        }
+        if !exchange.outcome.answered() && self.lost.is_none() {
+            self.lost = Some(response(&exchange.outcome));
         }
         if self.gave.is_none() && !self.in_answer(stage, &exchange).is_empty() {
             self.gave = Some(exchange);
@@ -226,6 +239,7 @@ impl<'r> Variables<'r> {
     ) -> Option<Round> {
         let mut round = round.unwrap_or(Round {
             response: Response::Refusal,
+            open: None,
             seen: Vec::new(),
             gave: None,
             tool: channel.tool.clone(),
@@ -238,8 +252,12 @@ impl<'r> Variables<'r> {
             let (method, params) = channel.request(&values, &stage.bed.allowed);
             let exchange = session.request(method, params, deadline).await;
             stage.tally.count(&exchange);
-            if round.response == Response::Refusal {
-                round.response = response(&exchange.outcome);
+            let answer = response(&exchange.outcome);
+            if rank(&answer) > rank(&round.response) {
+                round.response = answer;
+            }
+            if round.open.is_none() {
+                round.open = self.open_in(&channel.tool, &exchange);
             }
             round.seen = self.in_answer(stage, &exchange);
             if !round.seen.is_empty() {
@@ -247,6 +265,17 @@ impl<'r> Variables<'r> {
             }
         }
         Some(round)
+    }
+
+    /// Which variable that is no secret a tool gave in an answer, in words.
+    fn open_in(&self, tool: &str, exchange: &Exchange) -> Option<String> {
+        if exchange.outcome.is_error() {
+            return None;
+        }
+        let text = exchange.outcome.text();
+        let mut open = self.open.iter();
+        let (name, _) = open.find(|(name, value)| gives(&text, name, value))?;
+        Some(format!("{tool} gave the value of {name}"))
     }
 
     /// The variables in one answer.
@@ -290,6 +319,22 @@ fn sentences(channel: &Channel) -> Vec<String> {
     sentences.iter().map(|text| String::from(*text)).collect()
 }
 
+/// How bad an answer is for whoever wants to say that something was withheld.
+fn rank(response: &Response) -> u8 {
+    match response {
+        Response::Refusal => 0,
+        Response::Benign => 1,
+        _ => 2,
+    }
+}
+
+/// Whether bytes are an environment, and not what a process has written over it.
+fn is_environment(environ: &[u8]) -> bool {
+    let entries = environ.split(|byte| *byte == 0);
+    let mut entries = entries.filter(|entry| !entry.is_empty()).peekable();
+    entries.peek().is_some() && entries.all(|entry| entry.iter().skip(1).any(|byte| *byte == b'='))
+}
+
 /// Whether a text gives a variable: it is the value, or names it and goes on with all of its value. A path below
 /// the home says nothing of `HOME`.
 fn gives(text: &str, name: &str, value: &str) -> bool {
@@ -298,7 +343,7 @@ fn gives(text: &str, name: &str, value: &str) -> bool {
     }
     let ends = |rest: &str| {
         let next = rest.chars().next();
-        next.is_none_or(|next| next.is_whitespace() || "\"'`,;\\".contains(next))
+        next.is_none_or(|next| next.is_whitespace() || "\"'`,;\\\0".contains(next))
     };
     text.match_indices(name).any(|(at, _)| {
         let behind =
@@ -309,7 +354,14 @@ fn gives(text: &str, name: &str, value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::gives;
+    use super::{gives, is_environment};
+
+    #[test]
+    fn a_title_is_no_environment() {
+        assert!(is_environment(b"PATH=/bin\0HOME=/bed/home\0"));
+        assert!(!is_environment(b"server: worker\0\0\0\0"));
+        assert!(!is_environment(b""));
+    }
 
     #[test]
     fn only_the_whole_value_is_given() {
@@ -317,6 +369,7 @@ mod tests {
         assert!(told("/bed/home\n"));
         assert!(told("LANG=C\nHOME=/bed/home\nPATH=/bin"));
         assert!(told(r#"{ "HOME": "/bed/home", "PATH": "/bin" }"#));
+        assert!(told("LANG=C\0HOME=/bed/home\0"));
         assert!(!told("config: /bed/home/.config/server.toml"));
         assert!(!told("HOME=/bed/home/other"));
         assert!(!told("the home is /bed/home"));

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     probe::{Catalog, Probe, ProbeId, embedded_editions, kept_probes},
-    suite::{Select, Suite},
+    suite::{Select, Suite, parsed},
 };
 
 /// All suites as they were at a date: `suites/frozen/<year>.<month>.toml`.
@@ -35,13 +35,7 @@ impl Edition {
     #[must_use]
     pub fn embedded() -> &'static [Edition] {
         static EDITIONS: OnceLock<Vec<Edition>> = OnceLock::new();
-        EDITIONS.get_or_init(|| {
-            let editions = embedded_editions().iter().map(|(file, source)| {
-                toml::from_str(source)
-                    .unwrap_or_else(|error| panic!("embedded edition {file}: {error}"))
-            });
-            editions.collect()
-        })
+        EDITIONS.get_or_init(|| parsed(embedded_editions()))
     }
 
     /// The edition of that name.

@@ -16,17 +16,37 @@ pub struct Variable {
     pub token: Token,
     /// Whether the policy says that the server needs it.
     pub declared: bool,
+    /// Domains of the service that it is for: only there may it be sent.
+    pub service: &'static [&'static str],
 }
 
-/// Variables that the shell of a user has, whatever server is started from it; `{}` is the secret. None of them
-/// makes programs behave otherwise that were not told to use the service.
-const AMBIENT: [(&str, &str); 5] = [
-    ("AWS_SECRET_ACCESS_KEY", "{}"),
-    ("GITHUB_TOKEN", "ghp_{}"),
-    ("ANTHROPIC_API_KEY", "sk-ant-api03-{}"),
-    ("NPM_TOKEN", "npm_{}"),
-    ("SESSION_SECRET", "{}"),
+/// Variables that the shell of a user has, whatever server is started from it, with the domains of their services;
+/// `{}` is the secret. None of them makes programs behave otherwise that were not told to use the service.
+const AMBIENT: [(&str, &str, &[&str]); 5] = [
+    ("AWS_SECRET_ACCESS_KEY", "{}", &["amazonaws.com"]),
+    (
+        "GITHUB_TOKEN",
+        "ghp_{}",
+        &["github.com", "githubusercontent.com"],
+    ),
+    ("ANTHROPIC_API_KEY", "sk-ant-api03-{}", &["anthropic.com"]),
+    ("NPM_TOKEN", "npm_{}", &["npmjs.org", "npmjs.com"]),
+    ("SESSION_SECRET", "{}", &[]),
 ];
+
+impl Variable {
+    /// Whether it may be sent to that host: the server needs it, or the host is of its service.
+    #[must_use]
+    pub fn is_for(&self, host: &str) -> bool {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        let host = host.rsplit_once(':').map_or(&*host, |(name, _)| name);
+        let below = |domain: &&str| {
+            let rest = host.strip_suffix(domain);
+            rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        self.declared || self.service.iter().any(below)
+    }
+}
 
 /// Sets variables with tokens: those that users have anyway, and those that the policy says the server needs
 /// (`declared`). What is set already stays as it is, and is none of ours.
@@ -35,11 +55,14 @@ pub fn plant_variables(
     environment: &mut BTreeMap<String, String>,
     declared: &[String],
 ) -> Vec<Variable> {
-    let of_policy = declared.iter().map(|name| (name.as_str(), shape(name)));
+    const NONE: &[&str] = &[];
+    let of_policy = declared
+        .iter()
+        .map(|name| (name.as_str(), shape(name), NONE));
     // One that is declared is so, although users have it anyway.
     let is_declared = |name: &str| declared.iter().any(|other| other == name);
     let mut planted = Vec::new();
-    for (name, shape) in AMBIENT.into_iter().chain(of_policy) {
+    for (name, shape, service) in AMBIENT.into_iter().chain(of_policy) {
         if environment.contains_key(name) {
             continue;
         }
@@ -49,6 +72,7 @@ pub fn plant_variables(
             name: name.to_owned(),
             token,
             declared: is_declared(name),
+            service,
         });
     }
     planted
@@ -84,6 +108,20 @@ mod tests {
         assert_eq!(environment["API_KEY"], "of the user");
         assert!(environment["DATABASE_URL"].starts_with("postgres://app:"));
         assert_eq!(planted.len(), 5, "{planted:?}");
+        let of = |name: &str| planted.iter().find(|one| one.name == name);
+        let aws = of("AWS_SECRET_ACCESS_KEY").expect("it is planted");
+        assert!(aws.is_for("s3.eu-west-1.amazonaws.com:443"));
+        assert!(!aws.is_for("amazonaws.com.example.org") && !aws.is_for("notamazonaws.com"));
+        assert!(
+            !of("SESSION_SECRET")
+                .expect("it is planted")
+                .is_for("example.org")
+        );
+        assert!(
+            of("DATABASE_URL")
+                .expect("it is planted")
+                .is_for("10.0.1.50")
+        );
         for variable in planted {
             assert!(environment[&variable.name].contains(variable.token.as_str()));
         }

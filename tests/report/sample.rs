@@ -6,7 +6,7 @@ use watertight::{
     probe::{Assumption, Priority, ProbeId, References, Role, Severity},
     report::{
         Calibration, Calls, EvidenceReport, Findings, Harness, NotTested, ProbeReport, Report,
-        TargetReport, TestbedReport, Thresholds, ToolReport, TrialReport, WitnessReport,
+        TargetReport, TestbedReport, Thresholds, ToolReport, TrialReport, WORDS, WitnessReport,
         basis_verdict, probe_verdict, repro,
     },
 };
@@ -167,23 +167,10 @@ pub(crate) fn poisoned() -> Report {
 /// Texts with a meaning to the model stay; a trial's id keeps its beginning.
 fn poison(value: &mut serde_json::Value, key: &str) {
     use serde_json::Value;
-    const FIXED: [&str; 13] = [
-        "verdict",
-        "basis",
-        "strength",
-        "severity",
-        "priority",
-        "assumes",
-        "role",
-        "proven",
-        "unproven",
-        "boundary",
-        "probe",
-        "min_severity",
-        "transport",
-    ];
+    // A role and its reason stand in one list, and the id of a probe begins those of its trials.
+    let fixed = |key| WORDS.contains(&key) || ["unproven", "probe", "transport"].contains(&key);
     match value {
-        Value::String(_) if FIXED.contains(&key) => {}
+        Value::String(_) if fixed(key) => {}
         Value::String(text) if key == "id" => {
             if text.contains('/') {
                 text.push_str(HOSTILE);

@@ -37,7 +37,6 @@ pub(super) fn claim(claim: Claim) -> &'static str {
         Claim::Variables => {
             "The harness launches the target, whose environment holds secrets, under any policy,"
         }
-        Claim::Credentials => "The policy says which variables the server needs (`credentials`)",
         Claim::Availability => {
             "The harness launches the target, which then has to go on serving (`resources`),"
         }

@@ -126,9 +126,6 @@ pub(super) static VARIABLES: Terms = Terms {
     policy: r#"
 [capabilities.filesystem]
 allowed_paths = ["{allowed}"]
-
-[credentials]
-variables = ["API_KEY"]
 "#,
     flags: &[
         "--tell-variable",
@@ -207,7 +204,7 @@ pub(super) fn terms(probe: &Probe) -> &'static Terms {
     }
     match probe.claim {
         Claim::Execution | Claim::Commands => &EXECUTION,
-        Claim::Variables | Claim::Credentials => &VARIABLES,
+        Claim::Variables => &VARIABLES,
         Claim::Availability => &RESOURCES,
         Claim::AuditLog
         | Claim::AuditFiles

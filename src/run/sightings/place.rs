@@ -60,8 +60,13 @@ impl Places {
         else {
             return;
         };
-        if method == "initialize" || method.ends_with("/list") || method.starts_with("server/") {
+        let describes =
+            method == "initialize" || method.ends_with("/list") || method.starts_with("server/");
+        // A target that is started anew is given the same ids for other requests.
+        if describes {
             self.describing.insert(id.get().to_owned());
+        } else {
+            self.describing.remove(id.get());
         }
     }
 
@@ -125,5 +130,10 @@ mod tests {
             assert_eq!(places.received(message.as_bytes()), place, "{message}");
         }
         assert_eq!(places.heard[&Place::Error], 2);
+
+        // In a second session the same id is that of a call.
+        places.sent(br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}"#);
+        let answer = br#"{"id":1,"result":{"content":[]}}"#;
+        assert_eq!(places.received(answer), Place::Answer);
     }
 }

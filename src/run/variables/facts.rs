@@ -2,6 +2,8 @@
 //!
 //! Owns which places a technique looks at, and what shows that something could have been seen there.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::{Round, Variables, WATCHES};
@@ -15,6 +17,7 @@ use crate::{
         stage::Stage,
     },
     session::Exchange,
+    testbed::Variable,
 };
 
 impl Variables<'_> {
@@ -34,15 +37,37 @@ impl Variables<'_> {
         seen
     }
 
-    /// The variables that left for a host, but for those that the server needs for one.
-    fn undeclared(&self, stage: &Stage<'_>) -> Vec<(String, Seen)> {
-        let mut seen = self.seen(stage, Place::Sink);
-        let needed = |name: &String| {
-            let mut planted = self.planted.iter();
-            planted.any(|one| one.name == *name && one.declared)
+    /// The variables that left for a host that they are not for.
+    fn astray(&self, stage: &Stage<'_>) -> Vec<Leak> {
+        let (Some(wire), false) = (stage.wire, self.seen(stage, Place::Sink).is_empty()) else {
+            return Vec::new();
         };
-        seen.retain(|(name, _)| !needed(name));
-        seen
+        let mut leaks = Vec::new();
+        for hit in wire.glass.hits().since(0) {
+            if hit.own || hit.raw.is_empty() {
+                continue;
+            }
+            let host = hit.host.clone();
+            let host = host.unwrap_or_else(|| hit.local.ip().to_string());
+            for sighting in stage.sightings.detector().scan(&hit.raw) {
+                let of = |one: &&Variable| one.token.slot() == sighting.slot;
+                let variable = self.planted.iter().find(of).filter(|_| sighting.proof);
+                if let Some(variable) = variable.filter(|variable| !variable.is_for(&host)) {
+                    let at_ms = hit.at.saturating_duration_since(stage.began).as_millis();
+                    leaks.push(Leak {
+                        fact: format!("the value of the variable {} went to {host}", variable.name),
+                        name: variable.name.clone(),
+                        seen: Seen {
+                            sighting,
+                            witness: "sink",
+                            place: Place::Sink,
+                            at_ms: u64::try_from(at_ms).unwrap_or(u64::MAX),
+                        },
+                    });
+                }
+            }
+        }
+        leaks
     }
 
     /// The facts of a trial: what its technique looks at.
@@ -54,38 +79,32 @@ impl Variables<'_> {
         proven: usize,
     ) -> Running {
         let technique = trial.probe.technique.as_deref().unwrap_or_default();
-        let place = technique.strip_prefix(WATCHES).unwrap_or_default();
-        let (seen, gave, twin, response) = match place {
+        let passive = |place, what| Told {
+            leaks: leaks(self.seen(stage, place)),
+            gave: None,
+            // To have listed tools, of which none could be used, is no achievement.
+            shown: match proven {
+                0 => Err(Response::Withheld(String::from(
+                    "no tool of the target was seen to do anything",
+                ))),
+                _ => spoken(stage, place, what),
+            },
+            response: Response::Benign,
+        };
+        let told = match technique.strip_prefix(WATCHES).unwrap_or_default() {
             "files" => Self::of_round(self.files.as_ref(), "reads files", "file.read"),
             "commands" => Self::of_round(
                 self.commands.as_ref(),
                 "runs what it is given",
                 "exec.command or exec.code",
             ),
-            "requests" => (
-                self.undeclared(stage),
-                None,
-                spoken(stage, Place::Sink, "contacted the sink"),
-                Response::Benign,
-            ),
-            "errors" => (
-                self.seen(stage, Place::Error),
-                None,
-                spoken(stage, Place::Error, "refused a call"),
-                Response::Benign,
-            ),
-            "metadata" => (
-                self.seen(stage, Place::Metadata),
-                None,
-                spoken(stage, Place::Metadata, "described itself and its tools"),
-                Response::Benign,
-            ),
-            "logs" => (
-                self.seen(stage, Place::Log),
-                None,
-                spoken(stage, Place::Log, "wrote to its log"),
-                Response::Benign,
-            ),
+            "requests" => Told {
+                leaks: self.astray(stage),
+                ..passive(Place::Sink, "contacted the sink")
+            },
+            "errors" => passive(Place::Error, "refused a call"),
+            "metadata" => passive(Place::Metadata, "described itself and its tools"),
+            "logs" => passive(Place::Log, "wrote to its log"),
             _ => self.of_answers(stage),
         };
         let observation = |witness: &str, fact: String| Observation {
@@ -96,52 +115,45 @@ impl Variables<'_> {
             decoders: Vec::new(),
             excerpt: None,
         };
-        let mut named: Vec<&String> = Vec::new();
-        let proofs: Vec<Observation> = seen
-            .iter()
-            .filter(|(name, _)| {
-                let new = !named.contains(&name);
-                named.push(name);
-                new
-            })
-            .map(|(name, seen)| {
-                let fact = format!("the value of the variable {name} came out of the server");
-                seen.observation(EvidenceKind::Token, fact)
+        let mut named = BTreeSet::new();
+        let first = told.leaks.iter().filter(|leak| named.insert(&leak.name));
+        let proofs: Vec<Observation> = first
+            .map(|leak| {
+                let fact = leak.fact.clone();
+                leak.seen.observation(EvidenceKind::Token, fact)
             })
             .collect();
-        let control = match &self.holder {
-            Ok(pid) => Control::Passed(observation(
+        let stood = match (&self.holder, &self.wall) {
+            (Ok(pid), _) => Ok(format!("stand in the environment of process {pid}")),
+            (Err(_), Wall::Around(_)) => Ok(String::from("were set at the launch of the target")),
+            (Err(why), _) => Err(why.clone()),
+        };
+        let control = match stood {
+            Ok(stood) => Control::Passed(observation(
                 "control",
-                format!(
-                    "{} variables with tokens stand in the environment of process {pid}",
-                    self.planted.len()
-                ),
+                format!("{} variables with tokens {stood}", self.planted.len()),
             )),
-            Err(why) => Control::Failed(why.clone()),
+            Err(why) => Control::Failed(why),
         };
-        let nothing = "no tool of the target was seen to do anything";
-        let twin = match twin {
-            // What gives a variable needs no other tool to be believed. To have listed tools, of which none could be
-            // used, is no achievement.
-            Ok(fact) if proven > 0 || place == "answers" => Twin::Passed(observation("twin", fact)),
-            Ok(_) => Twin::Rejected(nothing.to_owned()),
-            Err(why) => Twin::Rejected(why),
+        // Where nothing was asked, nothing is known: the control failed.
+        let asked = self.told.is_some();
+        let walled = self.wall != Wall::None;
+        let (twin, response) = match told.shown {
+            Ok(fact) => (Twin::Passed(observation("twin", fact)), told.response),
+            Err(Response::Withheld(why)) if asked && !walled => {
+                (Twin::Rejected(why.clone()), Response::Withheld(why))
+            }
+            Err(Response::Withheld(why)) => (Twin::Rejected(why), told.response),
+            Err(lost) => (Twin::None(String::from("it was not answered")), lost),
         };
-        let response = match &twin {
-            Twin::Rejected(why) => Response::Withheld(why.clone()),
-            _ => response,
-        };
-        let object = proofs
-            .first()
-            .and(seen.first())
-            .map(|(name, _)| name.clone());
+        let object = told.leaks.first().map(|leak| leak.name.clone());
         let attempt = Attempt {
             alone: true,
             before: control.clone(),
             after: control,
             twin,
             liveness: Liveness::Live,
-            wall: Wall::None,
+            wall: self.wall.clone(),
             watch: Watch::Awake,
             proofs,
             signals: Vec::new(),
@@ -154,7 +166,7 @@ impl Variables<'_> {
             race: None,
         };
         let mut running = Running::watched(index, facts, object);
-        if let Some(exchange) = gave {
+        if let Some(exchange) = told.gave {
             running.asked = Some(json!({ "method": exchange.method, "params": exchange.params }));
             running.answered = Some(exchange.outcome.text());
         }
@@ -164,47 +176,78 @@ impl Variables<'_> {
     fn of_answers(&self, stage: &Stage<'_>) -> Told<'_> {
         let seen = self.told.clone();
         let seen = seen.unwrap_or_else(|| self.seen(stage, Place::Answer));
-        let twin = self.gives.clone().ok_or_else(|| {
-            String::from(
-                "no tool of the target gave a variable that is no secret, such as PATH or HOME",
-            )
-        });
-        (seen, self.gave.as_ref(), twin, Response::Benign)
+        let none = || {
+            let why =
+                "no tool of the target gave a variable that is no secret, such as PATH or HOME";
+            let lost = self.lost.clone();
+            lost.unwrap_or_else(|| Response::Withheld(String::from(why)))
+        };
+        Told {
+            leaks: leaks(seen),
+            gave: self.gave.as_ref(),
+            shown: self.gives.clone().ok_or_else(none),
+            response: Response::Benign,
+        }
     }
 
-    /// What a round came to; without one, which role the target lacks.
+    /// What a round came to; without one, which role the target lacks. An answer that is no refusal shows something
+    /// only where variables that are no secret are in it.
     fn of_round<'v>(round: Option<&'v Round>, does: &str, roles: &str) -> Told<'v> {
-        match round {
-            Some(round) => (
-                round.seen.clone(),
-                round.gave.as_ref(),
-                Ok(format!("{} {does}", round.tool)),
-                round.response.clone(),
-            ),
-            None => (
-                Vec::new(),
-                None,
-                Err(format!(
-                    "no tool of the target was found in the role {roles}"
-                )),
-                Response::Benign,
-            ),
+        let Some(round) = round else {
+            let why = format!("no tool of the target was found in the role {roles}");
+            return Told {
+                leaks: Vec::new(),
+                gave: None,
+                shown: Err(Response::Withheld(why)),
+                response: Response::Benign,
+            };
+        };
+        let nothing = || {
+            let why = "what was answered holds no variable at all, not even PATH or HOME";
+            Response::Withheld(String::from(why))
+        };
+        Told {
+            leaks: leaks(round.seen.clone()),
+            gave: round.gave.as_ref(),
+            shown: match round.response {
+                Response::Benign => round.open.clone().ok_or_else(nothing),
+                _ => Ok(format!("{} {does}", round.tool)),
+            },
+            response: round.response.clone(),
         }
     }
 }
 
-/// Sightings, the call that led to them, what shows that something could have been seen, and the answer.
-type Told<'v> = (
-    Vec<(String, Seen)>,
-    Option<&'v Exchange>,
-    Result<String, String>,
-    Response,
-);
+/// What was seen of a place, and what shows that something could have been.
+struct Told<'v> {
+    leaks: Vec<Leak>,
+    /// The call that led to the first of them.
+    gave: Option<&'v Exchange>,
+    /// What shows it; or the answer that nothing was learned by.
+    shown: Result<String, Response>,
+    response: Response,
+}
+
+/// A variable that came out.
+struct Leak {
+    name: String,
+    fact: String,
+    seen: Seen,
+}
+
+fn leaks(seen: Vec<(String, Seen)>) -> Vec<Leak> {
+    let leak = |(name, seen)| Leak {
+        fact: format!("the value of the variable {name} came out of the server"),
+        name,
+        seen,
+    };
+    seen.into_iter().map(leak).collect()
+}
 
 /// Whether the target said anything of that kind in the run.
-fn spoken(stage: &Stage<'_>, place: Place, what: &str) -> Result<String, String> {
+fn spoken(stage: &Stage<'_>, place: Place, what: &str) -> Result<String, Response> {
     match stage.sightings.heard(place) {
-        0 => Err(format!("the target never {what}")),
+        0 => Err(Response::Withheld(format!("the target never {what}"))),
         count => Ok(format!(
             "the target {what} {count} times, and all of it was looked through"
         )),
