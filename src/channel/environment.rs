@@ -41,7 +41,7 @@ pub(crate) fn asking<'n>(
     let acts = name
         .iter()
         .any(|word| WRITING.has(word) || ACTING.has(word));
-    let tells = hinted || !acts && name.iter().any(|word| TELLING.has(word));
+    let tells = !acts && (hinted || name.iter().any(|word| TELLING.has(word)));
     let mut asked = Vec::new();
     if required.is_empty() && tells {
         asked.push(Map::new());
@@ -90,6 +90,15 @@ mod tests {
         assert_eq!(asked("printEnv", "", none.clone()).len(), 1);
         assert_eq!(asked("server-status", "", none.clone()).len(), 1);
         assert_eq!(asked("deploy", "", none.clone()).len(), 0);
+        let hinted = |name: &str| Tool {
+            name: name.to_owned(),
+            description: String::new(),
+            input_schema: none.clone(),
+            annotations: json!({ "readOnlyHint": true }),
+            definition: Value::Null,
+        };
+        assert_eq!(asking(&hinted("whoAreYou"), [].into_iter()).len(), 1);
+        assert_eq!(asking(&hinted("trigger-job"), [].into_iter()).len(), 0);
         for acting in [
             "start_browser",
             "toggle-debug",
