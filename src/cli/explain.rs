@@ -129,6 +129,10 @@ fn how(out: &mut String, probe: &Probe) {
     if let Some(launch) = &probe.launch {
         item(out, 2, &launch_words(launch));
     }
+    if probe.watches() {
+        paragraph(out, "It is judged once, for the whole run.", 2);
+        return;
+    }
     for plant in &probe.plants {
         item(out, 2, &format!("plant {}", plant_words(plant)));
     }

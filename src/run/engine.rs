@@ -12,7 +12,7 @@ use super::{
     Event,
     conversation::Conversation,
     execute::{Execution, control, execute, object},
-    gate::Gate,
+    flight::AtMost,
     launch,
     outcome::{Running, decisive, done, proven},
     recorded,
@@ -174,17 +174,17 @@ impl<'r> Engine<'r> {
         self.control(&missing).await;
         let before = self.controls.clone();
         let session = self.conversation.session();
-        let gate = Gate::new(&session, self.orders.jobs);
+        let caller = AtMost::new(&session, self.orders.jobs);
         let (stage, orders) = (self.stage, self.orders);
         let mut executions: Vec<(usize, Execution)> = stream::iter(trials)
             // What has not begun when the run is to end is not begun any more.
             .take_while(|_| std::future::ready(!self.stopped()))
             .map(|(index, trial, word)| {
-                let gate = &gate;
+                let caller = &caller;
                 async move {
                     (
                         index,
-                        execute(stage, gate, trial, &word, orders.deadline).await,
+                        execute(stage, caller, trial, &word, orders.deadline).await,
                     )
                 }
             })

@@ -9,7 +9,7 @@ mod engine;
 mod event;
 mod execute;
 mod execution;
-mod gate;
+mod flight;
 mod launch;
 mod liveness;
 mod net;

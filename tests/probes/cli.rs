@@ -47,6 +47,21 @@ fn filters_narrow_each_other() -> Result {
     Ok(())
 }
 
+/// Nothing is sent twice where nothing is sent.
+#[test]
+fn what_watches_is_explained_as_that() -> Result {
+    for probe in Catalog::embedded().probes().filter(|probe| probe.watches()) {
+        let id = probe.id.0.clone();
+        let text = explain::run(&ExplainArgs { id }, Catalog::embedded())?;
+        assert!(text.contains("judged once, for the whole run"), "{text}");
+        assert!(
+            !text.contains("permitted\n  twin") && !text.contains("permitted twin"),
+            "{text}"
+        );
+    }
+    Ok(())
+}
+
 #[test]
 fn wrong_names_get_near_ones() {
     let catalog = Catalog::embedded();

@@ -9,7 +9,7 @@ use futures::{StreamExt as _, stream};
 use super::{Clerk, FLUSH, Found, LOOK};
 use crate::{
     judge::Control,
-    run::gate::Volley,
+    run::flight::Volley,
     session::{Caller, NoiseKind},
 };
 

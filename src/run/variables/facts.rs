@@ -191,7 +191,7 @@ impl Variables<'_> {
     }
 
     /// What a round came to; without one, which role the target lacks. An answer that is no refusal shows something
-    /// only where variables that are no secret are in it.
+    /// only where an environment is in it.
     fn of_round<'v>(round: Option<&'v Round>, does: &str, roles: &str) -> Told<'v> {
         let Some(round) = round else {
             let why = format!("no tool of the target was found in the role {roles}");
@@ -203,7 +203,7 @@ impl Variables<'_> {
             };
         };
         let nothing = || {
-            let why = "what was answered holds no variable at all, not even PATH or HOME";
+            let why = "what was answered holds no variable at all, not even PATH";
             Response::Withheld(String::from(why))
         };
         Told {

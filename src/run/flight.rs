@@ -14,12 +14,12 @@ use tokio::{
 use crate::session::{Caller, Exchange};
 
 /// A caller that lets so many requests through at once.
-pub(super) struct Gate<'c, C> {
+pub(super) struct AtMost<'c, C> {
     caller: &'c C,
     free: Semaphore,
 }
 
-impl<'c, C: Caller> Gate<'c, C> {
+impl<'c, C: Caller> AtMost<'c, C> {
     pub(super) fn new(caller: &'c C, in_flight: usize) -> Self {
         Self {
             caller,
@@ -28,8 +28,8 @@ impl<'c, C: Caller> Gate<'c, C> {
     }
 }
 
-impl<C: Caller> Caller for Gate<'_, C> {
-    /// The time at the gate is not the target's: it does not count against the deadline.
+impl<C: Caller> Caller for AtMost<'_, C> {
+    /// The time until its turn is not the target's: it does not count against the deadline.
     async fn request(&self, method: &str, params: Value, deadline: Duration) -> Exchange {
         // It is never closed.
         let _turn = self.free.acquire().await;
