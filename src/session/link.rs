@@ -108,7 +108,6 @@ fn spawn_error(launch: &Launch, error: io::Error) -> OpenError {
 impl Link {
     /// Launches the command and starts to pump its pipes.
     pub(super) fn spawn(launch: &Launch, board: Arc<Board>) -> Result<Arc<Self>, OpenError> {
-        Tree::prepare();
         let mut command = Command::new(&launch.program);
         command
             .args(&launch.args)
@@ -121,6 +120,7 @@ impl Link {
             .kill_on_drop(true);
         #[cfg(unix)]
         command.process_group(0);
+        let launching = Tree::launching();
         let mut child = command
             .spawn()
             .map_err(|error| spawn_error(launch, error))?;
@@ -128,7 +128,7 @@ impl Link {
             target: launch.program.clone(),
             why: "it has no pid".into(),
         })?;
-        let tree = Tree::new(pid, &launch.env);
+        let tree = Tree::new(launching, pid, &launch.env);
         let (stdin, stdout, stderr) = (
             child.stdin.take().expect("stdin was asked to be piped"),
             child.stdout.take().expect("stdout was asked to be piped"),

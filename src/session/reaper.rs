@@ -20,7 +20,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockWriteGuard},
     time::{Duration, Instant},
 };
 
@@ -30,6 +30,8 @@ use super::processes::{self, Process, Table};
 const BURIAL: Duration = Duration::from_secs(3);
 
 static TREES: Mutex<Vec<Arc<Tree>>> = Mutex::new(Vec::new());
+/// Written while a command is launched, read while somebody looks who belongs to whom.
+static LAUNCHES: RwLock<()> = RwLock::new(());
 /// Children that were there when the claim was made, by pid and start time: those of the program
 /// that became this one by exec(2).
 static CLAIM: OnceLock<HashSet<(u32, u64)>> = OnceLock::new();
@@ -60,6 +62,11 @@ pub fn end_all() -> Vec<u32> {
     trees.iter().flat_map(|tree| tree.end_now().0).collect()
 }
 
+/// A launch under way; see [`Tree::launching`].
+pub(super) struct Launching(
+    #[expect(dead_code, reason = "held, and let go")] RwLockWriteGuard<'static, ()>,
+);
+
 /// The processes below one launched command.
 #[derive(Debug)]
 pub(super) struct Tree {
@@ -71,13 +78,16 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// To be called before the first launch: from then on orphans come to us.
-    pub(super) fn prepare() {
+    /// To be called before each launch, and held until its tree is there. From then on orphans come to us, and
+    /// nobody looks: a child that no tree has yet would be taken for an orphan of another session with the same
+    /// environment, and go with it.
+    pub(super) fn launching() -> Launching {
         processes::become_subreaper();
+        Launching(LAUNCHES.write().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The tree below the child `root`, which was given `env`.
-    pub(super) fn new(root: u32, env: &BTreeMap<String, String>) -> Arc<Self> {
+    /// The tree below the child `root`, which was just launched with `env`.
+    pub(super) fn new(_launch: Launching, root: u32, env: &BTreeMap<String, String>) -> Arc<Self> {
         let marks = marks(env);
         let start = processes::start_time(root).unwrap_or(0);
         let tree = Arc::new(Tree {
@@ -93,8 +103,10 @@ impl Tree {
     /// Looks who belongs to the tree now and remembers it, so that a later orphan is recognised;
     /// buries orphans that have ended. To be called now and then while the session lives.
     pub(super) fn look(&self) -> Vec<Process> {
+        let no_launch = LAUNCHES.read().unwrap_or_else(PoisonError::into_inner);
         let table = Table::read();
         let members = self.members(&table);
+        drop(no_launch);
         let mut seen = locked(&self.seen);
         seen.extend(members.iter().map(|process| (process.pid, process.start)));
         drop(seen);
@@ -251,4 +263,52 @@ fn marks(env: &BTreeMap<String, String>) -> Vec<Vec<u8>> {
         .into_iter()
         .map(|(name, value)| format!("{name}={value}").into_bytes())
         .collect()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::{
+        os::unix::process::CommandExt,
+        process::{Child, Command},
+        thread::sleep,
+    };
+
+    use super::*;
+
+    fn sleeper(env: &BTreeMap<String, String>) -> Child {
+        let mut command = Command::new("sleep");
+        command.arg("60").env_clear().envs(env).process_group(0);
+        command.spawn().expect("there is sleep(1)")
+    }
+
+    #[test]
+    fn what_another_session_launches_is_nobodys_orphan() {
+        let env = BTreeMap::from([("HOME".to_owned(), "/nowhere/of-two-sessions".to_owned())]);
+        let launching = Tree::launching();
+        let mut first = sleeper(&env);
+        let tree = Tree::new(launching, first.id(), &env);
+
+        let launching = Tree::launching();
+        let mut second = sleeper(&env);
+        let looker = {
+            let tree = Arc::clone(&tree);
+            std::thread::spawn(move || tree.look())
+        };
+        // Long enough for a look that does not wait: between a launch and its tree.
+        sleep(Duration::from_millis(100));
+        let other = Tree::new(launching, second.id(), &env);
+        let seen: Vec<u32> = looker
+            .join()
+            .expect("a look")
+            .iter()
+            .map(|it| it.pid)
+            .collect();
+        assert_eq!(seen, [first.id()]);
+
+        for (tree, child) in [(tree, &mut first), (other, &mut second)] {
+            assert_eq!(tree.signal(processes::Ending::Kill), [child.id()]);
+            child.wait().expect("it ends");
+            tree.forget();
+        }
+    }
 }
