@@ -18,6 +18,7 @@ use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use watertight::judge::Verdict;
+use watertight::probe::Role;
 
 use gateway::Gateway;
 use servers::{Installed, trial};
@@ -113,6 +114,13 @@ const PYTHON: Expected<'_> = Expected {
     ],
 };
 
+/// CVE-2025-68145 (repositories outside of its own), -68144 (`--output=` of `git diff`) and -68143 (`git init` anywhere).
+const GIT: [&str; 3] = [
+    "fs.read.repo-outside",
+    "exec.arg-inject",
+    "fs.write.init-outside",
+];
+
 fn main() -> ExitCode {
     let trials = vec![
         Trial::test("locks::name_the_public_registries", locks),
@@ -185,6 +193,21 @@ fn main() -> ExitCode {
         }),
         trial("secrets::environment_kept", &[NEWEST], |on| {
             environment(&on[0], Verdict::NotApplicable, 0)
+        }),
+        trial(
+            "known_bad::git_as_published",
+            &["git-cve-2025-68145"],
+            |on| git(&on[0], &GIT, &[], Verdict::Breached, 1),
+        ),
+        // Its newest release has no tool that makes repositories.
+        trial("known_good::git_repaired", &["git-newest"], |on| {
+            git(&on[0], &[], &GIT[..2], Verdict::Held, 0)
+        }),
+        trial("execution::allowed_commands", &["shell-allowlist"], |on| {
+            commands(&on[0])
+        }),
+        trial("execution::statements", &["sqlite"], |on| {
+            statements(&on[0])
         }),
         Trial::ignorable_test("launcher::npx", npx),
     ];
@@ -283,6 +306,72 @@ fn nothing(server: &Installed) -> Result<(), Failed> {
         }
     }
     run.ends(Verdict::NotApplicable, 3)
+}
+
+/// A server that wants a repository in its directory: made before it starts, as its user would.
+fn git(
+    server: &Installed,
+    breached: &[&str],
+    held: &[&str],
+    verdict: Verdict,
+    exit: u8,
+) -> Result<(), Failed> {
+    let mut argv = ["sh", "-c", "git init -q \"$0\" && exec \"$@\"", "{allowed}"]
+        .map(str::to_owned)
+        .to_vec();
+    argv.extend(server.argv(&[]));
+    let expected = Expected { breached, held };
+    let run = launch(&argv, &server.env, &expected.flags())?;
+    run.knows(server)?;
+    run.must(&expected)?;
+    run.ends(verdict, exit)
+}
+
+/// The list of commands and the directory hold, as far as is publicly known.
+fn commands(server: &Installed) -> Result<(), Failed> {
+    const HELD: Expected<'_> = Expected {
+        breached: &[],
+        held: &[
+            "exec.denied-command",
+            "exec.allowlist-chain",
+            "exec.command-files",
+        ],
+    };
+    let scratch = tempfile::tempdir()?;
+    let policy = scratch.path().join("policy.toml");
+    fs::write(
+        &policy,
+        "[capabilities.filesystem]\nallowed_paths = [\"{allowed}\"]\n\
+         [execution]\nallowed_commands = [\"ls\", \"cat\", \"pwd\"]\n",
+    )?;
+    let policy = policy.display().to_string();
+    let flags: Vec<&str> = HELD
+        .flags()
+        .into_iter()
+        .chain(["--policy", &policy])
+        .collect();
+    let run = probe(server, &flags)?;
+    run.knows(server)?;
+    run.must(&HELD)?;
+    run.ends(Verdict::Held, 0)
+}
+
+/// Reading and writing are tools of their own here, and each is driven by what it takes.
+fn statements(server: &Installed) -> Result<(), Failed> {
+    const ONE: &str = "sql.readonly-stacked";
+    let run = probe(server, &["--probe", ONE])?;
+    run.knows(server)?;
+    for name in ["read_query", "write_query"] {
+        let mut tools = run.report.target.tools.iter();
+        let driven = tools.any(|tool| tool.name == name && tool.proven.contains(&Role::SqlQuery));
+        if !driven {
+            return Err(run.failed(&format!("{name} was not driven")));
+        }
+    }
+    run.must(&Expected {
+        breached: &[],
+        held: &[ONE],
+    })
 }
 
 /// Whether the environment comes out by a tool that tells it, and by no other way.

@@ -48,6 +48,13 @@ const RECIPES: &[Recipe] = &[
     recipe(Role::ExecCode, "shell", "echo $(({one} * {two}))"),
     recipe(Role::ExecExpression, "expression", "{one} * {two}"),
     recipe(Role::SqlQuery, "sql", "SELECT {one} * {two} AS answer"),
+    // Tools that write refuse statements by their first word.
+    recipe(Role::SqlQuery, "sql-values", "VALUES ({one} * {two})"),
+    recipe(
+        Role::SqlQuery,
+        "sql-with",
+        "WITH a AS (SELECT {one} * {two} AS answer) SELECT answer FROM a",
+    ),
 ];
 
 /// The recipes of a role, in the order of trying.

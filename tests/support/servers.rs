@@ -84,6 +84,9 @@ struct Recipe {
     #[serde(default)]
     tools: Vec<String>,
     read: Option<String>,
+    /// Programs that the server starts.
+    #[serde(default)]
+    needs: Vec<String>,
     install: Source,
 }
 
@@ -93,8 +96,12 @@ struct Recipe {
 enum Source {
     /// `package-lock.json` beside the recipe; `script` is run by node.
     Npm { script: PathBuf },
-    /// `requirements.txt` (exact versions, hashes) beside the recipe; `module` is run by `python -m`.
-    Pip { module: String },
+    /// `requirements.txt` (exact versions, hashes) beside the recipe; `module` is run by `python -m`, or its
+    /// `function` is called where it cannot be.
+    Pip {
+        module: String,
+        function: Option<String>,
+    },
     /// The release's own `Cargo.lock`; `binary` is what it installs.
     Cargo {
         package: String,
@@ -171,6 +178,9 @@ pub(crate) fn install(name: &str) -> Result<Installed, Missing> {
     let recipe: Recipe =
         toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
 
+    for program in &recipe.needs {
+        run(program, Command::new(program).arg("--version"))?;
+    }
     let runtime = recipe.install.runtime()?;
     let home = store().join(format!(
         "{name}-{}",
@@ -347,11 +357,17 @@ impl Source {
                 vec![home.join(script).display().to_string()],
             ),
             // The console script names the staging directory in its first line; the module does not.
-            // Isolated, or `-m` would import whatever lies in the working directory.
-            Self::Pip { module } => (
-                home.join(VENV_PYTHON),
-                ["-I", "-m", module].map(str::to_owned).to_vec(),
-            ),
+            // Isolated, or it would import whatever lies in the working directory.
+            Self::Pip { module, function } => {
+                let start = match function {
+                    None => ["-I".to_owned(), "-m".to_owned(), module.clone()],
+                    Some(function) => {
+                        let call = format!("import {module}; {module}.{function}()");
+                        ["-I".to_owned(), "-c".to_owned(), call]
+                    }
+                };
+                (home.join(VENV_PYTHON), start.to_vec())
+            }
             Self::Cargo { binary, .. } => (
                 home.join("bin")
                     .join(format!("{binary}{}", std::env::consts::EXE_SUFFIX)),
