@@ -97,7 +97,11 @@ fn explain_tells_everything() -> Result {
             },
             catalog,
         )?;
-        for variant in &probe.variants {
+        if probe.watches() {
+            assert!(text.contains("judged once"), "{}", probe.id);
+            assert_eq!(probe.variants.len(), 1, "{}", probe.id);
+        }
+        for variant in probe.variants.iter().filter(|_| !probe.watches()) {
             assert!(
                 text.contains(&format!("- {}:", variant.name)),
                 "{}: {}",
