@@ -74,6 +74,8 @@ pub enum Fate {
     Alone,
     /// In a process of its own, launched otherwise.
     Fresh,
+    /// In a process of its own, after all others: what it changes may outlast the process.
+    Last,
     /// In a process of its own, which is put under a strain.
     Strained,
     /// With nothing else in flight, and a look at the audit log.
@@ -324,7 +326,8 @@ fn fate(
         };
     }
     let technique = probe.technique_of(variant);
-    let fresh = probe.launch_of(variant).is_some() || technique == Some("fd.inherit");
+    let widens = probe.roles_of(variant).contains(&Role::ScopeWiden);
+    let fresh = widens || probe.launch_of(variant).is_some() || technique == Some("fd.inherit");
     if fresh && !terrain.relaunch {
         return Fate::NotApplicable {
             basis: Basis::Platform,
@@ -348,7 +351,9 @@ fn fate(
     // A name that the policy itself gives is not the trial's own.
     let named = terrain.hosts.is_ok_and(|hosts| hosts.named.is_some())
         && probe.plants_of(variant).any(|plant| plant.record.is_some());
-    if fresh {
+    if widens {
+        Fate::Last
+    } else if fresh {
         Fate::Fresh
     } else if named || technique.is_some() || matches!(inside, Some(InsidePlace::File(_))) {
         Fate::Alone

@@ -146,6 +146,7 @@ fn drawn(plan: &Plan, wanted: impl Fn(Claim) -> bool) -> String {
             Fate::Shared => String::from("shared"),
             Fate::Alone => String::from("alone"),
             Fate::Fresh => String::from("fresh"),
+            Fate::Last => String::from("last"),
             Fate::Watched => String::from("watched"),
             Fate::Observed => String::from("observed"),
             Fate::Strained => String::from("strained"),

@@ -231,7 +231,7 @@ fn number(leaf: &Leaf) -> Value {
     }
 }
 
-fn pathlike(leaf: &Leaf) -> bool {
+pub(super) fn pathlike(leaf: &Leaf) -> bool {
     const PLACES: &[&str] = &[
         "path", "file", "filename", "filepath", "source", "src", "input",
     ];

@@ -29,6 +29,7 @@ mod slots;
 mod stage;
 mod sweep;
 mod told;
+mod widen;
 mod words;
 
 pub use arguments::{ALLOWED, RESOURCES_READ, SlotValue, Spelled, Values};
@@ -43,3 +44,4 @@ pub(crate) use reach::place_values;
 pub(crate) use recipe::recipe_of;
 pub(crate) use score::destructive;
 pub(crate) use sweep::sweep;
+pub(crate) use widen::openings;

@@ -153,7 +153,7 @@ pub(crate) fn destructive(tool: &Tool) -> Option<String> {
     (hinted && !known && !chosen).then(|| String::from("its annotation says destructiveHint"))
 }
 
-fn destructive_verb(name: &[String]) -> Option<&String> {
+pub(super) fn destructive_verb(name: &[String]) -> Option<&String> {
     let first = name.first()?;
     if words::HARMLESS_FIRST.has(first) {
         return None;

@@ -47,7 +47,7 @@ pub fn digest_of<'a>(ids: impl Iterator<Item = &'a str>) -> String {
 
 fn kind(trial: &Trial) -> u8 {
     match trial.fate {
-        Fate::Fresh => 0,
+        Fate::Fresh | Fate::Last => 0,
         Fate::Alone => 1,
         Fate::Shared => 2,
         Fate::Watched | Fate::Recorded | Fate::Strained => 3,

@@ -101,7 +101,13 @@ impl<'r> Engine<'r> {
             running.extend(waved);
         }
         self.settle(plan, &mut running).await;
-        for fate in [Fate::Alone, Fate::Fresh, Fate::Recorded, Fate::Strained] {
+        for fate in [
+            Fate::Alone,
+            Fate::Fresh,
+            Fate::Recorded,
+            Fate::Strained,
+            Fate::Last,
+        ] {
             for index in of(&|other| *other == fate) {
                 if !self.goes_on().await {
                     return running;
@@ -127,6 +133,8 @@ impl<'r> Engine<'r> {
     {
         match trial.probe.claim {
             Claim::ReadOnly => self.stage.reader,
+            // What widens the boundary does nothing that shows but in what is read then.
+            _ if trial.fate == Fate::Last => self.stage.reader,
             _ => {
                 let channel = trial.channel.as_ref()?;
                 Some(channel.base.as_ref().unwrap_or(channel))
@@ -232,7 +240,7 @@ impl<'r> Engine<'r> {
                 return;
             }
             // Each strained trial has a process of its own anyway.
-            let has_own = trial.fate == Fate::Strained;
+            let has_own = matches!(trial.fate, Fate::Strained | Fate::Last);
             if how == Again::Fresh && !has_own && !self.restart().await {
                 return;
             }
@@ -253,7 +261,7 @@ impl<'r> Engine<'r> {
     /// One trial by itself, as its fate has it.
     async fn once(&mut self, trial: &Trial, index: usize, deadline: Duration) -> Running {
         match trial.fate {
-            Fate::Fresh => self.fresh(trial, index).await,
+            Fate::Fresh | Fate::Last => self.fresh(trial, index).await,
             Fate::Recorded => self.recorded(trial, index).await,
             Fate::Strained => self.strained(trial, index).await,
             _ => self.alone(trial, index, deadline).await,

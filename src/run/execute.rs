@@ -332,7 +332,7 @@ pub(super) fn fault(why: &str) -> Execution {
 impl From<SceneError> for Execution {
     fn from(error: SceneError) -> Self {
         let mut execution = fault(&error.to_string());
-        if let SceneError::Stray(_) = error {
+        if let SceneError::Stray(_) | SceneError::Moot(_) = error {
             execution.attempt.response = Response::Withheld(error.to_string());
         }
         execution

@@ -10,7 +10,7 @@ use super::{
     conversation::Conversation,
     execute::{Execution, ask, concluded, fault, geometries},
     net::before_launch,
-    stage::{Ask, Counting, Stage},
+    stage::{Ask, Counting, Played, Stage},
 };
 use crate::{
     judge::{Liveness, Response, Twin},
@@ -18,7 +18,7 @@ use crate::{
     probe::{AllowedArgument, Launch, Role},
     session::{Endpoint, Launch as Launched},
     technique,
-    testbed::{Geometry, Scene},
+    testbed::{Geometry, Scene, SceneError},
 };
 
 /// Plays a trial in a process of its own.
@@ -35,7 +35,7 @@ pub(super) async fn execute(
     let ask = ask(trial, channel, deadline);
     let changes = trial.probe.launch_of(ask.variant);
     let (attack, permitted) = geometries(stage, trial, word);
-    let played = match set(stage, &ask, attack, word) {
+    let played = match stage.set(&ask, attack, word) {
         Ok(scene) => {
             in_process(
                 stage,
@@ -47,12 +47,13 @@ pub(super) async fn execute(
             )
             .await
         }
-        Err(why) => Err(why),
+        Err(error) => Err(error.into()),
     };
     let mut played = match played {
         Ok(Some(played)) => played,
         Ok(None) => return refused_to_start(changes),
-        Err(why) => return fault(&why),
+        Err(Failure::Scene(error)) => return error.into(),
+        Err(Failure::Start(why)) => return fault(&why),
     };
     // Without an allowed directory nothing is permitted, so there is no twin.
     let twin = if changes.is_some_and(|changes| changes.allowed.is_some()) {
@@ -81,10 +82,13 @@ pub(super) async fn execute(
     concluded(played, twin)
 }
 
-fn set(stage: &Stage<'_>, ask: &Ask<'_>, geometry: Geometry, word: &str) -> Result<Scene, String> {
-    stage
-        .set(ask, geometry, word)
-        .map_err(|error| error.to_string())
+/// Why nothing came of a process.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Scene(#[from] SceneError),
+    #[error("{0}")]
+    Start(String),
 }
 
 async fn permitted_in_process(
@@ -96,9 +100,9 @@ async fn permitted_in_process(
     word: &str,
     counted: &[String],
 ) -> Twin {
-    let scene = match set(stage, ask, geometry, word) {
+    let scene = match stage.set(ask, geometry, word) {
         Ok(scene) => scene,
-        Err(why) => return Twin::None(why),
+        Err(error) => return Twin::None(error.to_string()),
     };
     match in_process(
         stage,
@@ -118,7 +122,7 @@ async fn permitted_in_process(
             None => Twin::Rejected(played.exchange.outcome.text()),
         },
         Ok(None) => Twin::Rejected(String::from("the target did not start")),
-        Err(why) => Twin::None(why),
+        Err(failure) => Twin::None(failure.to_string()),
     }
 }
 
@@ -130,18 +134,19 @@ async fn in_process(
     changes: Option<&Launch>,
     mut scene: Scene,
     counting: Counting<'_>,
-) -> Result<Option<super::stage::Played>, String> {
+) -> Result<Option<Played>, Failure> {
     let mut endpoint = conversation.endpoint().clone();
     let Endpoint::Stdio(launch) = &mut endpoint else {
-        return Err(String::from("the target is not launched by the harness"));
+        let why = "the target is not launched by the harness";
+        return Err(Failure::Start(String::from(why)));
     };
     let mut cwd = stage.cwd.clone();
     if let Some(text) = changes.and_then(|changes| changes.cwd.as_ref()) {
-        cwd = PathBuf::from(scene.render(text).map_err(|error| error.to_string())?);
+        cwd = PathBuf::from(scene.render(text)?);
         launch.cwd.clone_from(&cwd);
     }
     for (name, text) in changes.iter().flat_map(|changes| &changes.env) {
-        let value = before_launch(stage.wire, &scene, text).map_err(|error| error.to_string())?;
+        let value = before_launch(stage.wire, &scene, text)?;
         launch.env.insert(name.clone(), value);
     }
     let allowed = changes.and_then(|changes| changes.allowed);
@@ -150,7 +155,9 @@ async fn in_process(
     }
     // A descriptor is open exactly while the process is launched.
     let act = match ask.technique {
-        Some(name) => technique::begin(name, &mut scene).map_err(|error| error.to_string())?,
+        Some(name) => {
+            technique::begin(name, &mut scene).map_err(|error| Failure::Start(error.to_string()))?
+        }
         None => None,
     };
     let session = conversation.beside(&endpoint).await;
@@ -158,7 +165,7 @@ async fn in_process(
     let (session, view) = match session {
         Ok(opened) => opened,
         Err(_) if allowed.is_some() => return Ok(None),
-        Err(error) => return Err(error.to_string()),
+        Err(error) => return Err(Failure::Start(error.to_string())),
     };
     let plain = Ask {
         technique: None,
@@ -168,12 +175,9 @@ async fn in_process(
         cwd = host;
     }
     let stage = stage.elsewhere(cwd, view);
-    let played = stage
-        .play(&session, &plain, scene, counting)
-        .await
-        .map_err(|error| error.to_string());
+    let played = stage.play(&session, &plain, scene, counting).await;
     session.close().await;
-    played.map(Some)
+    Ok(Some(played?))
 }
 
 /// Whether a word of a command line names a directory: by itself, or behind the name of an option.

@@ -42,7 +42,7 @@ pub use variables::looks_for_variables;
 
 use crate::{
     canary::Detector,
-    channel::{Channel, Discovery, Ground, Net, discover, sweep},
+    channel::{Channel, Discovery, Ground, Net, discover, openings, sweep},
     plan::{Plan, Terrain, plan},
     policy::Hosts,
     probe::{EvidenceKind, Platform, Probe, Role},
@@ -202,14 +202,21 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         platform: platform(),
         hosts: order.glass.as_ref().map(|_| &hosts).map_err(String::as_str),
     };
-    let swept = order
-        .probes
-        .iter()
-        .any(|probe| probe.roles.contains(&Role::ParamText))
-        .then(|| sweep(&tools, &channels, order.allow_destructive));
+    // What shows by no experiment is found by names, where a probe asks for it.
+    let asks = |role| {
+        let mut probes = order.probes.iter();
+        probes.any(|probe| probe.roles.contains(&role))
+    };
+    let mut guessed = Vec::new();
+    if asks(Role::ParamText) {
+        guessed.extend(sweep(&tools, &channels, order.allow_destructive));
+    }
+    if asks(Role::ScopeWiden) {
+        guessed.extend(openings(&tools));
+    }
     let channels: Vec<Arc<Channel>> = channels
         .into_iter()
-        .chain(swept.into_iter().flatten().map(Arc::new))
+        .chain(guessed.into_iter().map(Arc::new))
         .collect();
     let mut plan: Plan = plan(&order.probes, &channels, &terrain);
     let whole = order.shard.map(|_| Whole {

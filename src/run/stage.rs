@@ -229,11 +229,15 @@ impl Stage<'_> {
         if let Some(path) = self.stray(ask, &named) {
             return Err(SceneError::Stray(path));
         }
+        if ask.channel.role == Role::ScopeWiden && matches!(counting, Counting::Forbidden) {
+            self.closed(caller, ask, &scene, &counted).await?;
+        }
+        let twin = matches!(counting, Counting::Named(_));
         let (exchange, race, differing) = if ask.technique == Some("differ.removed") {
             let (exchange, differing) = self.differ(caller, ask, &scene).await?;
             (exchange, None, differing)
         } else {
-            let (exchange, race) = self.send(caller, ask, &scene, act, &counted).await?;
+            let (exchange, race) = self.send(caller, ask, &scene, act, &counted, twin).await?;
             (exchange, race, None)
         };
 
@@ -312,6 +316,10 @@ impl Stage<'_> {
     }
 
     fn liveness(&self, ask: &Ask<'_>, scene: &Scene, named: &[String]) -> Liveness {
+        if ask.channel.role == Role::ScopeWiden {
+            // Only a tool that takes a permitted directory has been asked anything by a forbidden one.
+            return Liveness::Unknown;
+        }
         let bases = [self.bed.allowed.as_path(), self.cwd.as_path()];
         let forbidden = |path: &Path| self.forbidden(path);
         // What hides in an archive or a patch, and what a technique swaps in, no path of the call tells.

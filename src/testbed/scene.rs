@@ -52,6 +52,9 @@ pub enum SceneError {
     /// The call could touch what is not the run's own.
     #[error("a server that takes the path from its working directory would touch {}", .0.display())]
     Stray(PathBuf),
+    /// Whatever came of the call would tell nothing; why, in words.
+    #[error("{0}")]
+    Moot(String),
     /// The plant was created but is not what was meant.
     #[error("planted `{plant}` at {} and found something else there: {found}", .path.display())]
     Unverified {
