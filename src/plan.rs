@@ -217,7 +217,7 @@ fn expand(
         let mut trial = whole(probe, Basis::NotRun, String::new());
         trial.id = format!("{}/{}@-", probe.id, variant.name);
         trial.variant = index;
-        trial.fate = watched(terrain);
+        trial.fate = watched(probe, terrain);
         trials.push(trial);
         return;
     }
@@ -262,9 +262,11 @@ fn expand(
     }
 }
 
-/// Whether the target can be watched: from its start on, with a home of the run's making.
-fn watched(terrain: &Terrain<'_>) -> Fate {
-    if terrain.relaunch {
+/// Whether the target can be watched: from its start on, with a home of the run's making. Its tools are called
+/// wherever it runs.
+fn watched(probe: &Probe, terrain: &Terrain<'_>) -> Fate {
+    let calls = probe.technique.as_deref() == Some("watch.unlisted");
+    if calls || terrain.relaunch {
         return Fate::Watched;
     }
     Fate::NotApplicable {

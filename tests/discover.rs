@@ -329,3 +329,66 @@ fn schemas_are_those_of_the_repository() {
         );
     }
 }
+
+/// A tool of an earlier run that is not listed any more is known to exist, so that its refusal shows something.
+#[test]
+fn tools_of_an_earlier_run_are_called_though_they_are_not_listed() {
+    let desk = Desk::new();
+    desk.discover(&["--lock", "bindings.lock"]);
+    let run = |flags: &[&str], lock: &[&str]| {
+        let program = env!("CARGO_BIN_EXE_watertight");
+        let output = Command::new(program)
+            .current_dir(desk.0.path())
+            .args([
+                "run",
+                "--probe",
+                "surface.disabled-tool",
+                "--report",
+                "json=-",
+            ])
+            .args(lock)
+            .args([
+                "--progress",
+                "none",
+                "--",
+                program,
+                "reference",
+                "--read-only",
+            ])
+            .args(flags)
+            .arg("{allowed}")
+            .output()
+            .unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let trial = report["probes"][0]["trials"][0].clone();
+        (output.status.code(), trial)
+    };
+    let (code, trial) = run(&[], &["--no-lock"]);
+    assert_eq!(
+        (code, &trial["verdict"]),
+        (Some(3), &"not-applicable".into()),
+        "{trial:#}"
+    );
+    let (code, trial) = run(&[], &["--lock", "bindings.lock"]);
+    assert_eq!(
+        (code, &trial["verdict"]),
+        (Some(0), &"held".into()),
+        "{trial:#}"
+    );
+    let (code, trial) = run(
+        &["--flaw", "surface.hidden-tools"],
+        &["--lock", "bindings.lock"],
+    );
+    assert_eq!(
+        (code, &trial["verdict"]),
+        (Some(1), &"breached".into()),
+        "{trial:#}"
+    );
+    assert!(
+        trial["evidence"][0]["fact"]
+            .as_str()
+            .unwrap()
+            .contains("write_file"),
+        "{trial:#}"
+    );
+}

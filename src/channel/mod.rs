@@ -29,6 +29,7 @@ mod slots;
 mod stage;
 mod sweep;
 mod told;
+mod unlisted;
 mod widen;
 mod words;
 
@@ -44,4 +45,5 @@ pub(crate) use reach::place_values;
 pub(crate) use recipe::recipe_of;
 pub(crate) use score::destructive;
 pub(crate) use sweep::sweep;
+pub(crate) use unlisted::unlisted;
 pub(crate) use widen::openings;

@@ -47,11 +47,12 @@ pub fn digest_of<'a>(ids: impl Iterator<Item = &'a str>) -> String {
 
 fn kind(trial: &Trial) -> u8 {
     match trial.fate {
-        Fate::Fresh | Fate::Last => 0,
-        Fate::Alone => 1,
-        Fate::Shared => 2,
-        Fate::Watched | Fate::Recorded | Fate::Strained => 3,
-        Fate::NotApplicable { .. } => 4,
-        Fate::Observed => 5,
+        Fate::Fresh => 0,
+        Fate::Last => 1,
+        Fate::Alone => 2,
+        Fate::Shared => 3,
+        Fate::Watched | Fate::Recorded | Fate::Strained => 4,
+        Fate::NotApplicable { .. } => 5,
+        Fate::Observed => 6,
     }
 }

@@ -80,6 +80,11 @@ pub const TECHNIQUES: &[(&str, &str)] = &[
         "looks through all that arrives at the sink in the run for the tokens of variables",
     ),
     (
+        "watch.unlisted",
+        "calls tools that are not listed, by names that such tools usually have and by those of an earlier run, \
+         where they would have a power that no listed tool has",
+    ),
+    (
         "fifo.idle",
         "leaves the named pipe `secret` without a writer while the call lasts, and opens it once \
          afterwards, so that nobody waits for ever",

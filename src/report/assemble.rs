@@ -231,6 +231,16 @@ fn telling(outcome: &Outcome) -> Option<&str> {
     asked.pointer("/params/name")?.as_str()
 }
 
+/// The tool that was judged by what it widened.
+fn widening(outcome: &Outcome) -> Option<&str> {
+    let judged = matches!(
+        outcome.ruling.as_ref()?.verdict(),
+        Verdict::Held | Verdict::Breached
+    );
+    let channel = outcome.trial.channel.as_deref()?;
+    (judged && channel.role == Role::ScopeWiden).then_some(&channel.tool)
+}
+
 fn mapping((host, seen): &(PathBuf, Seen)) -> MappingReport {
     MappingReport {
         mapping: seen.mapping,
@@ -351,8 +361,10 @@ fn not_tested(ran: &Ran) -> Vec<NotTested> {
         .unbound
         .iter()
         .filter(|unbound| {
-            let mut told = ran.outcomes.iter().filter_map(telling);
-            unbound.parameter.is_some() || !told.any(|tool| tool == unbound.tool)
+            let own = |tool| tool == unbound.tool;
+            let told = ran.outcomes.iter().filter_map(telling).any(own);
+            let widened = ran.outcomes.iter().filter_map(widening).any(own);
+            !widened && (unbound.parameter.is_some() || !told)
         })
         .map(|unbound| NotTested {
             tool: Some(unbound.tool.clone()),

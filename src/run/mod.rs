@@ -25,12 +25,16 @@ mod stage;
 mod start;
 mod strain;
 mod text;
+mod unlisted;
 mod values;
 mod variables;
 mod wall;
 mod watch;
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 pub use calls::{Counted, Step};
 pub use conversation::Setup;
@@ -61,6 +65,7 @@ use net::{Grounds, Wire};
 use recorded::Ledger;
 use sightings::Sightings;
 use stage::{Stage, Twins};
+use unlisted::Unlisted;
 use variables::Variables;
 
 /// A target that was opened and whose tools were tried.
@@ -291,15 +296,21 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
             never = conversation.hurry_after(order.stop) => never,
         },
     };
-    let mut variables = Variables::new(&order.variables, environment(&order.endpoint));
-    let looks = plan
-        .trials
-        .iter()
-        .any(|trial| variables::looks(&trial.probe));
-    if looks && !order.stop.load(std::sync::atomic::Ordering::Relaxed) {
-        let session = conversation.session();
+    let mut variables = Variables::new(&order.variables, &order.endpoint);
+    let stopped = || order.stop.load(Ordering::Relaxed);
+    let wanted = |asks: fn(&Probe) -> bool| {
+        let mut trials = plan.trials.iter();
+        !stopped() && trials.any(|trial| asks(&trial.probe))
+    };
+    let session = conversation.session();
+    if wanted(variables::looks) {
         let asked = (&*tools, &*channels, order.allow_destructive);
         variables.ask(&stage, &session, asked, order.deadline).await;
+    }
+    let mut hidden = None;
+    if wanted(unlisted::asks) {
+        let known = (&*tools, &*channels, order.lock.as_ref());
+        hidden = Some(Unlisted::ask(&stage, &session, known, order.deadline).await);
     }
     let network = match before {
         Some(Sight::Sees) => sight(&order).await,
@@ -308,7 +319,6 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     if let Some(Sight::Blind(why)) = &network {
         outcome::distrust(&plan, &mut running, why);
     }
-    let session = conversation.session();
     let (info, noise, restarts) = (
         session.info().clone(),
         session.noise(),
@@ -321,6 +331,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         decoys: &decoys,
         unasked: &unasked,
         variables: &variables,
+        unlisted: hidden.as_ref(),
         sight: network.as_ref(),
         launcher: order.launcher,
         proven: channels
@@ -338,7 +349,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         (outcome.asked, outcome.object) = (Some(rehearsed.asked), rehearsed.object);
     }
     files.prove_awake(order.bed.base());
-    let interrupted = order.stop.load(std::sync::atomic::Ordering::Relaxed);
+    let interrupted = stopped();
     let took = began.elapsed();
     (order.emit)(Event::Finished {
         took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
@@ -377,14 +388,6 @@ fn allowed_is_argument(order: &Order<'_>, view: &View) -> bool {
     let own = launch.args.iter().skip(from);
     let named = |word: &String| launch::names(word, &told.to_string_lossy());
     order.allowed_is_argument || own.into_iter().any(named)
-}
-
-/// The environment that the target is launched with; empty where it is not.
-fn environment(endpoint: &Endpoint) -> BTreeMap<String, String> {
-    match endpoint {
-        Endpoint::Stdio(launch) => launch.env.clone(),
-        Endpoint::Http(_) | Endpoint::Inside(_) => BTreeMap::new(),
-    }
 }
 
 /// The audit log of a run, watched from before the target is launched.

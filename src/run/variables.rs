@@ -5,7 +5,7 @@
 
 mod facts;
 
-use std::{collections::BTreeMap, fs, os::unix::fs::symlink, sync::Arc, time::Duration};
+use std::{fs, os::unix::fs::symlink, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value, json};
 
@@ -18,7 +18,7 @@ use crate::{
     channel::{Channel, SlotValue, Values, asking, destructive},
     judge::{Response, Wall},
     probe::{Probe, Role, Slot},
-    session::{Caller as _, Exchange, Session, Tool},
+    session::{Caller as _, Endpoint, Exchange, Session, Tool},
     testbed::Variable,
 };
 
@@ -87,11 +87,15 @@ struct Round {
 }
 
 impl<'r> Variables<'r> {
-    /// Nothing is known yet.
-    pub(super) fn new(planted: &'r [Variable], environment: BTreeMap<String, String>) -> Self {
+    /// Nothing is known yet but what the target is launched with.
+    pub(super) fn new(planted: &'r [Variable], endpoint: &Endpoint) -> Self {
+        let value = |name| match endpoint {
+            Endpoint::Stdio(launch) => launch.env.get(name).cloned(),
+            Endpoint::Http(_) | Endpoint::Inside(_) => None,
+        };
         let open = OPEN
             .into_iter()
-            .filter_map(|name| Some((name, environment.get(name)?.clone())))
+            .filter_map(|name| Some((name, value(name)?)))
             .filter(|(_, value)| value.len() >= TELLING)
             .collect();
         Self {

@@ -5,12 +5,15 @@
 
 use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
+use serde_json::json;
+
 use super::{
     Event, Order,
     net::{is_contact, told},
     outcome::{Running, done},
     sightings::Sightings,
     stage::Stage,
+    unlisted::{self, Unlisted},
     variables::{self, Variables},
 };
 use crate::{
@@ -88,6 +91,8 @@ pub(super) struct Watched<'r> {
     /// What left before the first call.
     pub(super) unasked: &'r [Hit],
     pub(super) variables: &'r Variables<'r>,
+    /// What came of tools that are not listed, where they were asked for.
+    pub(super) unlisted: Option<&'r Unlisted>,
     pub(super) sight: Option<&'r Sight>,
     pub(super) launcher: bool,
     /// Channels that were seen to do what their role says.
@@ -111,6 +116,11 @@ impl Watched<'_> {
             }
             let (attempt, object) = match trial.probe.technique.as_deref() {
                 Some("watch.unasked") => (self.silence(), None),
+                Some("watch.unlisted") => match self.unlisted {
+                    Some(unlisted) => (unlisted.attempt(self.stage.now_ms(), self.proven), None),
+                    // The run was ended before.
+                    None => continue,
+                },
                 _ => self.secrets(),
             };
             let facts = Facts {
@@ -120,7 +130,13 @@ impl Watched<'_> {
                 race: None,
             };
             emit(done(trial, &judge(&facts)));
-            running.push(Running::watched(index, facts, object));
+            let gave = self.unlisted.filter(|_| unlisted::asks(&trial.probe));
+            let gave = gave.and_then(Unlisted::gave);
+            running.push(Running {
+                asked: gave.map(|it| json!({ "method": it.method, "params": it.params })),
+                answered: gave.map(|it| it.outcome.text()),
+                ..Running::watched(index, facts, object)
+            });
         }
     }
 
