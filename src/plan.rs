@@ -288,8 +288,9 @@ fn name(channel: &Channel, roles: &[Role]) -> String {
 
 /// Whether the probe is played on the network: some limits on time are for files too.
 fn of_network(probe: &Probe) -> bool {
+    let reaches = |role: &Role| role.of_network() || role.executes();
     let roles = &probe.roles;
-    probe.claim.of_network() && (roles.is_empty() || roles.iter().any(|role| role.of_network()))
+    probe.claim.of_network() && (roles.is_empty() || roles.iter().any(reaches))
 }
 
 /// Whether the channel has what the variant fills.

@@ -189,7 +189,8 @@ impl Stage<'_> {
         if ask.channel.role == Role::ParamText {
             return self.play_text(caller, ask, scene, counting).await;
         }
-        if ask.channel.role.of_network() {
+        let executes = ask.channel.role.executes();
+        if ask.channel.role.of_network() || (executes && ask.claim.of_network()) {
             return self.play_net(caller, ask, scene, counting).await;
         }
         scene.benign = self.sentence(ask, &scene);

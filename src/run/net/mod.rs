@@ -221,6 +221,7 @@ fn values(ask: &Ask<'_>, scene: &Scene, props: &Props) -> Result<Values, SceneEr
         (Slot::Url, &ask.variant.url),
         (Slot::Host, &ask.variant.host),
         (Slot::Port, &ask.variant.port),
+        (Slot::Text, &ask.variant.text),
     ];
     for (slot, text) in texts {
         let text = match text {

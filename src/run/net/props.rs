@@ -257,7 +257,7 @@ fn needs_port(ask: &Ask<'_>) -> bool {
 /// Whether a text that is sent names the symbol.
 fn names(ask: &Ask<'_>, symbol: &str) -> bool {
     let variant = ask.variant;
-    [&variant.url, &variant.host, &variant.port]
+    [&variant.url, &variant.host, &variant.port, &variant.text]
         .into_iter()
         .flatten()
         .flat_map(Text::references)
