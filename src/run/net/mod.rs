@@ -181,7 +181,10 @@ impl Stage<'_> {
                 .carries(wire, &props)
                 .unwrap_or_else(|| liveness(wire, ask, &scene, &props)),
             sees: Vec::new(),
-            wall: Wall::None,
+            wall: match (attack, self.view.apart()) {
+                (true, Some(why)) => Wall::Around(why),
+                _ => Wall::None,
+            },
             exchange,
             race: None,
             counted,

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use super::Wire;
 use crate::{
     canary::{Mint, Token},
-    probe::{Part, Reference, Role, Text},
+    probe::{Part, Reference, Role, Spelling, Text},
     run::stage::Ask,
     testbed::{
         Scene, SceneError,
@@ -26,6 +26,8 @@ pub(in crate::run) struct Props {
     /// What arrives at the port is the trial's without a word.
     nonce: Nonce,
     port: Option<u16>,
+    /// The permitted host by its name, in a twin: where hosts are allowed by name, addresses need not be served.
+    named: Option<String>,
 }
 
 #[derive(Debug)]
@@ -86,6 +88,7 @@ impl Props {
             values: Vec::new(),
             nonce,
             port,
+            named: wire.hosts.named.clone().filter(|_| twin),
         };
         let permitted = wire.hosts.permitted.first().copied();
         let text = |address: Option<IpAddr>| address.map(|address| address.to_string());
@@ -211,6 +214,16 @@ impl Props {
         self.items.iter().any(|prop| prop.leads)
     }
 
+    /// The address behind the name of the permitted host; any other text as it is.
+    pub(super) fn address_of<'t>(&'t self, text: &'t str) -> &'t str {
+        let mut values = self.values.iter();
+        let address = values.find(|(name, _)| *name == "net.address");
+        match address {
+            Some((_, address)) if self.named.as_deref() == Some(text) => address,
+            _ => text,
+        }
+    }
+
     /// The text with all references replaced by their values.
     pub(super) fn render(&self, scene: &Scene, text: &Text) -> Result<String, SceneError> {
         let mut rendered = String::new();
@@ -232,6 +245,10 @@ impl Props {
 
     fn value(&self, reference: &Reference) -> Option<String> {
         let symbol = reference.symbol.as_str();
+        let plain = matches!(reference.spelling, None | Some(Spelling::Bracketed));
+        if let (Some(name), "net.denied", true) = (&self.named, symbol, plain) {
+            return Some(name.clone());
+        }
         if let Some((_, value)) = self.values.iter().find(|(name, _)| *name == symbol) {
             return Some(value.clone());
         }

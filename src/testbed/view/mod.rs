@@ -6,6 +6,8 @@
 //! Knows nothing of processes but their number.
 
 #[cfg(target_os = "linux")]
+mod network;
+#[cfg(target_os = "linux")]
 mod process;
 #[cfg(target_os = "linux")]
 mod table;
@@ -19,7 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 #[cfg(target_os = "linux")]
-use process::Process;
+use {network::apart, process::Process};
 
 /// What the translation of a path rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -58,6 +60,8 @@ pub struct Rule {
 pub struct View {
     rules: Arc<[Rule]>,
     around: Arc<RwLock<Around>>,
+    /// Why nothing leaves its network by itself, if so.
+    apart: Arc<RwLock<Option<String>>>,
 }
 
 #[derive(Debug)]
@@ -79,6 +83,7 @@ impl View {
         Self {
             rules: rules.into(),
             around: Arc::new(RwLock::new(Around::Nobody(why))),
+            apart: Arc::default(),
         }
     }
 
@@ -88,6 +93,7 @@ impl View {
         Self {
             rules: Arc::new([]),
             around: Arc::new(RwLock::new(Around::Same)),
+            apart: Arc::default(),
         }
     }
 
@@ -97,6 +103,7 @@ impl View {
         let view = Self {
             rules: Arc::clone(&self.rules),
             around: Arc::new(RwLock::new(Around::Same)),
+            apart: Arc::default(),
         };
         view.attach(serving);
         view
@@ -104,6 +111,8 @@ impl View {
 
     /// Looks at the process that serves from now on, or remembers why it is not known.
     pub fn attach(&self, serving: Result<u32, String>) {
+        let apart = serving.as_ref().ok().and_then(|pid| apart(*pid));
+        *self.apart.write().unwrap_or_else(PoisonError::into_inner) = apart;
         let around = serving
             .and_then(|pid| look(pid).map_err(|error| format!("process {pid}: {error}")))
             .unwrap_or_else(Around::Nobody);
@@ -120,6 +129,13 @@ impl View {
     #[must_use]
     pub fn is_other(&self) -> bool {
         !self.with(|around| matches!(around, Around::Same | Around::Nobody(_)))
+    }
+
+    /// Why nothing leaves the target's network but what a sandbox passes on, if so.
+    #[must_use]
+    pub fn apart(&self) -> Option<String> {
+        let apart = self.apart.read().unwrap_or_else(PoisonError::into_inner);
+        apart.clone()
     }
 
     /// Why the process of the target cannot be looked at, if so.
@@ -204,6 +220,11 @@ fn below(base: &Path, rest: &Path) -> PathBuf {
     } else {
         base.join(rest)
     }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn apart(_pid: u32) -> Option<String> {
+    None
 }
 
 #[cfg(target_os = "linux")]

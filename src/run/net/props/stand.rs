@@ -141,7 +141,8 @@ impl Props {
                 .iter()
                 .map(|text| {
                     let text = self.render(scene, text)?;
-                    text.trim_matches(['[', ']'])
+                    self.address_of(&text)
+                        .trim_matches(['[', ']'])
                         .parse()
                         .map(Data::Address)
                         .map_err(|_| SceneError::Unresolved {
