@@ -5,10 +5,19 @@
 
 #[path = "support/program.rs"]
 mod program;
+#[path = "envelopes/real.rs"]
+mod real;
+#[path = "support/servers.rs"]
+#[expect(
+    dead_code,
+    reason = "servers are launched in sandboxes here, by lines of their own"
+)]
+mod servers;
 
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
+    path::Path,
     process::{Command, ExitCode},
 };
 
@@ -56,6 +65,7 @@ fn main() -> ExitCode {
             ));
         }
     }
+    trials.extend(real::all_trials(root));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -64,11 +74,7 @@ fn trial(name: String, user: Option<u32>, test: Test) -> Trial {
         let place = Place::new(user)?;
         let missing = match Command::new("bwrap").arg("--version").output() {
             Err(error) => Some(format!("no bwrap here: {error}")),
-            Ok(_) => {
-                let doctor = place.command(&["doctor"]).output()?;
-                let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
-                (!doctor.status.success()).then(|| format!("no namespaces here:\n{said}"))
-            }
+            Ok(_) => possible(&place)?,
         };
         match missing {
             Some(why) if std::env::var_os("CI").is_some() => Err(why.into()),
@@ -76,6 +82,13 @@ fn trial(name: String, user: Option<u32>, test: Test) -> Trial {
             None => test(&place).map(|()| Completion::Completed),
         }
     })
+}
+
+/// Why there can be no namespaces here, if so.
+fn possible(place: &Place) -> Result<Option<String>, Failed> {
+    let doctor = place.command(&["doctor"]).output()?;
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    Ok((!doctor.status.success()).then(|| format!("no namespaces here:\n{said}")))
 }
 
 /// A directory of a user, with the program.
@@ -92,6 +105,25 @@ impl Place {
         program::install(&place.server(), fs::read(env!("CARGO_BIN_EXE_watertight"))?);
         std::os::unix::fs::chown(place.directory.path(), user, user)?;
         Ok(place)
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn user(&self) -> Option<u32> {
+        self.user
+    }
+
+    /// Makes the user the owner of a directory and all below.
+    fn give(&self, directory: &Path) -> Result<(), Failed> {
+        let Some(user) = self.user else { return Ok(()) };
+        let owner = format!("{user}:{user}");
+        let given = Command::new("chown")
+            .args(["-R", &owner])
+            .arg(directory)
+            .status()?;
+        check(given.success(), directory)
     }
 
     fn server(&self) -> std::path::PathBuf {
@@ -125,19 +157,23 @@ impl Place {
         walls: &str,
         server: &str,
     ) -> Result<(Report, i32), Failed> {
+        self.launch("namespace", flags, probes, &format!("{walls} -- {server}"))
+    }
+
+    /// Runs the probes on what a command line starts.
+    fn launch(
+        &self,
+        testbed: &str,
+        flags: &[&str],
+        probes: &[&str],
+        line: &str,
+    ) -> Result<(Report, i32), Failed> {
         let path = self.directory.path().join("report.json");
+        let _of_an_earlier_run = fs::remove_file(&path);
         let path = path.display().to_string();
         let json = format!("json={path}");
-        let line = format!("{walls} -- {server}")
-            .replace("{server}", &self.server().display().to_string());
-        let mut words = vec![
-            "run",
-            "--no-lock",
-            "--testbed",
-            "namespace",
-            "--report",
-            &json,
-        ];
+        let line = line.replace("{server}", &self.server().display().to_string());
+        let mut words = vec!["run", "--no-lock", "--testbed", testbed, "--report", &json];
         words.extend(flags);
         words.extend(probes.iter().flat_map(|probe| ["--probe", *probe]));
         words.push("--");

@@ -56,6 +56,8 @@ impl Stage<'_> {
                 bases.iter().take(at).map(move |base| base.join(path))
             })
             .filter_map(|path| resolve(&path))
+            // A relative path may lead to nothing from one of the bases.
+            .filter(|path| ask.channel.role.creates() || path.exists())
             .collect();
         let forbidden = |path: &PathBuf| self.forbidden(path);
         // What hides in a patch or an archive, no path of the call tells.

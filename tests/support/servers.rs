@@ -179,7 +179,13 @@ pub(crate) fn install(name: &str) -> Result<Installed, Missing> {
         toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
 
     for program in &recipe.needs {
-        run(program, Command::new(program).arg("--version"))?;
+        // Not all of them know what any of them is asked.
+        if let Err(error) = Command::new(program).arg("--help").output() {
+            return Err(Missing {
+                what: program.clone(),
+                reason: error.to_string(),
+            });
+        }
     }
     let runtime = recipe.install.runtime()?;
     let home = store().join(format!(
