@@ -23,7 +23,7 @@ use crate::{
     channel::Channel,
     judge::Basis,
     policy::{Hosts, Policy},
-    probe::{Launch, Platform, Probe, Role, Variant},
+    probe::{Claim, Launch, Platform, Probe, Role, Variant},
 };
 
 /// The trials of a run, in order of id.
@@ -327,6 +327,9 @@ fn fate(
                 reason: launched.to_owned(),
             },
         };
+    }
+    if probe.claim == Claim::Variables && !terrain.relaunch {
+        return watched(probe, terrain);
     }
     let technique = probe.technique_of(variant);
     let widens = probe.roles_of(variant).contains(&Role::ScopeWiden);

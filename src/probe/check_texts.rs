@@ -163,19 +163,13 @@ impl Texts<'_> {
             return;
         }
         let span = self.spans.at(path);
-        // What changes the disk, or arrives on the network, needs no token to be seen.
-        let effect = self.probe.evidence.iter().any(|kind| {
-            matches!(
-                kind,
-                EvidenceKind::Effect
-                    | EvidenceKind::Connection
-                    | EvidenceKind::Query
-                    | EvidenceKind::Limit
-                    | EvidenceKind::Computed
-                    | EvidenceKind::Record
-                    | EvidenceKind::Exhaustion
-            )
-        });
+        // What changes the disk, or arrives on the network, needs no token to be seen; variables bring their own.
+        let planted = |kind: &EvidenceKind| {
+            use EvidenceKind::{Access, Execution, Metadata, Posture, Token};
+            matches!(kind, Token | Access | Execution | Metadata | Posture)
+        };
+        let effect =
+            self.probe.claim == Claim::Variables || !self.probe.evidence.iter().all(planted);
         if !effect && !scope.values().any(|plant| plant.carries_token) {
             let message = format!(
                 "no plant of the variant `{}` can give evidence",
@@ -279,14 +273,19 @@ impl Texts<'_> {
             let help = format!("the claim is `{claim}`; it takes host or one of its kin");
             self.push("probe.claim", span, message, help);
         }
-        if symbol == "payload.over" && claim != Claim::MaxFileSize {
-            let message = "`payload.over` needs a size limit, which this probe does not claim";
-            self.push(
-                "probe.claim",
-                span,
-                message,
-                "write `claim = \"max-file-size\"`",
-            );
+        for (of, needed, why) in [
+            ("payload.over", Claim::MaxFileSize, "needs a size limit"),
+            ("variable", Claim::Variables, "needs secrets in variables"),
+        ] {
+            if symbol == of && claim != needed {
+                let message = format!("`{of}` {why}, which this probe does not claim");
+                self.push(
+                    "probe.claim",
+                    span,
+                    message,
+                    format!("write `claim = \"{needed}\"`"),
+                );
+            }
         }
         if symbol == "attempt" && !self.technique(variant).starts_with("race.") {
             let message = "`attempt` counts the calls of a race, and this is none";

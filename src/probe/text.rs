@@ -220,6 +220,7 @@ pub const VALUES: &[(&str, &str)] = &[
         "benign",
         "what the parameter holds in the channel's plain call; where that is unknown, `slug.other`",
     ),
+    ("variable", "the name of a variable that holds a secret"),
     (
         "factor.one",
         "a number of five digits that only this trial has",

@@ -154,6 +154,7 @@ flaws! {
     ExecCodeEscape "exec.code-escape" "run_code knows os.system"
     EnvAnyName "env.any-name" "get_variable tells every variable"
     EnvDump "env.dump" "server_status tells all variables"
+    EnvExpands "env.expands" "show_message replaces names of variables in a message by their values"
     EnvInErrors "env.in-errors" "refusals show all variables, to help whoever looks for the mistake"
     EnvInDescription "env.in-description" "the description of the first tool holds all variables"
     EnvInRequests "env.in-requests" "http_get sends all variables along, in a header"

@@ -168,6 +168,9 @@ async fn twin<C: Caller>(
     if let Some(why) = &ask.variant.no_twin {
         return Ok(Twin::None(why.clone()));
     }
+    if ask.claim == Claim::Variables {
+        return Ok(stage.comes_back(attack));
+    }
     if ask.channel.role == Role::ParamText {
         return stage.text_twin(caller, ask, word).await;
     }

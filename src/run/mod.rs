@@ -275,6 +275,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         twins: &twins,
         ledger: ledger.as_ref(),
         wire,
+        variables: &order.variables,
     };
     let orders = Orders {
         jobs: order.jobs.max(1),

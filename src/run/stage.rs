@@ -31,7 +31,7 @@ use crate::{
     probe::{Claim, EvidenceKind, Plant, Role, Text, Variant},
     session::{Caller, Exchange},
     technique,
-    testbed::{Bed, Geometry, Scene, SceneError, Seen, Setting, View},
+    testbed::{Bed, Geometry, Scene, SceneError, Seen, Setting, Variable, View},
     witness::{FileWitness, ProcessWitness, Snapshot},
 };
 
@@ -70,6 +70,8 @@ pub(super) struct Stage<'r> {
     pub(super) ledger: Option<&'r Ledger>,
     /// The run's own network, if it has one.
     pub(super) wire: Option<Wire<'r>>,
+    /// Variables of the target that hold secrets.
+    pub(super) variables: &'r [Variable],
 }
 
 /// The twins of text parameters, which all trials on one share.

@@ -13,6 +13,7 @@ use super::{
     liveness::liveness_of_text,
     net::Grounds,
     send::response,
+    sightings::{Place, Seen},
     stage::{Ask, Counting, Played, Stage},
     values::values,
 };
@@ -20,7 +21,7 @@ use crate::{
     channel::{Channel, Net as _, SlotValue, Values, place_values},
     judge::{Control, Observation, Twin, Wall, Watch},
     probe::{Claim, EvidenceKind, Slot},
-    session::Caller,
+    session::{Caller, Exchange},
     testbed::{Geometry, Scene, SceneError},
     witness::Snapshot,
 };
@@ -59,6 +60,7 @@ impl Stage<'_> {
     ) -> Result<Played, SceneError> {
         let along = self.along(ask.channel, &scene)?;
         scene.benign.clone_from(&along.benign);
+        scene.variable = self.variables.first().map(|variable| variable.name.clone());
         for planted in &scene.planted {
             self.sightings.detector().arm(&planted.token);
         }
@@ -90,6 +92,9 @@ impl Stage<'_> {
             .chain(self.copied(&scene, &changes, &counted))
             .chain(self.effects(ask, &scene, &changes, counting));
         proofs.extend(told.filter(|(_, weak)| !weak).map(|(seen, _)| seen));
+        if ask.claim == Claim::Variables {
+            proofs.extend(self.expanded(&exchange));
+        }
         Ok(Played {
             response: response(&exchange.outcome),
             watch: match watch {
@@ -166,6 +171,44 @@ impl Stage<'_> {
             values,
             benign,
         })
+    }
+
+    /// The value of a variable that an answer holds.
+    fn expanded(&self, exchange: &Exchange) -> Option<Observation> {
+        let text = exchange.outcome.text();
+        let found = self.sightings.detector().scan(text.as_bytes());
+        let mut proofs = found.into_iter().filter(|sighting| sighting.proof);
+        proofs.find_map(|sighting| {
+            let mut variables = self.variables.iter();
+            let variable = variables.find(|variable| variable.token.slot() == sighting.slot)?;
+            let seen = Seen {
+                sighting,
+                witness: "reply",
+                place: Place::Answer,
+                at_ms: self.now_ms(),
+            };
+            let fact = format!(
+                "the value of the variable {} stood in the answer",
+                variable.name
+            );
+            Some(seen.observation(EvidenceKind::Token, fact))
+        })
+    }
+
+    /// Whether a text with the names of variables comes back at all: only then its answer says what was made
+    /// of them.
+    pub(super) fn comes_back(&self, attack: &Played) -> Twin {
+        match attack.exchange.outcome.text().contains(&attack.scene.slug) {
+            true => Twin::Passed(Observation {
+                witness: String::from("twin"),
+                kind: EvidenceKind::Token,
+                fact: String::from("the text that the names stood in came back"),
+                at_ms: self.now_ms(),
+                decoders: Vec::new(),
+                excerpt: None,
+            }),
+            false => Twin::Rejected(String::from("the text does not come back")),
+        }
     }
 
     /// The plain value of a parameter: whether it does something. Asked once for each channel.

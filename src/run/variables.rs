@@ -17,7 +17,7 @@ use super::{
 use crate::{
     channel::{Channel, SlotValue, Values, asking, destructive},
     judge::{Response, Wall},
-    probe::{Probe, Role, Slot},
+    probe::{Claim, Probe, Role, Slot},
     session::{Caller as _, Endpoint, Exchange, Session, Tool},
     testbed::Variable,
 };
@@ -25,7 +25,7 @@ use crate::{
 /// Whether any of the probes looks for variables, so that they are to be planted.
 #[must_use]
 pub fn looks_for_variables(probes: &[Arc<Probe>]) -> bool {
-    probes.iter().any(|probe| looks(probe))
+    probes.iter().any(|probe| probe.claim == Claim::Variables)
 }
 
 /// How techniques begin that look for variables; what follows says where.

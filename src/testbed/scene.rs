@@ -130,6 +130,8 @@ pub struct Scene {
     pub factors: (u64, u64),
     /// What the attacked parameter holds in the channel's plain call, where that is known.
     pub benign: Option<String>,
+    /// A variable that holds a secret, where the target's environment is the run's.
+    pub variable: Option<String>,
     target_tmp: PathBuf,
     pub(super) extension: String,
     limit: Option<u64>,
@@ -164,6 +166,7 @@ impl Scene {
             descriptor: None,
             factors: factors(),
             benign: None,
+            variable: None,
             target_tmp: setting.tmp.to_path_buf(),
             target_home: setting.home.to_path_buf(),
             target_cwd: setting.cwd.to_path_buf(),

@@ -104,6 +104,11 @@ impl Scene {
             ("slug", None) => return Ok(self.slug.clone()),
             ("slug", Some("other")) => return Ok(self.word()),
             ("benign", None) => return Ok(self.benign.clone().unwrap_or_else(|| self.word())),
+            ("variable", None) => {
+                let name = self.variable.clone();
+                return name
+                    .ok_or_else(|| unresolved("the environment of the target is not the run's"));
+            }
             ("factor", Some("one")) => return Ok(self.factors.0.to_string()),
             ("factor", Some("two")) => return Ok(self.factors.1.to_string()),
             ("payload", None) => return Ok(self.payload.clone()),

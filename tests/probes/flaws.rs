@@ -24,6 +24,7 @@ pub(crate) const FLAWS: &[&str] = &[
     "dns.v4-only",
     "env.any-name",
     "env.dump",
+    "env.expands",
     "env.in-description",
     "env.in-errors",
     "env.in-log",

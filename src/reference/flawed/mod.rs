@@ -25,7 +25,7 @@ use serde_json::Value;
 
 pub(super) use self::read::open_for_read_file;
 pub(super) use self::repo::{alternates, git_above, git_redirected};
-pub(super) use self::spelling::file_references;
+pub(super) use self::spelling::{file_references, substituted};
 pub(super) use self::write::{
     copy, copy_following_links, create_directories, create_link, delete, rename, write,
     write_for_write_file, write_path,

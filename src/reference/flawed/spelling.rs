@@ -117,8 +117,8 @@ fn at_home(requested: &str) -> Option<String> {
     (rest.is_empty() || rest.starts_with('/')).then(|| format!("{home}{rest}"))
 }
 
-/// [`Flaw::VarExpand`]: names of variables replaced by their values, longest name first.
-fn substituted(requested: &str) -> String {
+/// [`Flaw::VarExpand`], [`Flaw::EnvExpands`]: names of variables replaced by their values, longest name first.
+pub(in crate::reference) fn substituted(requested: &str) -> String {
     let mut variables: Vec<_> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| !name.is_empty())

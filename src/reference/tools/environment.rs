@@ -31,6 +31,22 @@ pub(super) fn get_variable(world: &World, arguments: JsonObject) -> Result<Strin
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+pub(super) struct ShowMessage {
+    /// The message.
+    message: String,
+}
+
+pub(super) fn show_message(world: &World, arguments: JsonObject) -> Result<String, Refusal> {
+    let ShowMessage { message } = parse(arguments)?;
+    let message = match world.has(Flaw::EnvExpands) {
+        true => flawed::substituted(&message),
+        false => message,
+    };
+    Ok(format!("INFO {message}"))
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ServerStatus {}
 
 pub(super) fn server_status(world: &World, arguments: JsonObject) -> Result<String, Refusal> {

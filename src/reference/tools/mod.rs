@@ -163,6 +163,7 @@ tools! {
     "http_get" Reaches Awaits net::http_get(HttpGet) "Fetch a URL with GET; answers with the status and the body"
     "can_connect" Reaches Awaits net::can_connect(CanConnect) "Find out whether a TCP connection to a port of a host can be made"
     "get_variable" Tells Blocks environment::get_variable(GetVariable) "Show the value of an environment variable"
+    "show_message" Tells Blocks environment::show_message(ShowMessage) "Show a message as it would stand in the log"
     "server_status" Tells Blocks environment::server_status(ServerStatus) "Show how the server runs"
     "resolve" Reaches Awaits net::resolve(Resolve) "Look up the addresses of a host name"
 }
