@@ -308,7 +308,7 @@ fn nothing(server: &Installed) -> Result<(), Failed> {
     run.ends(Verdict::NotApplicable, 3)
 }
 
-/// A server that wants a repository in its directory: made before it starts, as its user would.
+/// A server that wants a repository in its directory before it starts.
 fn git(
     server: &Installed,
     breached: &[&str],
@@ -316,12 +316,22 @@ fn git(
     verdict: Verdict,
     exit: u8,
 ) -> Result<(), Failed> {
-    let mut argv = ["sh", "-c", "git init -q \"$0\" && exec \"$@\"", "{allowed}"]
-        .map(str::to_owned)
-        .to_vec();
-    argv.extend(server.argv(&[]));
+    let repository = tempfile::tempdir()?;
+    let made = Command::new("git")
+        .args(["init", "-q"])
+        .arg(repository.path())
+        .status()?;
+    if !made.success() {
+        return Err("git init failed".into());
+    }
+    let fixture = repository.path().display().to_string();
     let expected = Expected { breached, held };
-    let run = launch(&argv, &server.env, &expected.flags())?;
+    let flags: Vec<&str> = expected
+        .flags()
+        .into_iter()
+        .chain(["--fixture", &fixture])
+        .collect();
+    let run = probe(server, &flags)?;
     run.knows(server)?;
     run.must(&expected)?;
     run.ends(verdict, exit)

@@ -181,6 +181,11 @@ impl IsolationTest {
         self.with(|args| args.launch.cwd = Some(path.into()))
     }
 
+    /// Copies what is in this directory into the allowed one, before the server starts.
+    pub fn fixture(self, path: impl Into<String>) -> Self {
+        self.with(|args| args.launch.fixture = Some(path.into()))
+    }
+
     /// Shares this existing directory with the server, instead of a new one.
     pub fn allowed(self, path: impl Into<String>) -> Self {
         self.with(|args| args.launch.allowed = Some(path.into()))

@@ -45,6 +45,9 @@ pub(super) fn of(settings: &Settings) -> Repeat {
     for root in &target.roots {
         flag("--roots", root);
     }
+    if let Some(fixture) = &target.fixture {
+        flag("--fixture", &absolute(fixture));
+    }
     if let Some(allowed) = &target.allowed {
         flag("--allowed", &absolute(allowed));
     }

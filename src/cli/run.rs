@@ -296,8 +296,25 @@ pub(super) async fn made(
 /// The directories of a run.
 ///
 /// # Errors
-/// When they cannot be made.
+/// When they cannot be made, or not be filled.
 pub(super) fn bed(settings: &Settings) -> Result<Bed, Failure> {
+    let bed = empty_bed(settings)?;
+    let (Some(fixture), target) = (&settings.target.fixture, &settings.target) else {
+        return Ok(bed);
+    };
+    if target.allowed.is_some() {
+        return Err(Failure::Input(String::from(
+            "`fixture` fills a directory that the run makes, and `allowed` shares one of yours\n\
+             fix: leave one of them out",
+        )));
+    }
+    bed.furnish(fixture).map_err(|error| {
+        Failure::Input(format!("{} cannot be copied: {error}", fixture.display()))
+    })?;
+    Ok(bed)
+}
+
+fn empty_bed(settings: &Settings) -> Result<Bed, Failure> {
     let shared = match Bottle::around() {
         Some(_) => bottle::shared(settings),
         None => settings.target.allowed.clone(),

@@ -236,6 +236,9 @@ impl RunArgs {
         layer.allowed = read.one("--allowed", self.launch.allowed.as_ref(), |check, at| {
             check.directory(&at)
         });
+        layer.fixture = read.one("--fixture", self.launch.fixture.as_ref(), |check, at| {
+            check.directory(&at)
+        });
         for text in &self.launch.env {
             layer.env.extend(read.variable(text));
         }

@@ -71,6 +71,7 @@ fn target(settings: &Settings) -> Value {
         "cwd": target.cwd,
         "roots": target.roots,
         "allowed": target.allowed,
+        "fixture": target.fixture,
         "era": target.era,
     })
 }

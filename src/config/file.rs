@@ -88,6 +88,9 @@ pub struct Target {
     /// An existing directory that the server is allowed to reach, shared with it: planted into
     /// instead of a new one. For servers that are attached to.
     pub allowed: Option<At<String>>,
+    /// A directory whose content is copied into the allowed directory before the server starts: a repository, a
+    /// database, a configuration that it cannot start without.
+    pub fixture: Option<At<String>>,
     /// Where the server has directories of this machine, by their path here: its own path, or empty for
     /// "not there". Found out by itself where the server's process can be looked at.
     pub map: Option<BTreeMap<String, At<String>>>,

@@ -43,6 +43,7 @@ pub struct Layer {
     pub(crate) cwd: Option<String>,
     pub(crate) roots: Option<Vec<String>>,
     pub(crate) allowed: Option<PathBuf>,
+    pub(crate) fixture: Option<PathBuf>,
     pub(crate) maps: BTreeMap<String, String>,
     pub(crate) era: Option<Era>,
     pub(crate) setup: Option<Vec<SetupCall>>,
@@ -220,6 +221,7 @@ impl Layer {
             .as_ref()
             .map(|list| list.iter().map(|at| check.path(at)).collect());
         layer.allowed = target.allowed.as_ref().map(|at| check.directory(at));
+        layer.fixture = target.fixture.as_ref().map(|at| check.directory(at));
         for (host, inside) in target.map.iter().flatten() {
             layer.maps.extend(check.map(host, inside));
         }
@@ -280,6 +282,7 @@ impl Layer {
             cwd: self.cwd.or(below.cwd),
             roots: self.roots.or(below.roots),
             allowed: self.allowed.or(below.allowed),
+            fixture: self.fixture.or(below.fixture),
             era: self.era.or(below.era),
             setup: self.setup.or(below.setup),
             allow_destructive: self.allow_destructive.or(below.allow_destructive),
@@ -357,6 +360,7 @@ impl Layer {
                 cwd: self.cwd,
                 roots: self.roots.unwrap_or_default(),
                 allowed: self.allowed,
+                fixture: self.fixture,
                 maps: self.maps.into_iter().collect(),
                 era: self.era.unwrap_or_default(),
                 setup: self.setup.unwrap_or_default(),

@@ -92,6 +92,8 @@ pub struct TargetSpec {
     pub roots: Vec<String>,
     /// An existing directory that takes the place of a new allowed one.
     pub allowed: Option<PathBuf>,
+    /// A directory whose content a new allowed one begins with.
+    pub fixture: Option<PathBuf>,
     /// Directories of this machine with the path that the target has; empty when it has none.
     pub maps: Vec<(String, String)>,
     /// Which lifecycle is spoken.

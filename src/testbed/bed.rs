@@ -8,11 +8,12 @@ use std::{
     fmt::Write as _,
     fs::{self, File},
     io,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
 };
 
 use rustix::fs::{FallocateFlags, fallocate};
+use walkdir::WalkDir;
 
 use super::{namespace::Bottle, owner, scene};
 
@@ -122,6 +123,35 @@ impl Bed {
     /// What the system said.
     pub fn create_in(parent: &Path) -> io::Result<Self> {
         lay_out(parent, None)
+    }
+
+    /// Copies what is in a directory into the allowed one: directories, files with their modes, and symbolic links
+    /// as they are.
+    ///
+    /// # Errors
+    /// What the system said, with the path; also for anything else that is in it, such as a named pipe.
+    pub fn furnish(&self, from: &Path) -> io::Result<()> {
+        for entry in WalkDir::new(from).min_depth(1) {
+            let entry = entry?;
+            let path = entry.path();
+            let told = |error: io::Error| {
+                io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+            };
+            let rest = path.strip_prefix(from).unwrap_or(path);
+            let to = self.allowed.join(rest);
+            let kind = entry.file_type();
+            if kind.is_dir() {
+                fs::create_dir(&to).map_err(told)?;
+            } else if kind.is_symlink() {
+                let target = fs::read_link(path).map_err(told)?;
+                symlink(target, &to).map_err(told)?;
+            } else if kind.is_file() {
+                fs::copy(path, &to).map_err(told)?;
+            } else {
+                return Err(told(io::Error::other("it is no file, directory or link")));
+            }
+        }
+        Ok(())
     }
 
     /// The directory that holds all the others, or for a shared allowed directory all the forbidden ones.

@@ -89,6 +89,11 @@ fn target(settings: &Settings) -> String {
         .as_ref()
         .map(|path| path.display().to_string());
     say("allowed", allowed.map(Value::from));
+    let fixture = target.fixture.as_ref();
+    say(
+        "fixture",
+        fixture.map(|path| Value::from(path.display().to_string())),
+    );
     say("allow_destructive", list(&target.allow_destructive));
     let calls: Vec<Value> = target
         .setup

@@ -81,6 +81,17 @@ pub struct LaunchArgs {
     #[arg(long, value_name = "DIR", help_heading = "Target")]
     pub cwd: Option<String>,
 
+    /// Copy what is in this directory into the allowed one first
+    #[arg(
+        long,
+        value_name = "DIR",
+        help_heading = "Target",
+        conflicts_with = "allowed",
+        long_help = "Copy what is in this directory into the allowed one, before the server starts: a repository, a \
+            database, a configuration that it cannot start without"
+    )]
+    pub fixture: Option<String>,
+
     /// Tell the server this root; repeatable
     #[arg(long, value_name = "PATH", help_heading = "Target")]
     pub roots: Vec<String>,
