@@ -132,6 +132,17 @@ pub struct Terrain<'a> {
     /// The hosts with which the policy is tested. Without a network of the run's own there are none,
     /// and the reason stands here.
     pub hosts: Result<&'a Hosts, &'a str>,
+    /// Names of channels that were seen to run some commands and refuse others: without a policy on commands,
+    /// the server's own list is the boundary.
+    pub listing: &'a [String],
+}
+
+impl Terrain<'_> {
+    /// Whether some policy is on commands: the written one, or that of the server itself.
+    fn lists(&self, channel: Option<&Channel>) -> bool {
+        let own = |channel: &Channel| self.listing.contains(&channel.name());
+        self.policy.claims(Claim::Commands) || channel.map_or(!self.listing.is_empty(), own)
+    }
 }
 
 /// Makes the plan.
@@ -236,6 +247,7 @@ fn expand(
     }
     for channel in channels
         .iter()
+        .filter(|channel| probe.claim != Claim::Commands || terrain.lists(Some(channel)))
         .filter(|channel| fits(variant, channel, roles, terrain.policy))
     {
         for (number, spot) in spots.iter().enumerate() {
@@ -299,7 +311,9 @@ fn fits(variant: &Variant, channel: &Channel, roles: &[Role], policy: &Policy) -
         .language
         .as_ref()
         .is_none_or(|it| channel.speaks(it));
-    let runs = variant.command.as_ref().is_none_or(|it| policy.runs(it));
+    let unlisted = !policy.claims(Claim::Commands);
+    let command = variant.command.as_ref();
+    let runs = unlisted || command.is_none_or(|it| policy.runs(it));
     roles.contains(&channel.role)
         && speaks
         && runs
@@ -370,7 +384,8 @@ fn fate(
 
 /// Why the policy forbids nothing that the probe asks about, if so.
 fn unclaimed(probe: &Probe, spots: &[Spot], terrain: &Terrain<'_>) -> Option<String> {
-    if terrain.policy.claims(probe.claim) {
+    let listed = probe.claim == Claim::Commands && terrain.lists(None);
+    if listed || terrain.policy.claims(probe.claim) {
         if probe.claim.of_network() {
             let nowhere = terrain.hosts.is_ok() && spots.is_empty();
             return nowhere

@@ -122,6 +122,7 @@ fn terrain<'a>(policy: &'a Policy, allowed: &'a Path) -> Terrain<'a> {
         allowed_is_argument: true,
         platform: Platform::Linux,
         hosts: Err("no network"),
+        listing: &[],
     }
 }
 

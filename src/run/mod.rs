@@ -11,6 +11,7 @@ mod execute;
 mod execution;
 mod flight;
 mod launch;
+mod listing;
 mod liveness;
 mod net;
 mod observe;
@@ -50,13 +51,13 @@ use crate::{
     plan::{Plan, Terrain, plan},
     policy::Hosts,
     probe::{EvidenceKind, Platform, Probe, Role},
-    session::{Direction, Endpoint, ServerInfo, Tool},
+    session::{Endpoint, ServerInfo, Tool},
     testbed::{
         View,
         net::{Hit, Sight},
         program::runs_in,
     },
-    witness::{FileWitness, LogWitness, ProcessWitness},
+    witness::{FileWitness, ProcessWitness},
 };
 use calls::Tally;
 use conversation::{Conversation, told_arguments};
@@ -187,7 +188,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         true => runs_in(&order.bed.allowed, &order.bed.tmp),
         false => Ok(()),
     };
-    let ledger = ledger(&order);
+    let ledger = Ledger::of(&order);
     let Found {
         conversation,
         tools,
@@ -206,6 +207,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         allowed_is_argument: allowed_is_argument(&order, &view),
         platform: platform(),
         hosts: order.glass.as_ref().map(|_| &hosts).map_err(String::as_str),
+        listing: &[],
     };
     // What shows by no experiment is found by names, where a probe asks for it.
     let asks = |role| {
@@ -223,23 +225,6 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         .into_iter()
         .chain(guessed.into_iter().map(Arc::new))
         .collect();
-    let mut plan: Plan = plan(&order.probes, &channels, &terrain);
-    let whole = order.shard.map(|_| Whole {
-        planned: plan.trials.len(),
-        digest: plan.digest(),
-    });
-    if let Some(shard) = order.shard {
-        plan = plan.part(shard);
-    }
-    if let Some(only) = order.only {
-        plan.keep(only.trial).map_err(|near| RunError::NoTrial {
-            trial: only.trial.to_owned(),
-            near,
-        })?;
-    }
-    (order.emit)(Event::Planned {
-        trials: plan.running(),
-    });
     let bed = order.bed;
     let places = [&bed.allowed, &bed.denied, &bed.outside, &bed.home, &bed.tmp]
         .map(|place| (place.clone(), view.see(place)))
@@ -277,6 +262,29 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         wire,
         variables: &order.variables,
     };
+    let asked = (&*order.probes, &*channels);
+    let listing = listing::listing(&stage, &conversation.session(), asked, order.deadline).await;
+    let terrain = Terrain {
+        listing: &listing,
+        ..terrain
+    };
+    let mut plan: Plan = plan(&order.probes, &channels, &terrain);
+    let whole = order.shard.map(|_| Whole {
+        planned: plan.trials.len(),
+        digest: plan.digest(),
+    });
+    if let Some(shard) = order.shard {
+        plan = plan.part(shard);
+    }
+    if let Some(only) = order.only {
+        plan.keep(only.trial).map_err(|near| RunError::NoTrial {
+            trial: only.trial.to_owned(),
+            near,
+        })?;
+    }
+    (order.emit)(Event::Planned {
+        trials: plan.running(),
+    });
     let orders = Orders {
         jobs: order.jobs.max(1),
         deadline: order.deadline,
@@ -389,19 +397,6 @@ fn allowed_is_argument(order: &Order<'_>, view: &View) -> bool {
     let own = launch.args.iter().skip(from);
     let named = |word: &String| launch::names(word, &told.to_string_lossy());
     order.allowed_is_argument || own.into_iter().any(named)
-}
-
-/// The audit log of a run, watched from before the target is launched.
-fn ledger(order: &Order<'_>) -> Option<Ledger> {
-    let claimed = order.policy.audit()?;
-    let log = LogWitness::start(claimed.files.clone(), claimed.stderr);
-    let listener = log.clone();
-    order.transcript.listen(Box::new(move |entry| {
-        if entry.direction == Direction::Stderr {
-            listener.hear(&entry.bytes);
-        }
-    }));
-    Some(Ledger { log, claimed })
 }
 
 /// The network of a run with what its policy says of it.

@@ -15,6 +15,7 @@ use serde_json::json;
 use reading::{brief, lacks, shape};
 
 use super::{
+    Order,
     execute::{Execution, ask, control, fault},
     stage::{Ask, Counting, Played, Stage},
 };
@@ -24,7 +25,7 @@ use crate::{
     plan::Trial,
     policy::AuditLog,
     probe::{EvidenceKind, RecordCheck},
-    session::Session,
+    session::{Direction, Session},
     testbed::{Geometry, SceneError},
     witness::{Line, LogWitness, Record},
 };
@@ -40,6 +41,21 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) struct Ledger {
     pub(super) log: LogWitness,
     pub(super) claimed: AuditLog,
+}
+
+impl Ledger {
+    /// The log that the policy names, watched from before the target is launched.
+    pub(super) fn of(order: &Order<'_>) -> Option<Self> {
+        let claimed = order.policy.audit()?;
+        let log = LogWitness::start(claimed.files.clone(), claimed.stderr);
+        let listener = log.clone();
+        order.transcript.listen(Box::new(move |entry| {
+            if entry.direction == Direction::Stderr {
+                listener.hear(&entry.bytes);
+            }
+        }));
+        Some(Self { log, claimed })
+    }
 }
 
 /// What a look at the log came to.

@@ -246,3 +246,35 @@ fn what_is_passed_on_is_in_no_report() {
     }
     assert!(ran.read("report.json").contains("${MY_API_KEY}"));
 }
+
+/// What runs some commands and refuses the programs of the run has a list, whatever the policy says.
+#[test]
+fn a_list_of_commands_of_its_own_is_found_and_gone_around() {
+    let verdict = |flags: &[&str], code: i32| {
+        let own = [&["--allow-command", "cat"], flags].concat();
+        let args = [
+            &[
+                "run",
+                "--no-lock",
+                "--probe",
+                "exec.allowlist-chain",
+                "--report",
+                "json=r.json",
+            ][..],
+            &reference(&own),
+        ];
+        let run = Run::new(&args.concat());
+        let path = run.path("r.json");
+        let ran = run.go();
+        ran.code(code);
+        let text = std::fs::read(path).expect("a report was written");
+        serde_json::from_slice::<Value>(&text).expect("it is JSON")
+    };
+    let report = verdict(&[], 0);
+    assert!(with(&report, "held") > 0 && with(&report, "breached") == 0);
+    let report = verdict(&["--flaw", "exec.first-word"], 1);
+    assert!(with(&report, "breached") > 0);
+    // What runs everything has none.
+    let report = verdict(&["--flaw", "exec.any-command"], 3);
+    assert_eq!(with(&report, "not-applicable"), trials(&report).len());
+}

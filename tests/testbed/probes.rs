@@ -87,6 +87,7 @@ fn trials(bed: &Bed, policy: &Policy) -> Vec<Trial> {
             allowed_is_argument: true,
             platform,
             hosts: Err("no network"),
+            listing: &[],
         };
         for trial in plan(&probes, &channels(), &terrain).trials {
             // What is watched plants and sends nothing.
