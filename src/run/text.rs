@@ -198,6 +198,11 @@ impl Stage<'_> {
     /// Whether a text with the names of variables comes back at all: only then its answer says what was made
     /// of them.
     pub(super) fn comes_back(&self, attack: &Played) -> Twin {
+        if self.proven.is_empty() {
+            // Whoever says back what it is told need not be a server of anything.
+            let why = "no tool of the target was seen to do anything";
+            return Twin::Rejected(String::from(why));
+        }
         match attack.exchange.outcome.text().contains(&attack.scene.slug) {
             true => Twin::Passed(Observation {
                 witness: String::from("twin"),
