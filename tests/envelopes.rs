@@ -332,20 +332,26 @@ fn descriptor(place: &Place) -> Result<(), Failed> {
 }
 
 fn variables(place: &Place) -> Result<(), Failed> {
-    let probe = "env.direct";
-    // Tells all that it has.
-    let server = "/server reference --flaw env.dump /work";
     let cleared = format!("{WALLS} --unshare-all");
-    let (report, exit) = place.run(&[], &[probe], &cleared, server)?;
-    check(exit == 0, exit)?;
-    for trial in all(&report, probe, Verdict::Held)? {
-        check(trial.basis == Basis::Envelope, trial)?;
-    }
     let whole = cleared.replace("--clearenv", "");
-    let (report, exit) = place.run(&[], &[probe], &whole, server)?;
-    check(exit == 1, exit)?;
-    let out = all(&report, probe, Verdict::Breached)?;
-    check(out.iter().all(|trial| trial.basis == Basis::Token), &out)
+    // Servers that tell all that they have, or put it where its name stands.
+    for (probe, flaw) in [
+        ("env.direct", "env.dump"),
+        ("env.interpolate-arg", "env.expands"),
+    ] {
+        let server = format!("/server reference --flaw {flaw} /work");
+        let (report, exit) = place.run(&[], &[probe], &cleared, &server)?;
+        check(exit == 0, exit)?;
+        for trial in all(&report, probe, Verdict::Held)? {
+            check(trial.basis == Basis::Envelope, trial)?;
+        }
+        let (report, exit) = place.run(&[], &[probe], &whole, &server)?;
+        check(exit == 1, exit)?;
+        let out = trials(&report, probe, Verdict::Breached);
+        check(!out.is_empty(), &report.summary)?;
+        check(out.iter().all(|trial| trial.basis == Basis::Token), &out)?;
+    }
+    Ok(())
 }
 
 fn spec(place: &Place) -> Result<(), Failed> {

@@ -127,6 +127,19 @@ impl Claim {
         }
     }
 
+    /// Whether the claim is that some host is not reached, whatever else a network is limited in.
+    #[must_use]
+    pub fn denies_hosts(self) -> bool {
+        matches!(
+            self,
+            Claim::Host
+                | Claim::HostRange
+                | Claim::HostHole
+                | Claim::UnlistedHost
+                | Claim::HostName
+        )
+    }
+
     /// Whether the claim is about the processes of a target, seen from outside.
     #[must_use]
     pub fn of_process(self) -> bool {
@@ -145,5 +158,25 @@ impl Claim {
                 | Claim::NoInheritedDescriptors
                 | Claim::ProcessLimits
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Claim;
+
+    /// A sandbox that keeps hosts away limits neither time nor repetition.
+    #[test]
+    fn what_is_limited_on_a_network_is_not_all_reach() {
+        assert!(Claim::Host.denies_hosts() && Claim::UnlistedHost.denies_hosts());
+        for other in [
+            Claim::TimeLimit,
+            Claim::RetryLimit,
+            Claim::Cancel,
+            Claim::Resolver,
+            Claim::OnlyNames,
+        ] {
+            assert!(other.of_network() && !other.denies_hosts(), "{other:?}");
+        }
     }
 }

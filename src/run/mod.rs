@@ -67,7 +67,7 @@ use recorded::Ledger;
 use sightings::Sightings;
 use stage::{Stage, Twins};
 use unlisted::Unlisted;
-use variables::Variables;
+use variables::{Planted, Variables};
 
 /// A target that was opened and whose tools were tried.
 pub struct Found {
@@ -236,6 +236,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         .map(|channel| channel.role)
         .collect();
     let (processes, twins) = (ProcessWitness::start(), Twins::default());
+    let planted = Planted::look(&order.variables, &conversation.session());
     let stage = Stage {
         bed: order.bed,
         policy: order.policy,
@@ -260,7 +261,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         twins: &twins,
         ledger: ledger.as_ref(),
         wire,
-        variables: &order.variables,
+        planted: &planted,
     };
     let asked = (&*order.probes, &*channels);
     let listing = listing::listing(&stage, &conversation.session(), asked, order.deadline).await;
@@ -305,7 +306,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
             never = conversation.hurry_after(order.stop) => never,
         },
     };
-    let mut variables = Variables::new(&order.variables, &order.endpoint);
+    let mut variables = Variables::new(&planted, &order.endpoint);
     let stopped = || order.stop.load(Ordering::Relaxed);
     let wanted = |asks: fn(&Probe) -> bool| {
         let mut trials = plan.trials.iter();

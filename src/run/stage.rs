@@ -22,6 +22,7 @@ use super::{
     send::response,
     sightings::Sightings,
     values::paths,
+    variables::Planted,
 };
 use crate::{
     canary::Mint,
@@ -31,7 +32,7 @@ use crate::{
     probe::{Claim, EvidenceKind, Plant, Role, Text, Variant},
     session::{Caller, Exchange},
     technique,
-    testbed::{Bed, Geometry, Scene, SceneError, Seen, Setting, Variable, View},
+    testbed::{Bed, Geometry, Scene, SceneError, Seen, Setting, View},
     witness::{FileWitness, ProcessWitness, Snapshot},
 };
 
@@ -71,7 +72,7 @@ pub(super) struct Stage<'r> {
     /// The run's own network, if it has one.
     pub(super) wire: Option<Wire<'r>>,
     /// Variables of the target that hold secrets.
-    pub(super) variables: &'r [Variable],
+    pub(super) planted: &'r Planted<'r>,
 }
 
 /// The twins of text parameters, which all trials on one share.

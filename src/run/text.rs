@@ -60,7 +60,11 @@ impl Stage<'_> {
     ) -> Result<Played, SceneError> {
         let along = self.along(ask.channel, &scene)?;
         scene.benign.clone_from(&along.benign);
-        scene.variable = self.variables.first().map(|variable| variable.name.clone());
+        scene.variable = self
+            .planted
+            .all
+            .first()
+            .map(|variable| variable.name.clone());
         for planted in &scene.planted {
             self.sightings.detector().arm(&planted.token);
         }
@@ -115,7 +119,10 @@ impl Stage<'_> {
             scene,
             props: None,
             sees: Vec::new(),
-            wall: Wall::None,
+            wall: match (ask.claim, counting) {
+                (Claim::Variables, Counting::Forbidden) => self.planted.wall.clone(),
+                _ => Wall::None,
+            },
         })
     }
 
@@ -179,8 +186,7 @@ impl Stage<'_> {
         let found = self.sightings.detector().scan(text.as_bytes());
         let mut proofs = found.into_iter().filter(|sighting| sighting.proof);
         proofs.find_map(|sighting| {
-            let mut variables = self.variables.iter();
-            let variable = variables.find(|variable| variable.token.slot() == sighting.slot)?;
+            let variable = self.planted.of(sighting.slot)?;
             let seen = Seen {
                 sighting,
                 witness: "reply",
@@ -202,6 +208,9 @@ impl Stage<'_> {
             // Whoever says back what it is told need not be a server of anything.
             let why = "no tool of the target was seen to do anything";
             return Twin::Rejected(String::from(why));
+        }
+        if let (Err(why), Wall::None) = (&self.planted.holder, &self.planted.wall) {
+            return Twin::Rejected(why.clone());
         }
         match attack.exchange.outcome.text().contains(&attack.scene.slug) {
             true => Twin::Passed(Observation {

@@ -4,10 +4,13 @@
 //! Owns the questions. What is planted is the testbed's business, and what sightings come to that of `facts`.
 
 mod facts;
+mod planted;
 
 use std::{fs, os::unix::fs::symlink, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value, json};
+
+pub(super) use planted::Planted;
 
 use super::{
     send::response,
@@ -16,10 +19,9 @@ use super::{
 };
 use crate::{
     channel::{Channel, SlotValue, Values, asking, destructive},
-    judge::{Response, Wall},
+    judge::Response,
     probe::{Claim, Probe, Role, Slot},
     session::{Caller as _, Endpoint, Exchange, Session, Tool},
-    testbed::Variable,
 };
 
 /// Whether any of the probes looks for variables, so that they are to be planted.
@@ -54,13 +56,9 @@ const SEPARATORS: [char; 8] = ['=', ':', ' ', '"', '\'', '\\', '>', '`'];
 
 /// The variables of a run, and what was asked about them.
 pub(super) struct Variables<'r> {
-    planted: &'r [Variable],
+    planted: &'r Planted<'r>,
     /// The environment that the target was launched with.
     open: Vec<(&'static str, String)>,
-    /// The process that was seen to have the variables.
-    holder: Result<u32, String>,
-    /// Whether a sandbox keeps them from the process that serves.
-    wall: Wall,
     /// The tool and the variable that it gave, of those that are no secret.
     gives: Option<String>,
     /// The call after which a secret was there.
@@ -88,7 +86,7 @@ struct Round {
 
 impl<'r> Variables<'r> {
     /// Nothing is known yet but what the target is launched with.
-    pub(super) fn new(planted: &'r [Variable], endpoint: &Endpoint) -> Self {
+    pub(super) fn new(planted: &'r Planted<'r>, endpoint: &Endpoint) -> Self {
         let value = |name| match endpoint {
             Endpoint::Stdio(launch) => launch.env.get(name).cloned(),
             Endpoint::Http(_) | Endpoint::Inside(_) => None,
@@ -101,9 +99,7 @@ impl<'r> Variables<'r> {
         Self {
             planted,
             open,
-            holder: Err(String::from("the run ended before it was looked at")),
             gives: None,
-            wall: Wall::None,
             gave: None,
             lost: None,
             told: None,
@@ -120,7 +116,6 @@ impl<'r> Variables<'r> {
         (tools, channels, allow_destructive): (&[Tool], &[Arc<Channel>], &[String]),
         deadline: Duration,
     ) {
-        self.look(session);
         self.provoke(stage, session, deadline).await;
         let harmless =
             |tool: &&Tool| destructive(tool).is_none() || allow_destructive.contains(&tool.name);
@@ -180,34 +175,10 @@ impl<'r> Variables<'r> {
         }
     }
 
-    /// Looks at which processes have the variables, as the kernel has it.
-    fn look(&mut self, session: &Session) {
-        let environ = |pid: u32| fs::read(format!("/proc/{pid}/environ")).ok();
-        let has = |environ: &[u8]| {
-            let mut tokens = self.planted.iter().map(|one| one.token.as_str().as_bytes());
-            tokens.any(|token| memchr::memmem::find(environ, token).is_some())
-        };
-        let serving = session.serving().ok();
-        let wall = serving.and_then(|pid| Some((pid, environ(pid)?)));
-        let wall = wall.filter(|(_, own)| is_environment(own) && !has(own));
-        let processes = session.processes();
-        let all = processes.iter().map(|process| process.pid);
-        let mut holders = serving.into_iter().chain(all);
-        let holder = holders.find(|pid| environ(*pid).is_some_and(|environ| has(&environ)));
-        if let Some((pid, _)) = wall {
-            self.wall = Wall::Around(format!(
-                "process {pid}, which serves, was started without the variables that the target was launched with"
-            ));
-        }
-        self.holder = holder.ok_or_else(|| {
-            String::from("no process of the target was seen to have the planted variables")
-        });
-    }
-
     /// The names of variables to ask for: some that are no secret, and those that are planted.
     fn names(&self) -> impl Iterator<Item = &str> {
         let open = self.open.iter().map(|(name, _)| *name);
-        open.chain(self.planted.iter().map(|one| one.name.as_str()))
+        open.chain(self.planted.all.iter().map(|one| one.name.as_str()))
     }
 
     async fn call(
@@ -292,8 +263,7 @@ impl<'r> Variables<'r> {
         let proofs = found.into_iter().filter(|sighting| sighting.proof);
         proofs
             .filter_map(|sighting| {
-                let of = |one: &&Variable| one.token.slot() == sighting.slot;
-                let name = self.planted.iter().find(of)?.name.clone();
+                let name = self.planted.of(sighting.slot)?.name.clone();
                 let seen = Seen {
                     sighting,
                     witness: "reply",
@@ -335,13 +305,6 @@ fn rank(response: &Response) -> u8 {
     }
 }
 
-/// Whether bytes are an environment, and not what a process has written over it.
-fn is_environment(environ: &[u8]) -> bool {
-    let entries = environ.split(|byte| *byte == 0);
-    let mut entries = entries.filter(|entry| !entry.is_empty()).peekable();
-    entries.peek().is_some() && entries.all(|entry| entry.iter().skip(1).any(|byte| *byte == b'='))
-}
-
 /// Whether a text shows an environment, be it that of a child with a `PATH` of its own.
 fn shows_environment(text: &str) -> bool {
     text.match_indices("PATH").any(|(at, _)| {
@@ -372,14 +335,7 @@ fn gives(text: &str, name: &str, value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{gives, is_environment, shows_environment};
-
-    #[test]
-    fn a_title_is_no_environment() {
-        assert!(is_environment(b"PATH=/bin\0HOME=/bed/home\0"));
-        assert!(!is_environment(b"server: worker\0\0\0\0"));
-        assert!(!is_environment(b""));
-    }
+    use super::{gives, shows_environment};
 
     #[test]
     fn an_environment_is_known_by_its_path() {

@@ -181,7 +181,7 @@ impl Stage<'_> {
                 .carries(wire, &props)
                 .unwrap_or_else(|| liveness(wire, ask, &scene, &props)),
             sees: Vec::new(),
-            wall: match (attack, self.view.apart()) {
+            wall: match (attack && reaches(ask, &props), self.view.apart()) {
                 (true, Some(why)) => Wall::Around(why),
                 _ => Wall::None,
             },
@@ -250,6 +250,14 @@ fn values(ask: &Ask<'_>, scene: &Scene, props: &Props) -> Result<Values, SceneEr
         values.insert(Slot::Headers, SlotValue::Json(Value::Object(headers)));
     }
     Ok(values)
+}
+
+/// Whether the trial is about reaching a host that is denied, and not about what is sent to another, or for how
+/// long.
+fn reaches(ask: &Ask<'_>, props: &Props) -> bool {
+    let mut unwanted = props.unwanted();
+    let of_content = unwanted.any(|(_, it)| it.field.is_some() || it.value.is_some());
+    ask.claim.denies_hosts() && !of_content && !props.has_socket()
 }
 
 /// Whether the payload reaches the denied host when nothing stands in its way. What only a parser of

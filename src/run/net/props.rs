@@ -26,7 +26,7 @@ pub(in crate::run) struct Props {
     /// What arrives at the port is the trial's without a word.
     nonce: Nonce,
     port: Option<u16>,
-    /// The permitted host by its name, in a twin: where hosts are allowed by name, addresses need not be served.
+    /// The permitted host by its name, in a twin: where hosts are allowed by name only, no address need be served.
     named: Option<String>,
 }
 
@@ -83,12 +83,17 @@ impl Props {
                 .transpose()
                 .map_err(unheard)?,
         };
+        let by_address = wire
+            .hosts
+            .permitted
+            .first()
+            .is_some_and(|it| wire.network.permits(*it));
         let mut props = Self {
             items: Vec::new(),
             values: Vec::new(),
             nonce,
             port,
-            named: wire.hosts.named.clone().filter(|_| twin),
+            named: wire.hosts.named.clone().filter(|_| twin && !by_address),
         };
         let permitted = wire.hosts.permitted.first().copied();
         let text = |address: Option<IpAddr>| address.map(|address| address.to_string());

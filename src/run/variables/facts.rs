@@ -17,7 +17,6 @@ use crate::{
         stage::Stage,
     },
     session::Exchange,
-    testbed::Variable,
 };
 
 impl Variables<'_> {
@@ -25,6 +24,7 @@ impl Variables<'_> {
     pub(super) fn seen(&self, stage: &Stage<'_>, place: Place) -> Vec<(String, Seen)> {
         let mut seen: Vec<(String, Seen)> = self
             .planted
+            .all
             .iter()
             .flat_map(|one| {
                 let all = stage.sightings.seen(one.token.slot());
@@ -50,8 +50,7 @@ impl Variables<'_> {
             let host = hit.host.clone();
             let host = host.unwrap_or_else(|| hit.local.ip().to_string());
             for sighting in stage.sightings.detector().scan(&hit.raw) {
-                let of = |one: &&Variable| one.token.slot() == sighting.slot;
-                let variable = self.planted.iter().find(of).filter(|_| sighting.proof);
+                let variable = self.planted.of(sighting.slot).filter(|_| sighting.proof);
                 if let Some(variable) = variable.filter(|variable| !variable.is_for(&host)) {
                     let at_ms = hit.at.saturating_duration_since(stage.began).as_millis();
                     leaks.push(Leak {
@@ -123,7 +122,10 @@ impl Variables<'_> {
                 leak.seen.observation(EvidenceKind::Token, fact)
             })
             .collect();
-        let stood = match (&self.holder, &self.wall) {
+        // Where nothing was asked, nothing is known: the control failed.
+        let asked = self.told.is_some();
+        let stood = match (&self.planted.holder, &self.planted.wall) {
+            _ if !asked => Err(String::from("the run ended before it was asked")),
             (Ok(pid), _) => Ok(format!("stand in the environment of process {pid}")),
             (Err(_), Wall::Around(_)) => Ok(String::from("were set at the launch of the target")),
             (Err(why), _) => Err(why.clone()),
@@ -131,13 +133,11 @@ impl Variables<'_> {
         let control = match stood {
             Ok(stood) => Control::Passed(observation(
                 "control",
-                format!("{} variables with tokens {stood}", self.planted.len()),
+                format!("{} variables with tokens {stood}", self.planted.all.len()),
             )),
             Err(why) => Control::Failed(why),
         };
-        // Where nothing was asked, nothing is known: the control failed.
-        let asked = self.told.is_some();
-        let walled = self.wall != Wall::None;
+        let walled = self.planted.wall != Wall::None;
         let (twin, response) = match told.shown {
             Ok(fact) => (Twin::Passed(observation("twin", fact)), told.response),
             Err(Response::Withheld(why)) if asked && !walled => {
@@ -153,7 +153,7 @@ impl Variables<'_> {
             after: control,
             twin,
             liveness: Liveness::Live,
-            wall: self.wall.clone(),
+            wall: self.planted.wall.clone(),
             watch: Watch::Awake,
             proofs,
             signals: Vec::new(),
