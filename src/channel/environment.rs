@@ -75,11 +75,9 @@ mod tests {
 
     fn asked(name: &str, description: &str, schema: Value) -> Vec<Map<String, Value>> {
         let tool = Tool {
-            name: name.to_owned(),
             description: description.to_owned(),
             input_schema: schema,
-            annotations: Value::Null,
-            definition: Value::Null,
+            ..Tool::named(name)
         };
         asking(&tool, ["PATH", "TOKEN"].into_iter())
     }
@@ -91,11 +89,9 @@ mod tests {
         assert_eq!(asked("server-status", "", none.clone()).len(), 1);
         assert_eq!(asked("deploy", "", none.clone()).len(), 0);
         let hinted = |name: &str| Tool {
-            name: name.to_owned(),
-            description: String::new(),
             input_schema: none.clone(),
             annotations: json!({ "readOnlyHint": true }),
-            definition: Value::Null,
+            ..Tool::named(name)
         };
         assert_eq!(asking(&hinted("whoAreYou"), [].into_iter()).len(), 1);
         assert_eq!(asking(&hinted("trigger-job"), [].into_iter()).len(), 0);

@@ -2,7 +2,10 @@
 //!
 //! Owns the words and the style of a name. That a tool is there is shown by what a call of it does.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     fill::draft,
@@ -45,60 +48,53 @@ const READING: Words = Words("read get view show open load cat fetch");
 const WRITING: &[&str] = &["write", "create", "save", "update", "put"];
 
 /// Where such tools take the path, the content and the command.
-const PATHS: &[&str] = &["/path", "/file_path", "/filename"];
-const COMMANDS: &[&str] = &["/command", "/cmd"];
+const PATHS: [&str; 3] = ["/path", "/file_path", "/filename"];
+const COMMANDS: [&str; 2] = ["/command", "/cmd"];
 
-/// Channels of tools that are not listed: those of `lock`, and guesses after the names of the listed ones.
-pub(crate) fn unlisted(tools: &[Tool], channels: &[Channel], lock: Option<&Lock>) -> Vec<Channel> {
+/// Channels of tools that are not listed, each with whether it is known to have worked: those that were proven when
+/// `lock` was written, and guesses after the names of the listed ones.
+pub(crate) fn unlisted(
+    tools: &[Tool],
+    channels: &[Arc<Channel>],
+    lock: Option<&Lock>,
+) -> Vec<(Channel, bool)> {
     let reader = channels
         .iter()
         .find(|channel| channel.role == Role::FileRead && channel.proof.proven());
-    let absent = |name: &str| !tools.iter().any(|tool| tool.name == name);
-    let locked = lock.into_iter().flat_map(|lock| &lock.entries);
-    let mut found: Vec<Channel> = locked
-        .map(|entry| &entry.channel)
+    let absent = |name: &String| !tools.iter().any(|tool| tool.name == *name);
+    let entries = lock.into_iter().flat_map(|lock| &lock.entries);
+    let locked = entries
+        .filter(|entry| entry.proven)
+        .map(|entry| &entry.channel);
+    let mut found: Vec<(Channel, bool)> = locked
         .filter(|channel| matches!(channel.role, Role::FileWrite | Role::ExecCommand))
         .filter(|channel| absent(&channel.tool))
-        .cloned()
+        .map(|channel| (channel.clone(), true))
         .collect();
     let own = reader.and_then(|reader| reader.slots.get(&Slot::Path)?.first());
-    let mut paths: Vec<&str> = own.map(String::as_str).into_iter().collect();
-    paths.extend(
-        PATHS
-            .iter()
-            .filter(|path| Some(**path) != own.map(String::as_str)),
-    );
+    let mut paths: Vec<&str> = own.map(String::as_str).into_iter().chain(PATHS).collect();
+    let mut seen = BTreeSet::new();
+    paths.retain(|path| seen.insert(*path));
     let reading = reader.map(|reader| reader.tool.as_str());
-    for name in names(tools, WRITERS, reading)
-        .into_iter()
-        .filter(|name| absent(name))
-    {
+    for name in names(tools, WRITERS, reading).into_iter().filter(absent) {
         for path in &paths {
             let slots = [(Slot::Path, *path), (Slot::Content, "/content")];
             let mut channel = guess(&name, Role::FileWrite, &slots);
             channel.form = reader.map(|reader| reader.form).unwrap_or_default();
-            found.push(channel);
+            found.push((channel, false));
         }
     }
-    for name in names(tools, RUNNERS, None)
-        .into_iter()
-        .filter(|name| absent(name))
-    {
+    for name in names(tools, RUNNERS, None).into_iter().filter(absent) {
         for command in COMMANDS {
-            found.push(guess(&name, Role::ExecCommand, &[(Slot::Text, command)]));
+            let channel = guess(&name, Role::ExecCommand, &[(Slot::Text, command)]);
+            found.push((channel, false));
         }
     }
     found
 }
 
 fn guess(name: &str, role: Role, slots: &[(Slot, &str)]) -> Channel {
-    let tool = Tool {
-        name: name.to_owned(),
-        description: String::new(),
-        input_schema: serde_json::Value::Null,
-        annotations: serde_json::Value::Null,
-        definition: serde_json::Value::Null,
-    };
+    let tool = Tool::named(name);
     let candidate = Candidate {
         role,
         score: 0.0,
@@ -193,14 +189,7 @@ mod tests {
     use super::*;
 
     fn listed(names: &[&str]) -> Vec<Tool> {
-        let tool = |name: &&str| Tool {
-            name: (*name).to_owned(),
-            description: String::new(),
-            input_schema: serde_json::Value::Null,
-            annotations: serde_json::Value::Null,
-            definition: serde_json::Value::Null,
-        };
-        names.iter().map(tool).collect()
+        names.iter().map(|name| Tool::named(name)).collect()
     }
 
     #[test]
@@ -221,7 +210,7 @@ mod tests {
         assert!(
             found
                 .iter()
-                .all(|channel| channel.tool != "write_file" && channel.tool != "shell")
+                .all(|(channel, _)| channel.tool != "write_file" && channel.tool != "shell")
         );
     }
 }

@@ -143,11 +143,9 @@ mod tests {
 
     fn names(name: &str, description: &str, schema: Value) -> Vec<String> {
         let tool = Tool {
-            name: name.to_owned(),
             description: description.to_owned(),
             input_schema: schema,
-            annotations: Value::Null,
-            definition: Value::Null,
+            ..Tool::named(name)
         };
         let channels = openings(&[tool]);
         let told = |channel: &Channel| {

@@ -2,9 +2,9 @@
 //!
 //! Owns the questions, and the facts that come of them. What such tools may be called is the channel module's.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fs, sync::Arc, time::Duration};
 
-use super::{send::response, stage::Stage};
+use super::{execute::control, send::response, stage::Stage};
 use crate::{
     channel::{Channel, Lock, SlotValue, Values, unlisted},
     judge::{Attempt, Control, Liveness, Observation, Response, Twin, Wall, Watch},
@@ -17,18 +17,23 @@ pub(super) fn asks(probe: &Probe) -> bool {
     probe.technique.as_deref() == Some("watch.unlisted")
 }
 
+/// What a tool can do, in words: what one that does it would do, and what it did.
+const WRITES: (&str, &str) = ("write files", "wrote a file");
+const RUNS: (&str, &str) = ("run commands", "ran a command");
+
 /// What came of the questions.
-#[derive(Default)]
 pub(super) struct Unlisted {
     /// Names that were asked for.
-    asked: Vec<String>,
-    /// Of them, those that an earlier run had.
-    known: Vec<String>,
+    asked: BTreeSet<String>,
+    /// Of them, those that were seen to work in an earlier run.
+    known: BTreeSet<String>,
     /// What is not asked for, since tools that are listed do the same, in words.
     listed: Vec<&'static str>,
     gave: Option<(Exchange, Observation)>,
-    /// Why a call was not answered, where one was not.
-    lost: Option<Response>,
+    /// The worst answer to a name that is known: none, before one that is no refusal, before refusals.
+    answer: Response,
+    /// A plain call of a listed tool, before the questions and after them.
+    controls: (Control, Control),
 }
 
 impl Unlisted {
@@ -39,58 +44,72 @@ impl Unlisted {
         (tools, channels, lock): (&[Tool], &[Arc<Channel>], Option<&Lock>),
         deadline: Duration,
     ) -> Self {
-        let mut found = Self::default();
-        let own: Vec<Channel> = channels
-            .iter()
-            .map(|channel| Channel::clone(channel))
-            .collect();
-        let writes = own
-            .iter()
-            .any(|channel| channel.role.creates() && channel.likely());
-        let runs = |channel: &Channel| matches!(channel.role, Role::ExecCommand | Role::ExecCode);
-        let runs = own.iter().any(|channel| runs(channel) && channel.likely());
-        if writes && !stage.policy.claims(Claim::ReadOnly) {
-            found.listed.push("write files");
-        }
-        if runs {
-            found.listed.push("run commands");
-        }
-        let of_earlier = |channel: &Channel| {
-            let mut entries = lock.into_iter().flat_map(|lock| &lock.entries);
-            entries.any(|entry| entry.channel.tool == channel.tool)
+        let has = |has: &dyn Fn(Role) -> bool| {
+            let mut likely = channels.iter().filter(|channel| channel.likely());
+            likely.any(|channel| has(channel.role))
         };
-        for channel in unlisted(tools, &own, lock) {
-            let (word, what) = match channel.role {
-                Role::FileWrite => ("write files", "wrote a file"),
-                _ => ("run commands", "ran a command"),
+        let mut listed = Vec::new();
+        if has(&Role::creates) && !stage.policy.claims(Claim::ReadOnly) {
+            listed.push(WRITES.0);
+        }
+        if has(&|role| matches!(role, Role::ExecCommand | Role::ExecCode)) {
+            listed.push(RUNS.0);
+        }
+        // One that creates nothing is a control in any mode.
+        let mut harmless = channels.iter().filter(|channel| {
+            channel.proof.proven() && !channel.role.creates() && !channel.role.of_network()
+        });
+        let harmless = harmless.next();
+        let control = async |word: &str| match harmless {
+            Some(channel) => control(stage, session, channel, word, deadline).await,
+            None => Control::Failed(String::from(
+                "no tool of the target was seen to do anything",
+            )),
+        };
+        let mut found = Self {
+            asked: BTreeSet::new(),
+            known: BTreeSet::new(),
+            listed,
+            gave: None,
+            answer: Response::Refusal,
+            controls: (
+                control("unlistedb").await,
+                Control::Failed(String::from("the questions were not asked to the end")),
+            ),
+        };
+        for (channel, known) in unlisted(tools, channels, lock) {
+            let power = match channel.role {
+                Role::FileWrite => WRITES,
+                _ => RUNS,
             };
-            if found.listed.contains(&word) {
+            if found.listed.contains(&power.0) {
                 continue;
             }
-            for (names, counts) in [
-                (&mut found.asked, true),
-                (&mut found.known, of_earlier(&channel)),
-            ] {
-                if counts && !names.contains(&channel.tool) {
-                    names.push(channel.tool.clone());
-                }
+            found.asked.insert(channel.tool.clone());
+            if known {
+                found.known.insert(channel.tool.clone());
             }
-            match call(stage, session, &channel, what, deadline).await {
-                Ok((exchange, None)) if !exchange.outcome.answered() => {
-                    found.lost = Some(response(&exchange.outcome));
-                    break;
-                }
-                Ok((exchange, Some(seen))) => {
-                    found.gave = Some((exchange, seen));
-                    break;
-                }
-                Ok((_, None)) => {}
+            let (exchange, seen) = match call(stage, session, &channel, power.1, deadline).await {
+                Ok(called) => called,
                 Err(error) => {
-                    found.lost = Some(Response::Fault(error.to_string()));
-                    break;
+                    found.answer = Response::Fault(error.to_string());
+                    return found;
                 }
+            };
+            let answer = response(&exchange.outcome);
+            if let Some(seen) = seen {
+                found.gave = Some((exchange, seen));
+                return found;
+            }
+            if !exchange.outcome.answered() {
+                found.answer = answer;
+                return found;
+            }
+            if known && answer == Response::Benign {
+                found.answer = answer;
             }
         }
+        found.controls.1 = control("unlistedc").await;
         found
     }
 
@@ -99,57 +118,35 @@ impl Unlisted {
         self.gave.as_ref().map(|(exchange, _)| exchange)
     }
 
-    /// The facts of the trial. That names were guessed in vain shows nothing; that tools of an earlier run are
-    /// refused does.
-    pub(super) fn attempt(&self, now_ms: u64, proven: usize) -> Attempt {
-        let passed = |fact: String| {
-            Control::Passed(Observation {
-                witness: String::from("control"),
-                kind: EvidenceKind::Effect,
-                fact,
-                at_ms: now_ms,
-                decoders: Vec::new(),
-                excerpt: None,
-            })
-        };
+    /// The facts of the trial. That names were guessed in vain shows nothing; that tools of an earlier run do
+    /// nothing any more does.
+    pub(super) fn attempt(&self) -> Attempt {
         let moot = if self.asked.is_empty() && !self.listed.is_empty() {
-            Some(format!(
-                "tools that are listed {} anyway",
-                self.listed.join(" and ")
-            ))
+            let powers = self.listed.join(" and ");
+            Some(format!("tools that are listed {powers} anyway"))
         } else if self.known.is_empty() {
             Some(format!(
-                "{} usual names of tools were tried in vain; no earlier run (`bindings.lock`) knows of a tool \
-                 that is not listed now",
+                "{} usual names of tools were tried in vain; no earlier run (`bindings.lock`) knows of a tool that \
+                 is not listed now",
                 self.asked.len()
             ))
         } else {
             None
         };
+        let known: Vec<&str> = self.known.iter().map(String::as_str).collect();
         Attempt {
             alone: true,
-            before: match proven {
-                0 => Control::Failed(String::from(
-                    "no tool of the target was seen to do anything",
-                )),
-                _ => passed(format!(
-                    "{proven} ways to call the listed tools were seen to work"
-                )),
-            },
-            after: passed(format!(
-                "{} names of tools were asked for",
-                self.asked.len()
-            )),
-            twin: Twin::None(format!("an earlier run had {}", self.known.join(", "))),
+            before: self.controls.0.clone(),
+            after: self.controls.1.clone(),
+            twin: Twin::None(format!("an earlier run had {}", known.join(", "))),
             liveness: Liveness::Live,
             watch: Watch::Awake,
             wall: Wall::None,
             proofs: self.gave.iter().map(|(_, seen)| seen.clone()).collect(),
             signals: Vec::new(),
-            response: match (&self.lost, moot) {
-                (Some(lost), _) => lost.clone(),
-                (None, Some(why)) => Response::Withheld(why),
-                (None, None) => Response::Refusal,
+            response: match (&self.answer, moot) {
+                (Response::Refusal | Response::Benign, Some(why)) => Response::Withheld(why),
+                (answer, _) => answer.clone(),
             },
         }
     }

@@ -117,7 +117,7 @@ impl Watched<'_> {
             let (attempt, object) = match trial.probe.technique.as_deref() {
                 Some("watch.unasked") => (self.silence(), None),
                 Some("watch.unlisted") => match self.unlisted {
-                    Some(unlisted) => (unlisted.attempt(self.stage.now_ms(), self.proven), None),
+                    Some(unlisted) => (unlisted.attempt(), None),
                     // The run was ended before.
                     None => continue,
                 },

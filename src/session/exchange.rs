@@ -108,6 +108,19 @@ pub struct Tool {
     pub definition: Value,
 }
 
+impl Tool {
+    /// A tool of which nothing but the name is known.
+    pub(crate) fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            description: String::new(),
+            input_schema: Value::Null,
+            annotations: Value::Null,
+            definition: Value::Null,
+        }
+    }
+}
+
 /// Anything through which requests reach a target; sessions, and fakes in tests.
 pub trait Caller: Sync {
     /// Sends one request and waits for its outcome, at most `deadline`.
