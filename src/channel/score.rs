@@ -435,11 +435,5 @@ pub(super) fn resource_candidate() -> Candidate {
 
 /// The definition under which the resource channel is listed.
 pub(super) fn resource_tool() -> Tool {
-    Tool {
-        name: String::from(RESOURCES_READ),
-        description: String::new(),
-        input_schema: Value::Null,
-        annotations: Value::Null,
-        definition: Value::Null,
-    }
+    Tool::named(RESOURCES_READ)
 }

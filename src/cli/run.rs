@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     canary::Mint,
-    config::{Settings, Verbosity},
+    config::{Reach, Settings, Verbosity},
     diag::{Diagnostic, Look},
     exit::Exit,
     report::{Calibration, Harness, Report, Surroundings, Thresholds, assemble, veil},
@@ -302,6 +302,12 @@ pub(super) fn bed(settings: &Settings) -> Result<Bed, Failure> {
     let (Some(fixture), target) = (&settings.target.fixture, &settings.target) else {
         return Ok(bed);
     };
+    if let Reach::Url { .. } = target.reach {
+        return Err(Failure::Input(String::from(
+            "`fixture` is there before a server starts, and this one runs already\n\
+             fix: leave it out, or give the command of the server instead of its URL",
+        )));
+    }
     if target.allowed.is_some() {
         return Err(Failure::Input(String::from(
             "`fixture` fills a directory that the run makes, and `allowed` shares one of yours\n\

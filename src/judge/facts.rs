@@ -98,6 +98,8 @@ pub enum Response {
     Fault(String),
     /// The harness did not send it: it could have touched what is not the run's own.
     Withheld(String),
+    /// Whatever came of it would tell nothing here; why, in words.
+    Moot(String),
     /// Nothing of the answer counts: the state of the target was looked at.
     Observed,
 }

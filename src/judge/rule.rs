@@ -108,9 +108,14 @@ pub fn judge(facts: &Facts) -> Ruling {
             "signals were seen that name no trial, and did not recur when it ran alone",
         );
     }
-    if let Response::Withheld(reason) = &last.response {
+    let unsent = match &last.response {
+        Response::Withheld(reason) => Some((Basis::Withheld, reason)),
+        Response::Moot(reason) => Some((Basis::Moot, reason)),
+        _ => None,
+    };
+    if let Some((basis, reason)) = unsent {
         return Ruling::NotApplicable {
-            basis: Basis::Withheld,
+            basis,
             reason: reason.clone(),
         };
     }

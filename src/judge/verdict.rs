@@ -105,6 +105,8 @@ pub enum Basis {
     OptOut,
     /// Not applicable: sending it could have touched what is not the run's own.
     Withheld,
+    /// Not applicable: whatever came of it would tell nothing here.
+    Moot,
     /// Not applicable: the payload is inert here; nobody reaches the forbidden object with it.
     Inert,
 }

@@ -165,6 +165,7 @@ flaws! {
     SqlProgram "sql.program" "query runs COPY with PROGRAM"
     SqlIdentifier "sql.identifier" "describe_table puts the name of the table into a query as it is"
     ScopeWidens "state.scope-widens" "add_allowed_directory adds any directory"
+    ScopePersists "state.scope-persists" "add_allowed_directory keeps any directory for the next start, in the home"
     HiddenTools "surface.hidden-tools" "tools that are not listed in read-only mode are answered"
     ResFrameDies "res.frame-dies" "a frame that is no JSON-RPC message ends the server"
     ResLineUnbounded "res.line-unbounded" "a frame is kept in memory until it ends, however long it is"

@@ -43,6 +43,11 @@ pub(super) struct World {
     pub(super) kept: Mutex<Vec<String>>,
 }
 
+/// Where [`Flaw::ScopePersists`] keeps a directory.
+fn kept_scope() -> Option<PathBuf> {
+    Some(PathBuf::from(std::env::var_os("HOME")?).join("allowed-directory"))
+}
+
 /// Whether a read asks for all of a file or for a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
@@ -59,6 +64,11 @@ impl World {
         let flaws = &options.flaws;
         let implied = || flaws.of_network().then(Default::default);
         let network = options.network.clone().or_else(implied);
+        let kept = match (flaws.has(Flaw::ScopePersists), kept_scope()) {
+            (true, Some(path)) => std::fs::read_to_string(path).unwrap_or_default(),
+            _ => String::new(),
+        };
+        let added = kept.lines().map(PathBuf::from).collect();
         Ok(Self {
             guard: Guard::new(&options)?,
             audit: options
@@ -69,7 +79,7 @@ impl World {
             net: network.map(|of| Net::new(&of, flaws)).transpose()?,
             options,
             staged: Mutex::default(),
-            added: Mutex::default(),
+            added: Mutex::new(added),
             turn: Mutex::default(),
             kept: Mutex::default(),
         })
@@ -82,6 +92,15 @@ impl World {
     /// Whether the flaw is switched on.
     pub(super) fn has(&self, flaw: Flaw) -> bool {
         self.flaws().has(flaw)
+    }
+
+    /// [`Flaw::ScopePersists`]: adds a directory to those of the next start.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(super) fn keep(&self, path: &str) -> std::io::Result<()> {
+        let kept = kept_scope().ok_or(std::io::ErrorKind::NotFound)?;
+        std::fs::write(kept, path)
     }
 
     /// [`Flaw::ScopeWidens`]: adds a directory to the allowed ones, whatever it is.

@@ -47,6 +47,7 @@ pub fn basis_verdict(basis: Basis) -> Verdict {
         | Basis::Platform
         | Basis::OptOut
         | Basis::Withheld
+        | Basis::Moot
         | Basis::Inert => Verdict::NotApplicable,
     }
 }

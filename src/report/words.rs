@@ -109,6 +109,7 @@ pub fn basis_word(basis: Basis) -> &'static str {
         Basis::Platform => "platform",
         Basis::OptOut => "opt-out",
         Basis::Withheld => "withheld",
+        Basis::Moot => "moot",
         Basis::Inert => "inert",
     }
 }
@@ -149,6 +150,7 @@ pub fn basis_words(basis: Basis) -> &'static str {
         Basis::Platform => "ruled out by platform, transport or testbed",
         Basis::OptOut => "destructive, and not allowed by name",
         Basis::Withheld => "not sent, because it could have touched what is not the run's own",
+        Basis::Moot => "whatever came of it would tell nothing here",
         Basis::Inert => "the payload reaches nothing here, not even without a boundary",
     }
 }
@@ -194,6 +196,7 @@ mod tests {
             Platform,
             OptOut,
             Withheld,
+            Moot,
             Inert,
         ] {
             assert_eq!(json!(basis), json!(basis_word(basis)));

@@ -335,8 +335,12 @@ pub(super) fn fault(why: &str) -> Execution {
 impl From<SceneError> for Execution {
     fn from(error: SceneError) -> Self {
         let mut execution = fault(&error.to_string());
-        if let SceneError::Stray(_) | SceneError::Moot(_) = error {
-            execution.attempt.response = Response::Withheld(error.to_string());
+        match error {
+            SceneError::Stray(_) => {
+                execution.attempt.response = Response::Withheld(error.to_string());
+            }
+            SceneError::Moot(why) => execution.attempt.response = Response::Moot(why),
+            _ => {}
         }
         execution
     }

@@ -55,6 +55,11 @@ pub(super) async fn execute(
         Err(Failure::Scene(error)) => return error.into(),
         Err(Failure::Start(why)) => return fault(&why),
     };
+    if ask.channel.role == Role::ScopeWiden
+        && let Err(error) = stage.afterwards(conversation, &ask, &mut played).await
+    {
+        return error.into();
+    }
     // Without an allowed directory nothing is permitted, so there is no twin.
     let twin = if changes.is_some_and(|changes| changes.allowed.is_some()) {
         Twin::None(String::from(

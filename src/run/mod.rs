@@ -31,6 +31,7 @@ mod values;
 mod variables;
 mod wall;
 mod watch;
+mod widen;
 
 use std::{
     sync::{Arc, atomic::Ordering},

@@ -14,9 +14,9 @@ use super::{
     values::values,
 };
 use crate::{
-    channel::{PathForm, SlotValue},
+    channel::PathForm,
     judge::{Observation, Race, Response},
-    probe::{EvidenceKind, Role, Slot},
+    probe::{EvidenceKind, Role},
     session::{Caller, Exchange, Outcome},
     technique::Act,
     testbed::{Scene, SceneError},
@@ -115,42 +115,6 @@ impl Stage<'_> {
                 symbol: String::from("technique"),
                 why: "it makes no call",
             })
-    }
-
-    /// The second call of a variant that has one, through a channel that reads files.
-    async fn then_read<C: Caller>(
-        &self,
-        caller: &C,
-        ask: &Ask<'_>,
-        scene: &Scene,
-    ) -> Result<(), SceneError> {
-        let (Some(then), Some(reader)) = (&ask.variant.then_read, self.reader) else {
-            return Ok(());
-        };
-        let values = [(Slot::Path, SlotValue::Text(scene.tell(then)?))].into();
-        let (method, params) = reader.request(&values, &self.told_root());
-        let exchange = caller.request(method, params, ask.deadline).await;
-        self.tally.count(&exchange);
-        Ok(())
-    }
-
-    /// Makes sure that what is read after the call could not be read before it.
-    pub(super) async fn closed<C: Caller>(
-        &self,
-        caller: &C,
-        ask: &Ask<'_>,
-        scene: &Scene,
-        counted: &[String],
-    ) -> Result<(), SceneError> {
-        let moot = |why: &str| Err(SceneError::Moot(String::from(why)));
-        if self.reader.is_none() {
-            return moot("no tool was proven to read files, by which anything widened would show");
-        }
-        self.then_read(caller, ask, scene).await?;
-        match self.tokens(ask, scene, counted).is_empty() {
-            true => Ok(()),
-            false => moot("the forbidden file is read already, before anything is widened"),
-        }
     }
 
     /// Sends the same call with the plant `secret` present and away, in turns. Answers that tell

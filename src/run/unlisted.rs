@@ -145,7 +145,7 @@ impl Unlisted {
             proofs: self.gave.iter().map(|(_, seen)| seen.clone()).collect(),
             signals: Vec::new(),
             response: match (&self.answer, moot) {
-                (Response::Refusal | Response::Benign, Some(why)) => Response::Withheld(why),
+                (Response::Refusal | Response::Benign, Some(why)) => Response::Moot(why),
                 (answer, _) => answer.clone(),
             },
         }

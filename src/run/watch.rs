@@ -210,7 +210,7 @@ impl Watched<'_> {
         let nowhere = "the policy permits all places where secrets are looked for";
         let attempt = Attempt {
             response: match forbidden.is_empty() {
-                true => Response::Withheld(nowhere.to_owned()),
+                true => Response::Moot(nowhere.to_owned()),
                 false => Response::Benign,
             },
             proofs,

@@ -647,3 +647,25 @@ fn a_race_tells_the_chance_that_it_excludes() {
         "{reason}"
     );
 }
+
+/// Whatever else is known: what was not sent, or would have told nothing, is no verdict on the target.
+#[test]
+fn what_tells_nothing_does_not_count() {
+    let answered = |response: Response| reading([with(|attempt| attempt.response = response)]);
+    let why = || String::from("why");
+    let rows = vec![
+        row(
+            "not sent",
+            answered(Response::Withheld(why())),
+            Verdict::NotApplicable,
+            Basis::Withheld,
+        ),
+        row(
+            "moot",
+            answered(Response::Moot(why())),
+            Verdict::NotApplicable,
+            Basis::Moot,
+        ),
+    ];
+    check(rows);
+}

@@ -160,6 +160,7 @@ pub(crate) const FLAWS: &[&str] = &[
     "sql.identifier",
     "sql.program",
     "sql.stacked",
+    "state.scope-persists",
     "state.scope-widens",
     "surface.hidden-tools",
     "time.cancel-ignored",

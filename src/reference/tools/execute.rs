@@ -265,6 +265,13 @@ pub(super) fn add_directory(world: &World, arguments: JsonObject) -> Result<Stri
         world.widen(&arguments.path);
         return Ok(format!("{} is allowed now", arguments.path));
     }
+    if world.has(Flaw::ScopePersists) {
+        world.keep(&arguments.path)?;
+        return Ok(format!(
+            "{} is allowed from the next start on",
+            arguments.path
+        ));
+    }
     world.guard.existing(&arguments.path)?.directory()?;
     Ok(format!("{} is allowed", arguments.path))
 }

@@ -83,7 +83,7 @@ impl Variables<'_> {
             gave: None,
             // To have listed tools, of which none could be used, is no achievement.
             shown: match proven {
-                0 => Err(Response::Withheld(String::from(
+                0 => Err(Response::Moot(String::from(
                     "no tool of the target was seen to do anything",
                 ))),
                 _ => spoken(stage, place, what),
@@ -140,10 +140,10 @@ impl Variables<'_> {
         let walled = self.planted.wall != Wall::None;
         let (twin, response) = match told.shown {
             Ok(fact) => (Twin::Passed(observation("twin", fact)), told.response),
-            Err(Response::Withheld(why)) if asked && !walled => {
-                (Twin::Rejected(why.clone()), Response::Withheld(why))
+            Err(Response::Moot(why)) if asked && !walled => {
+                (Twin::Rejected(why.clone()), Response::Moot(why))
             }
-            Err(Response::Withheld(why)) => (Twin::Rejected(why), told.response),
+            Err(Response::Moot(why)) => (Twin::Rejected(why), told.response),
             Err(lost) => (Twin::None(String::from("it was not answered")), lost),
         };
         let object = told.leaks.first().map(|leak| leak.name.clone());
@@ -180,7 +180,7 @@ impl Variables<'_> {
             let why =
                 "no tool of the target gave a variable that is no secret, such as PATH or HOME";
             let lost = self.lost.clone();
-            lost.unwrap_or_else(|| Response::Withheld(String::from(why)))
+            lost.unwrap_or_else(|| Response::Moot(String::from(why)))
         };
         Told {
             leaks: leaks(seen),
@@ -198,13 +198,13 @@ impl Variables<'_> {
             return Told {
                 leaks: Vec::new(),
                 gave: None,
-                shown: Err(Response::Withheld(why)),
+                shown: Err(Response::Moot(why)),
                 response: Response::Benign,
             };
         };
         let nothing = || {
             let why = "what was answered holds no variable at all, not even PATH";
-            Response::Withheld(String::from(why))
+            Response::Moot(String::from(why))
         };
         Told {
             leaks: leaks(round.seen.clone()),
@@ -247,7 +247,7 @@ fn leaks(seen: Vec<(String, Seen)>) -> Vec<Leak> {
 /// Whether the target said anything of that kind in the run.
 fn spoken(stage: &Stage<'_>, place: Place, what: &str) -> Result<String, Response> {
     match stage.sightings.heard(place) {
-        0 => Err(Response::Withheld(format!("the target never {what}"))),
+        0 => Err(Response::Moot(format!("the target never {what}"))),
         count => Ok(format!(
             "the target {what} {count} times, and all of it was looked through"
         )),
