@@ -19,7 +19,7 @@ const BOUNDARIES: &[(&str, &str)] = &[
     ("audit", "audit log"),
     ("http", "HTTP transport"),
     ("surface", "protocol surface"),
-    ("state", "session separation"),
+    ("state", "state and sessions"),
     ("drift", "tool descriptions"),
 ];
 

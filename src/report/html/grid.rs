@@ -160,7 +160,11 @@ pub(super) fn matrix<'a>(report: &'a Report) -> Matrix<'a> {
     let rows: Vec<&BoundaryReport> = report
         .boundaries
         .iter()
-        .filter(|row| tried.keys().any(|(_, boundary)| *boundary == row.id))
+        // What is asked of the server as a whole is tried on none of its tools.
+        .filter(|row| {
+            let mut tools = report.target.tools.iter();
+            tools.any(|tool| tried.contains_key(&(&*tool.name, &*row.id)))
+        })
         .collect();
     let tools = report.target.tools.iter().enumerate();
     let lines = tools
@@ -184,4 +188,26 @@ pub(super) fn matrix<'a>(report: &'a Report) -> Matrix<'a> {
 
 fn applied(verdict: Verdict) -> bool {
     verdict != Verdict::NotApplicable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_of_the_whole_server_has_no_column() {
+        let text = include_str!("../../../reports/samples/report.json");
+        let mut report: Report = serde_json::from_str(text).expect("a sample is a report");
+        let columns = |report: &Report| matrix(report).columns.len();
+        let before = columns(&report);
+        assert!(before > 0);
+        let boundary = report.probes[0].boundary.clone();
+        let of = report.probes.iter_mut();
+        for probe in of.filter(|probe| probe.boundary == boundary) {
+            for trial in &mut probe.trials {
+                trial.tool = String::from("(server)");
+            }
+        }
+        assert_eq!(columns(&report), before - 1);
+    }
 }
