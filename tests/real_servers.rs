@@ -221,7 +221,17 @@ fn select(
     verdict: Verdict,
     exit: u8,
 ) -> Result<(), Failed> {
-    let run = probe(server, &expected.flags())?;
+    select_with(server, expected, &[], verdict, exit)
+}
+
+fn select_with(
+    server: &Installed,
+    expected: &Expected<'_>,
+    flags: &[&str],
+    verdict: Verdict,
+    exit: u8,
+) -> Result<(), Failed> {
+    let run = probe(server, &[&expected.flags(), flags].concat())?;
     run.knows(server)?;
     run.must(expected)?;
     run.ends(verdict, exit)
@@ -249,15 +259,7 @@ fn hosts(server: &Installed, verdict: Verdict, exit: u8) -> Result<(), Failed> {
 
 /// Breached on what was published and on nothing plainer, whatever is known of the tools.
 fn breached(server: &Installed, flags: &[&str]) -> Result<(), Failed> {
-    let flags: Vec<&str> = CVES
-        .flags()
-        .into_iter()
-        .chain(flags.iter().copied())
-        .collect();
-    let run = probe(server, &flags)?;
-    run.knows(server)?;
-    run.must(&CVES)?;
-    run.ends(Verdict::Breached, 1)
+    select_with(server, &CVES, flags, Verdict::Breached, 1)
 }
 
 /// The suite that a user runs first ends green.
@@ -326,15 +328,7 @@ fn git(
     }
     let fixture = repository.path().display().to_string();
     let expected = Expected { breached, held };
-    let flags: Vec<&str> = expected
-        .flags()
-        .into_iter()
-        .chain(["--fixture", &fixture])
-        .collect();
-    let run = probe(server, &flags)?;
-    run.knows(server)?;
-    run.must(&expected)?;
-    run.ends(verdict, exit)
+    select_with(server, &expected, &["--fixture", &fixture], verdict, exit)
 }
 
 /// The list of commands and the directory hold, as far as is publicly known.
@@ -355,15 +349,7 @@ fn commands(server: &Installed) -> Result<(), Failed> {
          [execution]\nallowed_commands = [\"ls\", \"cat\", \"pwd\"]\n",
     )?;
     let policy = policy.display().to_string();
-    let flags: Vec<&str> = HELD
-        .flags()
-        .into_iter()
-        .chain(["--policy", &policy])
-        .collect();
-    let run = probe(server, &flags)?;
-    run.knows(server)?;
-    run.must(&HELD)?;
-    run.ends(Verdict::Held, 0)
+    select_with(server, &HELD, &["--policy", &policy], Verdict::Held, 0)
 }
 
 /// Reading and writing are tools of their own here, and each is driven by what it takes.
