@@ -59,6 +59,9 @@ pub struct Cell {
     pub expected: Expected,
     /// What came out, or why nothing did.
     pub found: Result<Verdict, String>,
+    /// Where something else came out: the trial that decided, and its reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// What must come out of a cell.
@@ -148,9 +151,12 @@ fn line(cell: &Cell) -> String {
         Ok(verdict) => verdict_word(*verdict).to_owned(),
         Err(why) => why.lines().next().unwrap_or_default().to_owned(),
     };
+    let why = cell.why.as_ref().map(|why| format!("     {why}\n"));
     format!(
-        "{mark} {:28} {:26} {expected}, found {found}\n",
-        cell.probe, cell.target
+        "{mark} {:28} {:26} {expected}, found {found}\n{}",
+        cell.probe,
+        cell.target,
+        why.unwrap_or_default()
     )
 }
 
@@ -267,14 +273,22 @@ impl Bench<'_> {
         };
         self.probes
             .iter()
-            .map(|probe| Cell {
-                probe: probe.id.to_string(),
-                target: self.name.to_owned(),
-                expected: self.expected(probe, glass.is_ok()),
-                found: match &made {
-                    Ok(report) => verdict(report, probe),
-                    Err(failure) => Err(failure.to_string()),
-                },
+            .map(|probe| {
+                let cell = Cell {
+                    probe: probe.id.to_string(),
+                    target: self.name.to_owned(),
+                    expected: self.expected(probe, glass.is_ok()),
+                    found: match &made {
+                        Ok(report) => verdict(report, probe),
+                        Err(failure) => Err(failure.to_string()),
+                    },
+                    why: None,
+                };
+                let why = made.as_ref().ok().filter(|_| !cell.passed());
+                Cell {
+                    why: why.and_then(|report| decided(report, probe)),
+                    ..cell
+                }
             })
             .collect()
     }
@@ -354,6 +368,14 @@ fn settings_of(words: Vec<String>) -> Settings {
 struct Flags {
     #[command(flatten)]
     run: RunArgs,
+}
+
+/// The first trial that has the verdict of the probe, and its reason.
+fn decided(report: &Report, probe: &Probe) -> Option<String> {
+    let found = report.probes.iter().find(|found| found.id == probe.id)?;
+    let mut trials = found.trials.iter();
+    let trial = trials.find(|trial| trial.verdict == found.verdict)?;
+    Some(format!("{}: {}", trial.id, trial.reason))
 }
 
 fn verdict(report: &Report, probe: &Probe) -> Result<Verdict, String> {
