@@ -53,8 +53,13 @@ pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) {
 pub(super) fn is_candidate(bytes: &[u8]) -> bool {
     may_be_deflate(bytes)
         || zlib_places(bytes).next().is_some()
-        || memmem::find(bytes, GZIP).is_some()
-        || memmem::find(bytes, ZIP).is_some()
+        || holds(bytes, GZIP)
+        || holds(bytes, ZIP)
+}
+
+/// Setting up a searcher costs more than the search in what is this short.
+fn holds(bytes: &[u8], magic: &[u8]) -> bool {
+    memchr::memchr_iter(magic[0], bytes).any(|at| bytes[at..].starts_with(magic))
 }
 
 fn zlib_places(bytes: &[u8]) -> impl Iterator<Item = usize> {

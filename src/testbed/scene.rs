@@ -8,6 +8,7 @@ mod kinds;
 
 use std::{
     collections::BTreeSet,
+    ffi::OsString,
     fs, io,
     os::fd::RawFd,
     path::{Component, Path, PathBuf},
@@ -300,9 +301,21 @@ impl Scene {
             .push(path.to_path_buf());
     }
 
+    /// Whether the scene asked for that directory before: every text that names a place asks again.
+    fn uses(&self, path: &Path) -> bool {
+        self.created
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .any(|used| used.as_os_str() == path.as_os_str())
+    }
+
     /// Creates a directory and its missing parents, remembering what it created, and what another
     /// scene created and may leave to this one.
     pub(super) fn directory(&self, path: &Path) -> io::Result<()> {
+        if self.uses(path) {
+            return Ok(());
+        }
         let mut made = made();
         let mut missing = Vec::new();
         let mut at = path;
@@ -327,10 +340,10 @@ impl Scene {
                 _ => {}
             }
         }
-        made.extend(missing);
+        made.extend(missing.into_iter().map(PathBuf::into_os_string));
         let mut used: Vec<PathBuf> = path
             .ancestors()
-            .filter(|path| made.contains(*path))
+            .filter(|path| made.contains(path.as_os_str()))
             .map(Path::to_path_buf)
             .collect();
         used.reverse();
@@ -391,15 +404,15 @@ impl Drop for Scene {
 }
 
 /// Directories that scenes of this process created and that may still stand. Several scenes plant in
-/// the same sibling of the root; the last one removes it.
-fn made() -> MutexGuard<'static, BTreeSet<PathBuf>> {
-    static MADE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+/// the same sibling of the root; the last one removes it. Compared by bytes, which is much cheaper than by components.
+fn made() -> MutexGuard<'static, BTreeSet<OsString>> {
+    static MADE: Mutex<BTreeSet<OsString>> = Mutex::new(BTreeSet::new());
     MADE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Forgets the directories of a testbed that is about to go.
 pub(super) fn forget(base: &Path) {
-    made().retain(|path| !path.starts_with(base));
+    made().retain(|path| !Path::new(path).starts_with(base));
 }
 
 /// Removes a file or link, a directory of the trial with all that is in it, or a directory that
@@ -420,10 +433,12 @@ fn remove(path: &Path, slug: &str) {
         Err(_) => {}
     }
     if fs::symlink_metadata(path).is_err() {
-        // Sorted by components, what is below a path follows it.
-        let gone: Vec<PathBuf> = made
-            .range(path.to_path_buf()..)
-            .take_while(|known| known.starts_with(path))
+        made.remove(path.as_os_str());
+        // In the order of bytes, what is below a directory follows its name with a slash.
+        let below = path.join("").into_os_string();
+        let gone: Vec<OsString> = made
+            .range(below..)
+            .take_while(|known| Path::new(known).starts_with(path))
             .cloned()
             .collect();
         for path in gone {

@@ -4,7 +4,8 @@
 //! outside the given roots is looked at.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
+    ffi::OsString,
     fs, io,
     io::Read as _,
     os::unix::fs::MetadataExt as _,
@@ -16,9 +17,9 @@ use sha2::{Digest as _, Sha256};
 /// Files above this size are compared by metadata alone.
 const HASHED: u64 = 1 << 20;
 
-/// What stood in some trees at one moment.
+/// What stood in some trees at one moment, by path: compared by its bytes, which is much cheaper than by components.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Snapshot(BTreeMap<PathBuf, Entry>);
+pub struct Snapshot(BTreeMap<OsString, Entry>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
@@ -78,7 +79,7 @@ impl Snapshot {
                     let below = fs::read_dir(&path).into_iter().flatten().flatten();
                     waiting.extend(below.map(|below| below.path()));
                 }
-                entries.insert(path, entry);
+                entries.insert(path.into_os_string(), entry);
             }
         }
         Self(entries)
@@ -88,22 +89,24 @@ impl Snapshot {
     /// entries speak for themselves.
     #[must_use]
     pub fn changes(&self, later: &Self) -> Vec<Change> {
-        let paths: BTreeSet<&PathBuf> = self.0.keys().chain(later.0.keys()).collect();
-        paths
-            .into_iter()
-            .filter_map(|path| {
-                let kind = match (self.0.get(path), later.0.get(path)) {
-                    (None, Some(_)) => ChangeKind::Created,
-                    (Some(_), None) => ChangeKind::Removed,
-                    (Some(before), Some(after)) if before.differs(after) => ChangeKind::Changed,
-                    _ => return None,
-                };
-                Some(Change {
-                    path: path.clone(),
-                    kind,
-                })
+        let before = self.0.iter().filter_map(|(path, before)| {
+            let kind = match later.0.get(path) {
+                None => ChangeKind::Removed,
+                Some(after) if before.differs(after) => ChangeKind::Changed,
+                Some(_) => return None,
+            };
+            Some((path, kind))
+        });
+        let created = later.0.keys().filter(|path| !self.0.contains_key(*path));
+        let mut changes: Vec<Change> = before
+            .chain(created.map(|path| (path, ChangeKind::Created)))
+            .map(|(path, kind)| Change {
+                path: PathBuf::from(path),
+                kind,
             })
-            .collect()
+            .collect();
+        changes.sort_unstable();
+        changes
     }
 }
 
