@@ -80,6 +80,7 @@ impl Audit {
         }
         let unrecorded = (has(Flaw::AuditFilesUnrecorded) && entry.event == "file_access")
             || (has(Flaw::AuditNetworkUnrecorded) && entry.event == "network_request")
+            || (has(Flaw::AuditCommandsUnrecorded) && entry.event == "command_execution")
             || (has(Flaw::AuditDenialsUnrecorded) && entry.outcome == "denied");
         if unrecorded {
             return Ok(());

@@ -177,6 +177,7 @@ flaws! {
     ResOneAtATime "res.one-at-a-time" "calls are answered one at a time, a quarter of a second each"
     AuditFilesUnrecorded "audit.files-unrecorded" "access to files is not recorded"
     AuditDenialsUnrecorded "audit.denials-unrecorded" "refused calls are not recorded"
+    AuditCommandsUnrecorded "audit.commands-unrecorded" "commands are not recorded"
     AuditNetworkUnrecorded "audit.network-unrecorded" "requests to hosts are not recorded"
     AuditAliasOnly "audit.alias-only" "the path that was asked for is recorded, not the one that was reached"
     AuditSecretsRecorded "audit.secrets-recorded" "records hold the arguments and the answer in full"

@@ -161,11 +161,15 @@ allowed_paths = ["{allowed}"]
 [audit]
 enabled = true
 log_file = "{home}/audit/server.log"
-events = ["file_access", "network_request"]
+events = ["file_access", "network_request", "command_execution"]
 rotate = { max_size_mb = 0.03125, max_files = 3 }
 "#,
     flags: &[
         "--network",
+        "--allow-command",
+        "cat",
+        "--allow-command",
+        "ls",
         "--audit",
         "{home}/audit/server.log",
         "--audit-max-bytes",
@@ -195,6 +199,9 @@ cpu_seconds = 600
 
 /// The terms on which a probe is tested.
 pub(super) fn terms(probe: &Probe) -> &'static Terms {
+    if probe.claim == Claim::AuditCommands {
+        return &AUDIT;
+    }
     if probe
         .roles
         .iter()
@@ -209,7 +216,6 @@ pub(super) fn terms(probe: &Probe) -> &'static Terms {
         Claim::AuditLog
         | Claim::AuditFiles
         | Claim::AuditNetwork
-        | Claim::AuditCommands
         | Claim::AuditRotation => &AUDIT,
         Claim::Listed => &READ_ONLY,
         Claim::ReadOnly => &READ_ONLY,
