@@ -243,6 +243,11 @@ const EXPRESSION: Meaning = Meaning {
 const HEADERS: Meaning =
     by_name("headers header httpheader requestheader customheader extraheader additionalheader");
 
+const CWD: Meaning = by_name(
+    "cwd dir directory folder workdir workingdir workdirectory workingdirectory currentdir \
+     currentdirectory currentworkingdirectory workpath workingpath basedir projectdir rootdir",
+);
+
 const DIFF: Meaning = Meaning {
     names: Words("patch diff unifieddiff patchtext patchcontent diffcontent"),
     weak: Words("content text input"),
@@ -275,6 +280,7 @@ pub(super) fn meaning(role: Role, slot: Slot) -> &'static Meaning {
         (_, Slot::Host) => &HOST,
         (_, Slot::Port) => &PORT,
         (_, Slot::Headers) => &HEADERS,
+        (_, Slot::Cwd) => &CWD,
         (Role::ExecCommand, Slot::Text) => &COMMAND,
         (Role::ExecCode, Slot::Text) => &CODE,
         (Role::SqlQuery, Slot::Text) => &SQL,

@@ -280,6 +280,7 @@ pub(super) fn parts(role: Role, form: &Form) -> BTreeMap<Slot, Vec<String>> {
         form.leaves.iter().filter(move |leaf| {
             let fits = match slot {
                 Slot::Headers => leaf.takes_object(),
+                Slot::Cwd => leaf.takes_text(),
                 _ => leaf.takes_number(),
             };
             fits && !leaf.in_array()

@@ -390,6 +390,7 @@ pub(super) fn given_slots(variant: &Variant) -> Vec<(Slot, &'static str)> {
         (Slot::Port, "port", variant.port.is_some()),
         (Slot::Text, "text", variant.text.is_some()),
         (Slot::Headers, "headers", !variant.headers.is_empty()),
+        (Slot::Cwd, "cwd", variant.cwd.is_some()),
     ]
     .into_iter()
     .filter_map(|(slot, key, given)| given.then_some((slot, key)))

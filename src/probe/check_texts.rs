@@ -144,6 +144,7 @@ impl Texts<'_> {
             &variant.host,
             &variant.port,
             &variant.text,
+            &variant.cwd,
         ];
         let launch = variant.launch.iter().flat_map(launch_texts);
         for text in texts

@@ -128,6 +128,8 @@ pub enum Slot {
     Port,
     /// Header fields of a request by name. Optional, an object.
     Headers,
+    /// The directory in which a command or code runs. Optional.
+    Cwd,
     /// How many lines or bytes from the start a read returns. Optional, a number.
     Head,
     /// How many lines or bytes from the end a read returns. Optional, a number.
@@ -260,12 +262,13 @@ impl Role {
         )
     }
 
-    /// Slots that a channel of this role may have; variants with `part` or `headers` need them.
+    /// Slots that a channel of this role may have; variants with `part`, `headers` or `cwd` need them.
     #[must_use]
     pub fn optional_slots(self) -> &'static [Slot] {
         match self {
             Role::FileRead => &[Slot::Head, Slot::Tail, Slot::Offset, Slot::Length],
             Role::HttpFetch => &[Slot::Headers],
+            Role::ExecCommand | Role::ExecCode => &[Slot::Cwd],
             _ => &[],
         }
     }

@@ -67,6 +67,10 @@ pub struct Variant {
     /// that have a place for them.
     #[serde(default)]
     pub headers: BTreeMap<String, Text>,
+    /// Slot `cwd`: the directory in which the caller wants a command or code to run; the variant applies to
+    /// channels that have it.
+    #[serde(default)]
+    pub cwd: Option<Text>,
     /// The address that `net.denied` stands for, instead of one computed from the policy. The
     /// variant applies where the policy denies it.
     #[serde(default)]
@@ -108,7 +112,8 @@ impl Variant {
     pub fn needs(&self) -> impl Iterator<Item = Slot> {
         let part = self.part.map_or(&[] as &[Slot], PartRead::slots);
         let headers = (!self.headers.is_empty()).then_some(Slot::Headers);
-        part.iter().copied().chain(headers)
+        let cwd = self.cwd.as_ref().map(|_| Slot::Cwd);
+        part.iter().copied().chain(headers).chain(cwd)
     }
 }
 

@@ -148,6 +148,7 @@ flaws! {
     ExecAnyCommand "exec.any-command" "run_command runs everything, in a shell"
     ExecFirstWord "exec.first-word" "run_command checks the first word, and runs the line in a shell"
     ExecBaseName "exec.base-name" "run_command checks the last component of the program's path"
+    ExecDirectory "exec.directory" "run_command runs an allowed command in any directory"
     ExecCommandPaths "exec.command-paths" "run_command runs an allowed command with any arguments"
     ExecExpression "exec.expression" "calculate lets a shell evaluate"
     ExecCodeFiles "exec.code-files" "run_code opens files without a check"

@@ -74,10 +74,14 @@ pub(super) fn values(
             Slot::Head | Slot::Tail | Slot::Offset | Slot::Length => None,
             // What reaches hosts is played elsewhere.
             Slot::Url | Slot::Host | Slot::Port | Slot::Headers => None,
+            Slot::Cwd => None,
         };
         if let Some(value) = value {
             values.insert(*slot, value);
         }
+    }
+    if let Some(cwd) = &variant.cwd {
+        values.insert(Slot::Cwd, SlotValue::Text(render(cwd)?));
     }
     if let Some(part) = variant.part {
         partial(part, scene, &mut values);
@@ -150,6 +154,7 @@ fn named(variant: &Variant, render: impl Fn(&Text) -> Result<String, SceneError>
         &variant.source,
         &variant.ident,
         &variant.then_read,
+        &variant.cwd,
     ];
     let many = variant.paths.iter().flatten();
     single

@@ -35,6 +35,7 @@ pub(crate) const FLAWS: &[&str] = &[
     "exec.code-escape",
     "exec.code-files",
     "exec.command-paths",
+    "exec.directory",
     "exec.expression",
     "exec.first-word",
     "exec.load",

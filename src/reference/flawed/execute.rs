@@ -66,7 +66,11 @@ pub(in crate::reference) fn expanded(template: &str) -> String {
 }
 
 /// The flawed ways to run a command, if one is switched on.
-pub(in crate::reference) fn command(world: &World, line: &str) -> Option<Result<String, Refusal>> {
+pub(in crate::reference) fn command(
+    world: &World,
+    line: &str,
+    cwd: Option<&str>,
+) -> Option<Result<String, Refusal>> {
     let first = line.split_whitespace().next().unwrap_or_default();
     if world.has(Flaw::ExecAnyCommand) {
         return Some(shell(line, ""));
@@ -77,7 +81,11 @@ pub(in crate::reference) fn command(world: &World, line: &str) -> Option<Result<
             false => Err(Refusal::Command),
         });
     }
-    let name = if world.has(Flaw::ExecBaseName) {
+    let relative = |word: &str| !word.starts_with('/') && !word.contains("..");
+    let name = if world.has(Flaw::ExecDirectory) {
+        cwd.filter(|_| line.split_whitespace().all(relative))
+            .and(Some(first))?
+    } else if world.has(Flaw::ExecBaseName) {
         Path::new(first).file_name()?.to_str()?
     } else if world.has(Flaw::ExecCommandPaths) {
         first
@@ -89,6 +97,7 @@ pub(in crate::reference) fn command(world: &World, line: &str) -> Option<Result<
             let words = shell_words::split(line).unwrap_or_default();
             let mut command = Command::new(words.first()?);
             command.args(&words[1..]);
+            command.current_dir(cwd.unwrap_or("."));
             run(command, "")
         }
         false => Err(Refusal::Command),

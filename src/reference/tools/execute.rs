@@ -46,11 +46,13 @@ pub(super) fn sort_lines(world: &World, arguments: JsonObject) -> Result<String,
 pub(super) struct RunCommand {
     /// One of the allowed commands with its arguments; there is no shell, and paths must be permitted.
     command: String,
+    /// The directory to run it in; without one, the first allowed directory.
+    cwd: Option<String>,
 }
 
 pub(super) fn run_command(world: &World, arguments: JsonObject) -> Result<String, Refusal> {
     let arguments: RunCommand = parse(arguments)?;
-    if let Some(answer) = flawed::command(world, &arguments.command) {
+    if let Some(answer) = flawed::command(world, &arguments.command, arguments.cwd.as_deref()) {
         return answer;
     }
     let words = shell_words::split(&arguments.command)
@@ -61,8 +63,12 @@ pub(super) fn run_command(world: &World, arguments: JsonObject) -> Result<String
     if !allowed(world, name) {
         return Err(Refusal::Command);
     }
+    let cwd = match &arguments.cwd {
+        Some(cwd) => world.guard.existing(cwd)?.path(),
+        None => world.guard.first_root()?.to_path_buf(),
+    };
     let mut command = Command::new(name);
-    command.current_dir(world.guard.first_root()?);
+    command.current_dir(&cwd);
     for word in rest {
         let plain = word
             .bytes()
@@ -71,7 +77,7 @@ pub(super) fn run_command(world: &World, arguments: JsonObject) -> Result<String
         let option = word.starts_with('-') || word.bytes().all(|byte| byte.is_ascii_digit());
         match option && plain {
             true => command.arg(word),
-            false => command.arg(world.guard.existing(word)?.path()),
+            false => command.arg(world.guard.existing(&cwd.join(word).to_string_lossy())?.path()),
         };
     }
     run(command, "")
