@@ -163,6 +163,7 @@ flaws! {
     SqlStacked "sql.stacked" "query checks the first statement, and runs those after it"
     SqlFileRead "sql.file-read" "read_text of SQL reads files without a check"
     SqlFileWrite "sql.file-write" "query runs ATTACH, VACUUM INTO and COPY"
+    SqlNet "sql.net" "read_text of SQL fetches URLs without a check"
     SqlProgram "sql.program" "query runs COPY with PROGRAM"
     SqlIdentifier "sql.identifier" "describe_table puts the name of the table into a query as it is"
     ScopeWidens "state.scope-widens" "add_allowed_directory adds any directory"

@@ -1,21 +1,22 @@
 //! The objects of one trial: planted before it, verified, named by texts, removed after it.
 //!
 //! Owns the life of a scene: its directories, what stands in them, and their removal. How each kind of
-//! plant is made is told in `kinds`, what texts stand for in `tell`; what is forbidden is the
-//! policy's business.
+//! plant is made is told in `kinds`, which directories scenes share in `made`, what texts stand for in
+//! `tell`; what is forbidden is the policy's business.
 
 mod kinds;
+mod made;
 
 use std::{
-    collections::BTreeSet,
-    ffi::OsString,
     fs, io,
     os::fd::RawFd,
-    path::{Component, Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicU32},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError, atomic::AtomicU32},
 };
 
 use kinds::{Creation, place_of};
+pub(super) use made::forget;
+use made::remove;
 
 use super::{
     Bed, Geometry, View,
@@ -316,37 +317,7 @@ impl Scene {
         if self.uses(path) {
             return Ok(());
         }
-        let mut made = made();
-        let mut missing = Vec::new();
-        let mut at = path;
-        while !at.is_dir() {
-            missing.push(at.to_path_buf());
-            match at.parent() {
-                Some(parent)
-                    if !matches!(at.components().next_back(), Some(Component::ParentDir)) =>
-                {
-                    at = parent
-                }
-                _ => break,
-            }
-        }
-        for path in missing.iter().rev() {
-            match fs::create_dir(path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(path)?,
-                // A target may have made it meanwhile.
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !path.is_dir() => {
-                    return Err(error);
-                }
-                _ => {}
-            }
-        }
-        made.extend(missing.into_iter().map(PathBuf::into_os_string));
-        let mut used: Vec<PathBuf> = path
-            .ancestors()
-            .filter(|path| made.contains(path.as_os_str()))
-            .map(Path::to_path_buf)
-            .collect();
-        used.reverse();
+        let used = made::create(path)?;
         let mut created = self.created.lock().unwrap_or_else(PoisonError::into_inner);
         created.extend(used);
         Ok(())
@@ -399,50 +370,6 @@ impl Drop for Scene {
         };
         for path in created.iter().rev().filter(|path| !stays(path)) {
             remove(path, &self.slug);
-        }
-    }
-}
-
-/// Directories that scenes of this process created and that may still stand. Several scenes plant in
-/// the same sibling of the root; the last one removes it. Compared by bytes, which is much cheaper than by components.
-fn made() -> MutexGuard<'static, BTreeSet<OsString>> {
-    static MADE: Mutex<BTreeSet<OsString>> = Mutex::new(BTreeSet::new());
-    MADE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Forgets the directories of a testbed that is about to go.
-pub(super) fn forget(base: &Path) {
-    made().retain(|path| !Path::new(path).starts_with(base));
-}
-
-/// Removes a file or link, a directory of the trial with all that is in it, or a directory that
-/// nothing else uses any more.
-fn remove(path: &Path, slug: &str) {
-    let mut made = made();
-    let own = path.components().any(|part| part.as_os_str() == slug);
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() && own => {
-            let _ = fs::remove_dir_all(path);
-        }
-        Ok(metadata) if metadata.is_dir() => {
-            let _ = fs::remove_dir(path);
-        }
-        Ok(_) => {
-            let _ = fs::remove_file(path);
-        }
-        Err(_) => {}
-    }
-    if fs::symlink_metadata(path).is_err() {
-        made.remove(path.as_os_str());
-        // In the order of bytes, what is below a directory follows its name with a slash.
-        let below = path.join("").into_os_string();
-        let gone: Vec<OsString> = made
-            .range(below..)
-            .take_while(|known| Path::new(known).starts_with(path))
-            .cloned()
-            .collect();
-        for path in gone {
-            made.remove(&path);
         }
     }
 }

@@ -160,6 +160,7 @@ pub(crate) const FLAWS: &[&str] = &[
     "sql.file-read",
     "sql.file-write",
     "sql.identifier",
+    "sql.net",
     "sql.program",
     "sql.stacked",
     "state.scope-persists",

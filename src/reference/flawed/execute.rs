@@ -1,6 +1,8 @@
 //! The defects of the tools that run programs or evaluate what the caller gives.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
@@ -129,6 +131,11 @@ pub(in crate::reference) fn code(world: &World, code: &str) -> Option<Result<Str
 
 /// The flawed ways to run a query, if one is switched on.
 pub(in crate::reference) fn query(world: &World, sql: &str) -> Option<Result<String, Refusal>> {
+    if world.has(Flaw::SqlNet)
+        && let Some(url) = read_text(sql).and_then(|path| path.strip_prefix("http://"))
+    {
+        return Some(fetched(url));
+    }
     if world.has(Flaw::SqlFileRead)
         && let Some(path) = read_text(sql)
     {
@@ -153,6 +160,20 @@ pub(in crate::reference) fn query(world: &World, sql: &str) -> Option<Result<Str
         return Some(made.map(|()| String::from("Done")).map_err(Refusal::from));
     }
     None
+}
+
+/// What a web server answers, as a database reads it: without any check of where it is.
+fn fetched(url: &str) -> Result<String, Refusal> {
+    let (host, path) = url.split_once('/').unwrap_or((url, ""));
+    let address = match host.rsplit_once(':') {
+        Some((_, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host.to_owned(),
+        _ => format!("{host}:80"),
+    };
+    let mut stream = TcpStream::connect(address).map_err(Refusal::from)?;
+    write!(stream, "GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n").map_err(Refusal::from)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).map_err(Refusal::from)?;
+    Ok(answer)
 }
 
 /// What the configuration of a repository names as a program.

@@ -77,7 +77,12 @@ pub(super) fn run_command(world: &World, arguments: JsonObject) -> Result<String
         let option = word.starts_with('-') || word.bytes().all(|byte| byte.is_ascii_digit());
         match option && plain {
             true => command.arg(word),
-            false => command.arg(world.guard.existing(&cwd.join(word).to_string_lossy())?.path()),
+            false => command.arg(
+                world
+                    .guard
+                    .existing(&cwd.join(word).to_string_lossy())?
+                    .path(),
+            ),
         };
     }
     run(command, "")
