@@ -263,6 +263,7 @@ fn a_policy_that_says_nothing_on_files_leaves_what_every_policy_claims() {
                 | Claim::Listed
                 | Claim::Availability
                 | Claim::StandardInput
+                | Claim::CommandLines
                 | Claim::Variables
         )
     };

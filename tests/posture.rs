@@ -90,6 +90,9 @@ impl Place {
         }
         let policy = format!(
             r#"
+[credentials]
+variables = ["DATABASE_URL"]
+
 [process]
 user = "{USER}"
 no_root = true
@@ -125,7 +128,8 @@ open_files = 64
     fn command(&self, flags: &[&str], launcher: &[&str], server: &[String]) -> Command {
         let mut command = Command::new(self.path("watertight"));
         command
-            .args(["run", "--suite", "process", "--policy"])
+            .args(["run", "--suite", "process", "--probe", "env.excess"])
+            .args(["--probe", "env.argv", "--policy"])
             .arg(self.path("policy.toml"))
             .arg("--report")
             .arg(format!("json={}", self.path("report.json").display()))
@@ -216,6 +220,8 @@ impl Seen {
 
 const HELD: &str = "held";
 const BREACHED: &str = "breached";
+/// Nothing stands between the server and its launcher that could keep anything back.
+const ABSENT: &str = "not-applicable";
 
 /// What must be seen as root, as a user of its own, and in a sandbox.
 const TABLE: &[(&str, [&str; 3])] = &[
@@ -239,6 +245,9 @@ const TABLE: &[(&str, [&str; 3])] = &[
     ("proc.listeners/open", [HELD, HELD, HELD]),
     ("proc.orphans/input-ended", [HELD, HELD, HELD]),
     ("proc.orphans/terminated", [HELD, HELD, HELD]),
+    ("env.excess/inherited", [ABSENT, BREACHED, HELD]),
+    ("env.excess/given", [HELD, HELD, HELD]),
+    ("env.argv/processes", [HELD, HELD, HELD]),
 ];
 
 const HOST: &[&str] = &["--testbed", "host"];
@@ -301,7 +310,7 @@ done
 exec setpriv --reuid=4242 --regid=4242 --clear-groups \
     prlimit --nofile=64 \
     bwrap --ro-bind / / --dev /dev --proc /proc --unshare-all --die-with-parent --cap-drop ALL \
-    --seccomp 9 "$@" 9<"$filter"
+    --clearenv --seccomp 9 "$@" 9<"$filter"
 "#;
 
 fn in_a_sandbox(place: &Place) -> Result {

@@ -12,7 +12,7 @@ use super::{RunArgs, failure::Failure};
 use crate::{
     config::{Binding, Layer, NetForm, Reach, Settings, TargetSpec, word},
     diag::{Diagnostic, Problems, Source},
-    lint::is_secret,
+    lint::{argument_secrets, is_secret},
     policy::Policy,
     report::{Repeat, visible},
     testbed::Bed,
@@ -113,7 +113,8 @@ pub(super) fn of(settings: &Settings) -> Repeat {
 }
 
 /// What the user gives the target and no report may hold, each value with its name: variables that are passed on,
-/// those of the ones that are set which are secrets, headers, and what was looked up for a command line.
+/// those of the ones that are set which are secrets, headers, and on a command line what was looked up for it and
+/// what looks like a secret.
 pub(super) fn secrets(target: &TargetSpec) -> Vec<(String, String)> {
     let variable = |name: &String| Some((name.clone(), std::env::var(name).ok()?));
     let mut secrets: Vec<(String, String)> = target.pass_env.iter().filter_map(variable).collect();
@@ -131,6 +132,11 @@ pub(super) fn secrets(target: &TargetSpec) -> Vec<(String, String)> {
     }
     let looked_up = target.concealed.iter();
     secrets.extend(looked_up.map(|(value, name)| (name.clone(), value.clone())));
+    if let Reach::Command(words) = &target.reach {
+        let on_line = argument_secrets(words).into_iter().enumerate();
+        secrets
+            .extend(on_line.map(|(at, (_, value))| (format!("SECRET_ARGUMENT_{}", at + 1), value)));
+    }
     secrets
 }
 

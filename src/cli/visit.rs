@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     config::{Reach, Settings},
-    run::{looks_at_processes, visit},
+    probe::Aspect,
+    run::{Purpose, aspects, visit},
     testbed::{Bed, namespace::Bottle},
     witness::process::Postures,
 };
@@ -26,13 +27,19 @@ pub(super) async fn record(settings: &Settings) -> Option<String> {
     let bed = Bed::create().ok()?;
     let places = placeholders(&bed);
     let policy = settings.policy.expand(&places).ok()?;
-    if !looks_at_processes(&probes, &policy) {
+    let aspects = aspects(&probes, &policy);
+    if aspects.is_empty() {
         return None;
     }
     shout("     looking at the processes of the server outside of the namespaces\n");
     let target = endpoint(&settings.target, &places, &bed).ok()?;
     let options = options(settings, &places).ok()?;
-    let seen = visit(&target.endpoint, &options, &policy.read_only_paths()).await;
+    let purpose = Purpose {
+        policy: &policy,
+        planted: &[],
+        endings: aspects.into_iter().any(Aspect::of_ending),
+    };
+    let seen = visit(&target.endpoint, &options, purpose).await;
     let place = bed.base().display().to_string();
     if !bed.remove() {
         shout(&format!("     {place} could not be removed\n"));

@@ -9,7 +9,7 @@ use super::{
     wide::{Wide, wide_path},
 };
 use crate::{
-    diag::At,
+    diag::{At, Source},
     probe::Severity,
     target::{Launcher, launcher},
 };
@@ -56,6 +56,29 @@ pub(super) fn check(finder: &mut Finder<'_>, words: &[At<String>]) {
             message,
         );
     }
+}
+
+/// Secrets among the words of a command line: each told without itself, and itself.
+pub(super) fn secrets(words: &[String]) -> Vec<(String, String)> {
+    let line = Source::new("command line", words.join(" "));
+    let mut finder = Finder::new(&line);
+    let mut start = 0;
+    let mut before: Option<&str> = None;
+    for word in words {
+        let at = At {
+            value: word.clone(),
+            span: start..start + word.len(),
+        };
+        argument(&mut finder, before, &at);
+        start = at.span.end + 1;
+        before = Some(word);
+    }
+    finder
+        .found
+        .into_iter()
+        .filter(|one| one.rule.id == "secret.argument")
+        .filter_map(|one| Some((one.message, one.secret?)))
+        .collect()
 }
 
 /// Secrets and addresses in one argument; the one before it may name it.

@@ -47,6 +47,20 @@ pub(crate) fn is_secret(name: &str, value: &str) -> bool {
     secret::secret_name(name) || !secret::secrets(Some(name), value).is_empty()
 }
 
+/// What sort of secret a variable holds, if it is one.
+pub(crate) fn variable_secret(name: &str, value: &str) -> Option<String> {
+    // Disorder alone is too little to go by.
+    let hit = secret::secrets(Some(name), value)
+        .into_iter()
+        .find(|hit| hit.rule != "secret.entropy")?;
+    Some(hit.what.into_owned())
+}
+
+/// Secrets among the words of a command line: each in words that do not tell it, and itself.
+pub(crate) fn argument_secrets(words: &[String]) -> Vec<(String, String)> {
+    launch::secrets(words)
+}
+
 /// More findings in one file than these are not worth a reader's time.
 const MAX_FINDINGS: usize = 500;
 

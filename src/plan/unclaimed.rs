@@ -41,7 +41,7 @@ pub(super) fn words(claim: Claim) -> &'static str {
             "the policy has no commands recorded (`audit.events`: `command_execution`)"
         }
         Claim::AuditRotation => "the policy does not have the log rotated (`audit.rotate`)",
-        Claim::StandardInput => "the policy claims nothing",
+        Claim::StandardInput | Claim::CommandLines => "the policy claims nothing",
         Claim::NoRoot => "the policy does not forbid root (`process.no_root`)",
         Claim::OwnUser => "the policy names no user (`process.user`)",
         Claim::NoCapabilities => {
@@ -59,5 +59,8 @@ pub(super) fn words(claim: Claim) -> &'static str {
             "the policy does not ask for it (`process.no_inherited_descriptors`)"
         }
         Claim::ProcessLimits => "the policy sets no limits (`process.limits`)",
+        Claim::NeededVariables => {
+            "the policy does not say which variables the server needs (`credentials.variables`)"
+        }
     }
 }

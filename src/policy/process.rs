@@ -14,14 +14,18 @@ impl Policy {
     /// Whether a claim on processes is made.
     pub(super) fn claims_of_process(&self, claim: Claim) -> bool {
         match claim {
-            // Nobody has to be told that a server ends with its input.
-            Claim::StandardInput => true,
+            // Nobody has to be told that a server ends with its input, or that `ps` shows command lines.
+            Claim::StandardInput | Claim::CommandLines => true,
             other => self.place_of_process(other).is_some(),
         }
     }
 
     /// Where a claim on processes stands in the source; `None` where none is made.
     pub(super) fn place_of_process(&self, claim: Claim) -> Option<Range<usize>> {
+        if claim == Claim::NeededVariables {
+            let credentials = self.document.credentials.as_ref()?;
+            return Some(credentials.variables.first()?.span.clone());
+        }
         let process = self.document.process.as_ref()?;
         let on = |at: &Option<At<bool>>| {
             let at = at.as_ref().filter(|at| at.value)?;

@@ -47,4 +47,18 @@ pub enum Aspect {
     InputEnd,
     /// What lives on after `SIGTERM`.
     Terminate,
+    /// Secrets of its launcher that reach it, although something stands between them.
+    InheritedVariables,
+    /// Other secrets in its environment that it does not need.
+    SecretVariables,
+    /// Secrets on its command line, and on those of what is around it.
+    CommandLines,
+}
+
+impl Aspect {
+    /// Whether the target has to be ended to see it.
+    #[must_use]
+    pub fn of_ending(self) -> bool {
+        matches!(self, Self::InputEnd | Self::Terminate)
+    }
 }

@@ -87,6 +87,10 @@ pub enum Claim {
     Listed,
     /// Secrets in the environment of a server stay in it. Every policy claims it.
     Variables,
+    /// A server is given no secrets but those that it needs (`credentials.variables`).
+    NeededVariables,
+    /// No secret stands on the command line of a process (claimed of every server that is launched).
+    CommandLines,
 }
 
 impl Claim {
@@ -157,6 +161,8 @@ impl Claim {
                 | Claim::ReadOnlyPaths
                 | Claim::NoInheritedDescriptors
                 | Claim::ProcessLimits
+                | Claim::NeededVariables
+                | Claim::CommandLines
         )
     }
 }

@@ -6,7 +6,7 @@ use std::{
     fs, io,
     os::unix::fs::PermissionsExt as _,
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use rustix::{
@@ -64,6 +64,7 @@ pub(super) fn confine(install: &Path, flaws: &FlawSet) -> io::Result<()> {
 #[derive(Debug, Default)]
 pub(super) struct Ills {
     _listener: Option<std::net::TcpListener>,
+    _helpers: Vec<Child>,
 }
 
 /// Does what the flaws say that a process does when it starts.
@@ -81,6 +82,14 @@ pub(super) fn misbehave(flaws: &FlawSet) -> io::Result<Ills> {
             .stderr(Stdio::null());
         child.spawn()?;
     }
+    let mut helpers = Vec::new();
+    let secret = format!("{:032x}", fastrand::u128(..));
+    if flaws.has(Flaw::EnvExcess) {
+        helpers.push(helper(&[], Some(("BILLING_API_TOKEN", &secret)))?);
+    }
+    if flaws.has(Flaw::EnvArgv) {
+        helpers.push(helper(&["--password", &secret], None)?);
+    }
     if flaws.has(Flaw::ProcDeaf) {
         // Once heard, it no longer ends the process.
         let mut deaf = signal(SignalKind::terminate())?;
@@ -88,5 +97,19 @@ pub(super) fn misbehave(flaws: &FlawSet) -> io::Result<Ills> {
     }
     Ok(Ills {
         _listener: listener,
+        _helpers: helpers,
     })
+}
+
+/// A child that ends with this process, whose end closes its input.
+fn helper(words: &[&str], variable: Option<(&str, &str)>) -> io::Result<Child> {
+    let mut helper = Command::new("sh");
+    helper
+        .args(["-c", "cat; exit", "helper"])
+        .args(words)
+        .envs(variable)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    helper.spawn()
 }

@@ -41,7 +41,7 @@ use std::{
 pub use calls::{Counted, Step};
 pub use conversation::Setup;
 pub use event::*;
-pub use observed::{looks_at_processes, visit};
+pub use observed::{Purpose, aspects, visit};
 pub use order::{Only, Order, Ran, RunError, Whole};
 pub use outcome::Outcome;
 pub use variables::looks_for_variables;

@@ -247,6 +247,40 @@ fn what_is_passed_on_is_in_no_report() {
     assert!(ran.read("report.json").contains("${MY_API_KEY}"));
 }
 
+/// A secret on the command line of a server is told by `ps` already, but not by the report.
+#[test]
+fn what_is_secret_on_a_command_line_is_in_no_report() {
+    let secret = "correct-horse-9f31c7";
+    // The shell keeps its words, as a wrapper does that waits for the server.
+    let server = format!("'{PROGRAM}' reference \"$1\"; exit");
+    let flags = [
+        "run",
+        "--no-lock",
+        "--probe",
+        "env.argv",
+        "--report",
+        "json=report.json",
+        "--report",
+        "html=report.html",
+        "--",
+        "sh",
+        "-c",
+        &server,
+        "wrapper",
+        "{allowed}",
+        "--password",
+        secret,
+    ];
+    let ran = Run::new(&flags).go();
+    ran.code(1).tells(&["env.argv"]);
+    for text in [&ran.out, &ran.read("report.json"), &ran.read("report.html")] {
+        assert!(!text.contains(secret));
+    }
+    let report = ran.read("report.json");
+    assert!(report.contains("the value of `password` stands on the command line (`corr...`"));
+    assert!(report.contains("${SECRET_ARGUMENT_1}"));
+}
+
 /// What runs some commands and refuses the programs of the run has a list, whatever the policy says.
 #[test]
 fn a_list_of_commands_of_its_own_is_found_and_gone_around() {

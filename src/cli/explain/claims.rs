@@ -51,7 +51,7 @@ pub(super) fn claim(claim: Claim) -> &'static str {
             "The policy has commands recorded (`audit.events`: `command_execution`)"
         }
         Claim::AuditRotation => "The policy has the log rotated (`audit.rotate`)",
-        Claim::StandardInput => "Whatever the policy says,",
+        Claim::StandardInput | Claim::CommandLines => "Whatever the policy says,",
         Claim::NoRoot => "The policy forbids root (`process.no_root`)",
         Claim::OwnUser => "The policy names the user of the server (`process.user`)",
         Claim::NoCapabilities => "The policy forbids capabilities (`process.no_capabilities`)",
@@ -69,6 +69,9 @@ pub(super) fn claim(claim: Claim) -> &'static str {
             "The policy forbids inherited descriptors (`process.no_inherited_descriptors`)"
         }
         Claim::ProcessLimits => "The policy limits what the server uses (`process.limits`)",
+        Claim::NeededVariables => {
+            "The policy says which variables the server needs (`credentials.variables`)"
+        }
         Claim::Cancel => "Whatever the policy says,",
     }
 }

@@ -182,6 +182,9 @@ rotate = { max_size_mb = 0.03125, max_files = 3 }
 /// What can be told of a process from outside.
 pub(super) static PROCESS: Terms = Terms {
     policy: r#"
+[credentials]
+variables = ["DATABASE_URL"]
+
 [process]
 user = "nobody"
 no_root = true

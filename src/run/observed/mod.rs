@@ -4,9 +4,10 @@
 
 mod powers;
 mod process;
+mod secrets;
 mod visit;
 
-pub use visit::visit;
+pub use visit::{Purpose, visit};
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -31,6 +32,8 @@ pub(super) struct Seen {
     pub(super) agreeing: Vec<String>,
     /// What could not be seen.
     pub(super) blind: Vec<String>,
+    /// What is neither, as nothing could keep it from being so.
+    pub(super) moot: Vec<String>,
     /// What shows that the look would have found something.
     pub(super) control: Result<String, String>,
 }
@@ -42,6 +45,7 @@ impl Seen {
             against: Vec::new(),
             agreeing: Vec::new(),
             blind: Vec::new(),
+            moot: Vec::new(),
             control,
         }
     }
@@ -64,8 +68,11 @@ impl Seen {
             alone: true,
             before: checked.clone(),
             after: checked,
-            twin: Twin::None(self.agreeing.join("; ")),
-            liveness: Liveness::Live,
+            liveness: match self.moot.is_empty() {
+                true => Liveness::Live,
+                false => Liveness::Inert,
+            },
+            twin: Twin::None([self.moot, self.agreeing].concat().join("; ")),
             watch: if self.blind.is_empty() {
                 Watch::Awake
             } else {
@@ -96,8 +103,12 @@ pub(super) async fn look(
     let postures = match &order.postures {
         Some(before) => before.clone(),
         None => {
-            let paths = order.policy.read_only_paths();
-            visit(&order.endpoint, &order.options, &paths).await
+            let purpose = Purpose {
+                policy: order.policy,
+                planted: &order.variables,
+                endings: trials(plan).any(|(_, aspect)| aspect.of_ending()),
+            };
+            visit(&order.endpoint, &order.options, purpose).await
         }
     };
     let seen = processes(plan, &postures, order.policy, at_ms);
@@ -107,12 +118,13 @@ pub(super) async fn look(
     (seen, postures.iter().flat_map(told).collect())
 }
 
-/// Whether any of the probes would look at processes under the policy.
-#[must_use]
-pub fn looks_at_processes(probes: &[Arc<Probe>], policy: &Policy) -> bool {
+/// What the probes look at in processes under the policy.
+pub fn aspects(probes: &[Arc<Probe>], policy: &Policy) -> Vec<Aspect> {
     probes
         .iter()
-        .any(|probe| probe.claim.of_process() && policy.claims(probe.claim))
+        .filter(|probe| probe.claim.of_process() && policy.claims(probe.claim))
+        .flat_map(|probe| probe.variants.iter().filter_map(|variant| variant.aspect))
+        .collect()
 }
 
 /// The trials that look, with what they look at.

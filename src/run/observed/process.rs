@@ -8,6 +8,7 @@ use std::{fmt::Write as _, path::Path};
 use super::{
     Seen,
     powers::{self, named, user_name},
+    secrets,
 };
 use crate::{
     policy::{Policy, ProcessLimits},
@@ -20,9 +21,10 @@ pub(super) enum Finding {
     Against(String),
     Agrees(String),
     Blind(String),
+    Moot(String),
 }
 
-use Finding::{Against, Agrees, Blind};
+use Finding::{Against, Agrees, Blind, Moot};
 
 /// Looks at one aspect.
 pub(super) fn look(aspect: Aspect, postures: &Postures, policy: &Policy) -> Seen {
@@ -48,13 +50,20 @@ pub(super) fn look(aspect: Aspect, postures: &Postures, policy: &Policy) -> Seen
         (Err(why), _) | (_, Err(why)) => Err(why.clone()),
     };
     let mut seen = Seen::under(control);
-    for one in postures.judged() {
+    // What stands on a command line is seen by others, whoever's it is.
+    let all = aspect == Aspect::CommandLines;
+    for one in postures
+        .processes
+        .iter()
+        .filter(|one| all || one.part.judged())
+    {
         let who = format!("{} (pid {}, {})", one.name, one.pid, one.part.word());
         for finding in of(aspect, one, postures, policy) {
             match finding {
                 Against(what) => seen.against.push(format!("{who} {what}")),
                 Agrees(what) => seen.agreeing.push(format!("{who} {what}")),
                 Blind(why) => seen.blind.push(format!("{who}: {why}")),
+                Moot(what) => seen.moot.push(format!("{who} {what}")),
             }
         }
     }
@@ -134,6 +143,9 @@ fn of(aspect: Aspect, one: &Posture, all: &Postures, policy: &Policy) -> Vec<Fin
         Aspect::Limits => policy
             .process_limits()
             .map_or_else(Vec::new, |limits| self::limits(one, limits)),
+        Aspect::InheritedVariables => vec![secrets::inherited(one, all)],
+        Aspect::SecretVariables => vec![secrets::others(one, all, policy)],
+        Aspect::CommandLines => vec![secrets::command_line(one)],
         // How they end was told above.
         Aspect::InputEnd | Aspect::Terminate => Vec::new(),
     }

@@ -3,10 +3,13 @@
 //! Owns these launches. A run in namespaces of ours would see what those impose, not what the
 //! launcher gives; so the visit may be made outside of them, before the run.
 
-use std::{fs::File, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fs::File, time::Duration};
 
 use crate::{
+    canary::Mint,
+    policy::Policy,
     session::{Ending, Endpoint, OpenError, Options, Session, Transcript},
+    testbed::{Variable, plant_variables},
     witness::process::{Postures, Read, look, name},
 };
 
@@ -14,22 +17,38 @@ use crate::{
 /// busy machine an end takes its time: who is left then is looked for once more, after more of it.
 const GRACES: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(15)];
 
-/// Launches the target, looks at its processes and at how they end. `paths` are those below which
-/// it must not be able to write.
+/// What a visit is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Purpose<'a> {
+    /// What is claimed of the processes.
+    pub policy: &'a Policy,
+    /// Variables of the endpoint that hold no secrets of the user's; others are added, as users have them.
+    pub planted: &'a [Variable],
+    /// Whether it is to be seen how they end. That takes launches of its own, and long where they do not.
+    pub endings: bool,
+}
+
+/// Launches the target, looks at its processes and at how they end.
 ///
 /// # Errors
 /// Why it could not be looked at, in words.
 pub async fn visit(
     endpoint: &Endpoint,
     options: &Options,
-    paths: &[PathBuf],
+    purpose: Purpose<'_>,
 ) -> Result<Postures, String> {
+    let (endpoint, variables) = &with_variables(endpoint, purpose);
     let lent = lend().map_err(|error| format!("no descriptor could be lent: {error}"))?;
     let session = open(endpoint, options, GRACES[0])
         .await
         .map_err(|error| format!("the target could not be looked at: {error}"))?;
-    let mut postures = look(&session, paths).await;
+    let mut postures = look(&session, &purpose.policy.read_only_paths()).await;
+    postures.lent.clone_from(variables);
     drop(lent);
+    if !purpose.endings {
+        session.close().await;
+        return Ok(postures);
+    }
     let first = end(session, End::Input, GRACES[0]).await;
     postures.endings.input = Some(match first {
         Ok(left) if !left.is_empty() => again(endpoint, options, End::Input, &GRACES[1..]).await,
@@ -37,6 +56,28 @@ pub async fn visit(
     });
     postures.endings.terminate = Some(again(endpoint, options, End::Terminate, &GRACES).await);
     Ok(postures)
+}
+
+/// The endpoint with variables as the shell of a user has them, and those of them that the server does not need.
+fn with_variables(
+    endpoint: &Endpoint,
+    Purpose {
+        policy, planted, ..
+    }: Purpose<'_>,
+) -> (Endpoint, BTreeMap<String, String>) {
+    let mut endpoint = endpoint.clone();
+    let Endpoint::Stdio(launch) = &mut endpoint else {
+        return (endpoint, BTreeMap::new());
+    };
+    let more = plant_variables(&Mint::new(), &mut launch.env, &policy.needed_variables());
+    let lent = planted
+        .iter()
+        .chain(&more)
+        .filter(|variable| !variable.declared)
+        .filter_map(|variable| launch.env.get_key_value(&variable.name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    (endpoint, lent)
 }
 
 /// A way to end a target.

@@ -47,6 +47,7 @@ pub async fn look(session: &Session, paths: &[PathBuf]) -> Postures {
             let mut posture = posture(one.pid, one.parent, part);
             if part.judged() {
                 posture.writable = writable(&posture, &ours, paths);
+                posture.variables = variables(one.pid);
             }
             posture
         })
@@ -60,6 +61,7 @@ pub async fn look(session: &Session, paths: &[PathBuf]) -> Postures {
         serving: told,
         accounts,
         endings: Endings::default(),
+        lent: BTreeMap::new(),
     }
 }
 
@@ -137,6 +139,8 @@ fn posture(pid: u32, parent: u32, part: Part) -> Posture {
         limits: read::limits(pid),
         cgroup: read::cgroup(pid),
         writable: BTreeMap::new(),
+        arguments: command_line(pid).map(|bytes| words(&bytes)),
+        variables: Err(String::from("it is not judged")),
     }
 }
 
@@ -220,6 +224,26 @@ pub fn command_line(pid: u32) -> Read<Vec<u8>> {
 /// When it may not be read.
 pub fn environment(pid: u32) -> Read<Vec<u8>> {
     file(pid, "environ")
+}
+
+/// Texts that end with a null byte each.
+fn words(bytes: &[u8]) -> Vec<String> {
+    let ended = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+    ended
+        .split(|byte| *byte == 0)
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect()
+}
+
+fn variables(pid: u32) -> Read<BTreeMap<String, String>> {
+    let named = |word: String| {
+        let (name, value) = word.split_once('=')?;
+        Some((name.to_owned(), value.to_owned()))
+    };
+    Ok(words(&environment(pid)?)
+        .into_iter()
+        .filter_map(named)
+        .collect())
 }
 
 fn file(pid: u32, name: &str) -> Read<Vec<u8>> {

@@ -2,7 +2,8 @@
 //!
 //! Owns the look at the whole tree of a target from outside, and which process of it serves. What a
 //! policy makes of it is not known here. Everything is read from `/proc`; nothing is read that a
-//! target could write, but names and command lines, which decide nothing.
+//! target could write, but names, which decide nothing, and command lines and variables, of which only what stands
+//! there decides.
 
 mod files;
 mod kin;
@@ -35,6 +36,8 @@ pub struct Postures {
     pub accounts: Accounts,
     /// What did not end in time after the end of the input, and after `SIGTERM`.
     pub endings: Endings,
+    /// Variables of the launch that hold what looks like secrets and is none, with their values.
+    pub lent: BTreeMap<String, String>,
 }
 
 impl Postures {
@@ -79,6 +82,10 @@ pub struct Posture {
     pub cgroup: BTreeMap<String, u64>,
     /// Of the paths that were asked about: the first below each that it could write, if any.
     pub writable: BTreeMap<PathBuf, Read<Option<PathBuf>>>,
+    /// Words of its command line, as it was started; a program can write over them.
+    pub arguments: Read<Vec<String>>,
+    /// Variables by name, as it was started with, of one that is judged; a program can write over them.
+    pub variables: Read<BTreeMap<String, String>>,
 }
 
 /// Ids and powers of a process.
