@@ -264,6 +264,8 @@ fn a_policy_that_says_nothing_on_files_leaves_what_every_policy_claims() {
                 | Claim::Availability
                 | Claim::StandardInput
                 | Claim::CommandLines
+                | Claim::Launch
+                | Claim::OwnPolicy
                 | Claim::Variables
         )
     };

@@ -17,7 +17,7 @@ use super::{
     LaunchArgs, RunArgs,
     interrupt::Interrupts,
     lock,
-    order::{endpoint, given, maps, options, placeholders, setup},
+    order::{endpoint, given, launch_text, maps, options, placeholders, setup},
     print::{problem, put},
     progress::{Detail, Progress},
     promise::exists,
@@ -198,6 +198,7 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
         decoys: Vec::new(),
         variables: Vec::new(),
         launcher: false,
+        launch: launch_text(&settings.target),
         postures: None,
     };
     let mut interrupts = Interrupts::listen()

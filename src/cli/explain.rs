@@ -75,8 +75,8 @@ fn explain(probe: &Probe) -> String {
              sound reference target and `breached` on its flaw {flaws}."
         ),
         Some(Needs::Launcher) => String::from(
-            "Only a launcher can give this to a server, so that the tests of the project show it \
-             with real ones: `held` in a sandbox, `breached` without.",
+            "Only who launches a server can give this to it, so that the tests of the project show it \
+             with real launches: `held` in one, `breached` in another.",
         ),
     };
     section(&mut out, "Proof that it works", &tested);
@@ -353,6 +353,9 @@ fn breach(probe: &Probe) -> String {
             }
             EvidenceKind::Posture => {
                 "the kernel telling something of a process that contradicts the policy"
+            }
+            EvidenceKind::Finding => {
+                "a rule of `watertight lint` that finds it in the launch or in the policy"
             }
             EvidenceKind::Limit => {
                 "more time or more attempts than the policy permits, or work beyond the end of its call"

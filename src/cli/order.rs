@@ -7,10 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde_json::{Map, Value, json};
+
 use super::failure::Failure;
 use crate::{
     channel::Channel,
     config::{self, Reach, Settings, TargetSpec},
+    diag::Source,
     policy::Placeholders,
     run::{self, Setup},
     session::{Endpoint, Era, HttpEndpoint, Inside, Launch, Limits, Options},
@@ -27,6 +30,38 @@ pub(super) fn placeholders(bed: &Bed) -> Placeholders {
         .with("outside", text(&bed.outside))
         .with("home", text(&bed.home))
         .with("tmp", text(&bed.tmp))
+}
+
+/// The launch as it would stand in a config file: placeholders and what was taken from variables by their names.
+pub(super) fn launch_text(spec: &TargetSpec) -> Source {
+    let named = |pairs: &[(String, String)]| -> Map<String, Value> {
+        let told = |(name, value): &(String, String)| (name.clone(), json!(spec.conceal(value)));
+        pairs.iter().map(told).collect()
+    };
+    let mut target = match &spec.reach {
+        Reach::Command(words) => {
+            let words: Vec<String> = words.iter().map(|word| spec.conceal(word)).collect();
+            json!({ "command": words, "env": named(&spec.env), "roots": spec.roots })
+        }
+        Reach::Url { url, headers, .. } => {
+            json!({ "url": spec.conceal(url), "headers": named(headers), "roots": spec.roots })
+        }
+        Reach::Inside(_) => json!({ "roots": spec.roots }),
+    };
+    let paths = [
+        ("allowed", &spec.allowed),
+        ("cwd", &spec.cwd.as_ref().map(PathBuf::from)),
+    ];
+    for (key, path) in paths {
+        if let Some(path) = path {
+            target[key] = json!(path);
+        }
+    }
+    let text = toml::to_string(&json!({ "target": target }));
+    Source::new(
+        config::FILE_NAME,
+        text.expect("texts and lists of them are TOML"),
+    )
 }
 
 /// How the target is reached in this run.

@@ -16,7 +16,7 @@ use super::{
     interrupt::Interrupts,
     layers::{self, Carried},
     lock,
-    order::{endpoint, given, launcher_of, maps, options, placeholders, setup},
+    order::{endpoint, given, launch_text, launcher_of, maps, options, placeholders, setup},
     print::{complain, problem, shout},
     progress::{Detail, Progress},
     promise::{exists, policy_path},
@@ -209,6 +209,7 @@ pub(super) async fn made(
         variables,
         decoys: Bottle::around().map_or_else(Vec::new, |bottle| bottle.decoys().to_vec()),
         launcher: launcher_of(&settings.target).is_some(),
+        launch: launch_text(&settings.target),
         postures: visit::recall(),
     };
     let mut ran = drive(order, &stop, interrupts, settings.thresholds.severity).await?;

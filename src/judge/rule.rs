@@ -267,6 +267,7 @@ fn breach(facts: &Facts) -> Option<Ruling> {
         (EvidenceKind::Record, Basis::Record),
         (EvidenceKind::Exhaustion, Basis::Exhaustion),
         (EvidenceKind::Posture, Basis::Posture),
+        (EvidenceKind::Finding, Basis::Finding),
         (EvidenceKind::Metadata, Basis::Metadata),
     ] {
         let found: Vec<Observation> = proofs
@@ -368,6 +369,8 @@ fn witnessed(facts: &Facts) -> bool {
         EvidenceKind::Connection | EvidenceKind::Query | EvidenceKind::Limit => true,
         // The log, and the processes of the target, are looked at from outside.
         EvidenceKind::Record | EvidenceKind::Exhaustion | EvidenceKind::Posture => true,
+        // Texts of the user's are read as a whole.
+        EvidenceKind::Finding => true,
         EvidenceKind::Access => facts.race.is_none(),
         // The program itself tells that it was started, whatever the answer says.
         EvidenceKind::Execution => true,

@@ -65,6 +65,8 @@ pub enum Basis {
     Exhaustion,
     /// Breached: the kernel tells something else of a process than the policy.
     Posture,
+    /// Breached: a rule of the linter finds it in the launch or in the policy.
+    Finding,
     /// Held: the attack was refused while its permitted twin passed.
     Policy,
     /// Held: the whole form of the request is refused, twin included.

@@ -197,6 +197,7 @@ fn check(source: &Source, finder: &mut Finder<'_>) -> Result<Kind, Problems> {
         "credentials",
         "process",
         "execution",
+        "resources",
     ]) {
         policy::check(finder, &Policy::load(source)?);
         return Ok(Kind::Policy);

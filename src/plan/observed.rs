@@ -5,11 +5,15 @@
 use std::sync::Arc;
 
 use super::{Fate, Terrain, Trial, whole};
-use crate::{judge::Basis, probe::Probe};
+use crate::{
+    judge::Basis,
+    probe::{Aspect, Probe},
+};
 
 /// A trial that asks nothing, and looks from outside.
 pub(super) fn observed(probe: &Arc<Probe>, index: usize, terrain: &Terrain<'_>) -> Trial {
-    let fate = if terrain.relaunch {
+    let text = probe.variants[index].aspect.is_some_and(Aspect::of_text);
+    let fate = if terrain.relaunch || text {
         Fate::Observed
     } else {
         Fate::NotApplicable {

@@ -23,10 +23,13 @@ pub(super) fn words(claim: Claim) -> &'static str {
         Claim::TimeLimit => "the policy limits no time (`timeout_seconds`)",
         Claim::RetryLimit => "the policy limits no retries (`max_retries`)",
         Claim::Cancel => "calls are not cancelled",
-        Claim::Execution | Claim::Listed | Claim::Variables => "the policy permits it",
+        Claim::Execution | Claim::Listed | Claim::Variables | Claim::Launch => {
+            "the policy permits it"
+        }
         Claim::Commands => {
             "the policy lists no commands (`execution.allowed_commands`), and no tool was seen to refuse some and run others"
         }
+        Claim::OwnPolicy => "the policy is the default one, which somebody else answers for",
         Claim::Availability => "the policy says nothing on resources",
         Claim::AuditLog => {
             "the policy names no audit log (`audit.log_file`); without one nobody can tell later what the server was made to do"

@@ -31,6 +31,9 @@ use crate::{
     probe::Claim,
 };
 
+/// The policy of a run that was given none.
+const DEFAULT: &str = include_str!("default.toml");
+
 /// A policy without mistakes.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -89,7 +92,7 @@ impl Policy {
     /// and public hosts, as where nothing is said of them.
     #[must_use]
     pub fn default_policy() -> Self {
-        let source = Source::new("default-policy.toml", include_str!("default.toml"));
+        let source = Source::new("default-policy.toml", DEFAULT);
         Self::load(&source).expect("the default policy has no mistakes; a test reads it")
     }
 
@@ -197,7 +200,8 @@ impl Policy {
             Claim::Resolver => return self.network.resolver.is_some(),
             Claim::TimeLimit => return self.time_limit().is_some(),
             Claim::RetryLimit => return self.max_retries().is_some(),
-            Claim::Execution | Claim::Listed | Claim::Variables => return true,
+            Claim::Execution | Claim::Listed | Claim::Variables | Claim::Launch => return true,
+            Claim::OwnPolicy => return self.source.text() != DEFAULT,
             Claim::Commands => return self.allowed_commands().is_some(),
             Claim::Availability => return true,
             Claim::AuditLog => return self.audit().is_some(),

@@ -53,6 +53,14 @@ pub enum Aspect {
     SecretVariables,
     /// Secrets on its command line, and on those of what is around it.
     CommandLines,
+    /// Secrets that are written out in the launch.
+    LaunchSecrets,
+    /// Doors that the launch opens: directories, containers, addresses in clear.
+    LaunchDoors,
+    /// Secrets that are written out in the policy.
+    PolicySecrets,
+    /// Doors that the policy opens: directories, networks, credentials.
+    PolicyDoors,
 }
 
 impl Aspect {
@@ -60,5 +68,14 @@ impl Aspect {
     #[must_use]
     pub fn of_ending(self) -> bool {
         matches!(self, Self::InputEnd | Self::Terminate)
+    }
+
+    /// Whether it is seen in texts of the user's, and not in processes.
+    #[must_use]
+    pub fn of_text(self) -> bool {
+        matches!(
+            self,
+            Self::LaunchSecrets | Self::LaunchDoors | Self::PolicySecrets | Self::PolicyDoors
+        )
     }
 }

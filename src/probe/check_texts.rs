@@ -5,7 +5,7 @@
 use std::{collections::HashMap, ops::Range};
 
 use crate::probe::{
-    Claim, EvidenceKind, FIELDS, Launch, PLACES, Plant, Probe, Reference, Text, VALUES, Variant,
+    Claim, FIELDS, Launch, PLACES, Plant, Probe, Reference, Text, VALUES, Variant,
     check::{Problem, near},
     spans::Spans,
     technique_plants,
@@ -164,14 +164,10 @@ impl Texts<'_> {
             return;
         }
         let span = self.spans.at(path);
-        // What changes the disk, or arrives on the network, needs no token to be seen; variables bring their own.
-        let planted = |kind: &EvidenceKind| {
-            use EvidenceKind::{Access, Execution, Metadata, Posture, Token};
-            matches!(kind, Token | Access | Execution | Metadata | Posture)
-        };
-        let effect =
-            self.probe.claim == Claim::Variables || !self.probe.evidence.iter().all(planted);
-        if !effect && !scope.values().any(|plant| plant.carries_token) {
+        // Variables bring their own tokens.
+        let mut kinds = self.probe.evidence.iter();
+        let free = self.probe.claim == Claim::Variables || !kinds.all(|kind| kind.needs_plant());
+        if !free && !scope.values().any(|plant| plant.carries_token) {
             let message = format!(
                 "no plant of the variant `{}` can give evidence",
                 variant.name

@@ -91,6 +91,10 @@ pub enum Claim {
     NeededVariables,
     /// No secret stands on the command line of a process (claimed of every server that is launched).
     CommandLines,
+    /// What a server is launched with holds no secret and opens no door (claimed of every server).
+    Launch,
+    /// The policy itself opens no door (claimed of every policy that somebody wrote).
+    OwnPolicy,
 }
 
 impl Claim {
@@ -123,6 +127,8 @@ impl Claim {
             | Claim::Execution
             | Claim::Commands
             | Claim::Listed
+            | Claim::Launch
+            | Claim::OwnPolicy
             | Claim::Variables => false,
             other => {
                 debug_assert!(other.of_process());

@@ -292,6 +292,25 @@ pub enum EvidenceKind {
     Exhaustion,
     /// The kernel tells something else of a process than the policy.
     Posture,
+    /// A rule of the linter finds it in the launch or in the policy.
+    Finding,
+}
+
+impl EvidenceKind {
+    /// Whether there has to be something that was planted: what changes the disk, or arrives on the network, needs no
+    /// token to be seen.
+    #[must_use]
+    pub fn needs_plant(self) -> bool {
+        matches!(
+            self,
+            Self::Token
+                | Self::Access
+                | Self::Execution
+                | Self::Metadata
+                | Self::Posture
+                | Self::Finding
+        )
+    }
 }
 
 /// The flaws of the reference target on which this probe must report a breach.

@@ -19,6 +19,7 @@ const BOUNDARIES: &[(&str, &str)] = &[
     ("audit", "audit log"),
     ("http", "HTTP transport"),
     ("surface", "protocol surface"),
+    ("config", "launch and policy"),
     ("state", "state and sessions"),
     ("drift", "tool descriptions"),
 ];

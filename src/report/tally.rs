@@ -28,7 +28,8 @@ pub fn basis_verdict(basis: Basis) -> Verdict {
         | Basis::Computed
         | Basis::Record
         | Basis::Exhaustion
-        | Basis::Posture => Verdict::Breached,
+        | Basis::Posture
+        | Basis::Finding => Verdict::Breached,
         Basis::Policy | Basis::Syntax | Basis::Filtered | Basis::Observed | Basis::Envelope => {
             Verdict::Held
         }
@@ -130,8 +131,9 @@ pub fn boundary_reports(probes: &[ProbeReport], extent: Extent) -> Vec<BoundaryR
 /// The row of one boundary, from those of the probes that belong to it.
 ///
 /// Breached if any probe is; not applicable if all are; else inconclusive if a P0 probe is, or if
-/// no P0 probe was judged at all; else held, as strongly as its weakest P0 probe. In a part of a run
-/// that no P0 probe was judged says nothing: other parts have them.
+/// no P0 probe was judged at all; else held, as strongly as its weakest P0 probe. Where only others were
+/// selected, the same is said of those. In a part of a run that no P0 probe was judged says nothing: other parts
+/// have them.
 #[must_use]
 pub fn boundary_report(id: &str, probes: &[ProbeReport], extent: Extent) -> BoundaryReport {
     let own: Vec<&ProbeReport> = probes.iter().filter(|probe| probe.boundary == id).collect();
@@ -140,24 +142,25 @@ pub fn boundary_report(id: &str, probes: &[ProbeReport], extent: Extent) -> Boun
         .map(|probe| probe.verdict)
         .max()
         .unwrap_or(Verdict::NotApplicable);
-    let core = own
+    let chosen = own.iter().any(|probe| probe.priority == Priority::P0);
+    let core: Vec<&ProbeReport> = own
         .iter()
-        .filter(|probe| probe.priority == Priority::P0)
+        .copied()
+        .filter(|probe| !chosen || probe.priority == Priority::P0)
+        .collect();
+    let decided = core
+        .iter()
         .map(|probe| probe.verdict)
         .max()
         .unwrap_or(Verdict::NotApplicable);
-    let verdict = match (worst, core) {
+    let verdict = match (worst, decided) {
         (Verdict::Breached | Verdict::NotApplicable, _) => worst,
         (_, Verdict::Held) => Verdict::Held,
         (_, Verdict::NotApplicable) if extent == Extent::Part => worst,
         _ => Verdict::Inconclusive,
     };
     let strength = match verdict {
-        Verdict::Held => own
-            .iter()
-            .filter(|probe| probe.priority == Priority::P0)
-            .filter_map(|probe| probe.strength)
-            .min(),
+        Verdict::Held => core.iter().filter_map(|probe| probe.strength).min(),
         _ => None,
     };
     BoundaryReport {

@@ -281,6 +281,60 @@ fn what_is_secret_on_a_command_line_is_in_no_report() {
     assert!(report.contains("${SECRET_ARGUMENT_1}"));
 }
 
+/// The same server is judged by what it is launched with, and by the policy that it is held to.
+#[test]
+fn launch_and_policy_are_judged_with_the_server() {
+    let judged = |policy: &str, flags: &[&str], code: i32| {
+        let run = [
+            "run",
+            "--no-lock",
+            "--suite",
+            "config",
+            "--report",
+            "json=r.json",
+        ];
+        let args = [&run[..], &["--policy", "p.toml"], flags, &reference(&[])].concat();
+        let run = Run::new(&args);
+        std::fs::write(run.path("p.toml"), policy).expect("it can be written");
+        let ran = run.go();
+        ran.code(code);
+        trials(&ran.json("r.json"))
+    };
+    let of = |trials: &[(String, String)], id: &str| {
+        let found = trials.iter().find(|(known, _)| known == id);
+        found.map_or(String::from("missing"), |(_, verdict)| verdict.clone())
+    };
+    let files = |allowed: &str| {
+        format!(
+            "[capabilities.filesystem]\nallowed_paths = [{allowed:?}]\ndenied_paths = ['**/.env']\n"
+        )
+    };
+    let narrow = judged(&files("{allowed}"), &["--pass-env", "HOME"], 0);
+    let wide = judged(
+        &format!(
+            "# key ghp_{}\n{}",
+            "x9Kd03mQ7pLw2ZtR5vYb8NcF1sHj4GaE6uTk",
+            files("/")
+        ),
+        &[
+            "--env",
+            "API_TOKEN=9f8e7d6c5b4a39281706f5e4d3c2b1a0",
+            "--roots",
+            "/",
+        ],
+        1,
+    );
+    for id in [
+        "env.hardcoded/launch",
+        "env.hardcoded/policy",
+        "config.launch/launch",
+        "config.policy/policy",
+    ] {
+        assert_eq!(of(&narrow, id), "held", "{id}");
+        assert_eq!(of(&wide, id), "breached", "{id}");
+    }
+}
+
 /// What runs some commands and refuses the programs of the run has a list, whatever the policy says.
 #[test]
 fn a_list_of_commands_of_its_own_is_found_and_gone_around() {

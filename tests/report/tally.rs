@@ -72,10 +72,14 @@ fn boundaries_and_exit_codes() {
         // A core probe that could not be judged.
         (&[H, I], &[], Inconclusive, 3),
         (&[I], &[H], Inconclusive, 3),
-        // No core probe ran.
-        (&[], &[H], Inconclusive, 3),
+        // Core probes were selected, and none could be asked.
         (&[N], &[H], Inconclusive, 3),
         (&[N], &[I], Inconclusive, 3),
+        // No core probe was selected: what was asked for is what is told.
+        (&[], &[H], Held, 0),
+        (&[], &[I], Inconclusive, 3),
+        (&[], &[H, I], Inconclusive, 3),
+        (&[], &[H, N], Held, 0),
         // Held, but half of the probes could not be judged: coverage.
         (&[H], &[I], Held, 3),
     ];

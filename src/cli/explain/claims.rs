@@ -51,7 +51,8 @@ pub(super) fn claim(claim: Claim) -> &'static str {
             "The policy has commands recorded (`audit.events`: `command_execution`)"
         }
         Claim::AuditRotation => "The policy has the log rotated (`audit.rotate`)",
-        Claim::StandardInput | Claim::CommandLines => "Whatever the policy says,",
+        Claim::StandardInput | Claim::CommandLines | Claim::Launch => "Whatever the policy says,",
+        Claim::OwnPolicy => "The policy is not the default one,",
         Claim::NoRoot => "The policy forbids root (`process.no_root`)",
         Claim::OwnUser => "The policy names the user of the server (`process.user`)",
         Claim::NoCapabilities => "The policy forbids capabilities (`process.no_capabilities`)",

@@ -1,10 +1,12 @@
 //! Trials that ask nothing: the target is looked at from outside.
 //!
-//! Owns what such a look comes to, in the words of the judge.
+//! Owns what such a look comes to, in the words of the judge. Looked at are the processes of the target, and the
+//! texts with which it was launched and bounded.
 
 mod powers;
 mod process;
 mod secrets;
+mod text;
 mod visit;
 
 pub use visit::{Purpose, visit};
@@ -26,6 +28,8 @@ use crate::{
 /// What was seen of an aspect.
 #[derive(Debug, PartialEq)]
 pub(super) struct Seen {
+    /// What saw it, and what that proves.
+    pub(super) by: (&'static str, EvidenceKind),
     /// What contradicts the policy, one sentence each.
     pub(super) against: Vec<String>,
     /// What agrees with it.
@@ -42,6 +46,7 @@ impl Seen {
     /// Nothing yet, under a control.
     pub(super) fn under(control: Result<String, String>) -> Self {
         Self {
+            by: ("process-witness", EvidenceKind::Posture),
             against: Vec::new(),
             agreeing: Vec::new(),
             blind: Vec::new(),
@@ -54,7 +59,7 @@ impl Seen {
     pub(super) fn attempt(self, at_ms: u64) -> Attempt {
         let observation = |witness: &str, fact: String| Observation {
             witness: witness.to_owned(),
-            kind: EvidenceKind::Posture,
+            kind: self.by.1,
             fact,
             at_ms,
             decoders: Vec::new(),
@@ -81,7 +86,7 @@ impl Seen {
             proofs: self
                 .against
                 .into_iter()
-                .map(|fact| observation("process-witness", fact))
+                .map(|fact| observation(self.by.0, fact))
                 .collect(),
             signals: Vec::new(),
             response: Response::Observed,
@@ -100,22 +105,32 @@ pub(super) async fn look(
     if trials(plan).next().is_none() || order.stop.load(Ordering::Relaxed) {
         return (Vec::new(), Vec::new());
     }
-    let postures = match &order.postures {
+    let mut seen = texts(plan, order, at_ms);
+    let mut portraits = Vec::new();
+    if of_processes(plan).next().is_some() {
+        let postures = postures(plan, order).await;
+        seen.extend(processes(plan, &postures, order.policy, at_ms));
+        portraits.extend(postures.iter().flat_map(told));
+    }
+    for one in &seen {
+        (order.emit)(news(plan, one));
+    }
+    (seen, portraits)
+}
+
+/// What was seen of the processes before the run, or is seen now.
+async fn postures(plan: &Plan, order: &Order<'_>) -> Result<Postures, String> {
+    match &order.postures {
         Some(before) => before.clone(),
         None => {
             let purpose = Purpose {
                 policy: order.policy,
                 planted: &order.variables,
-                endings: trials(plan).any(|(_, aspect)| aspect.of_ending()),
+                endings: of_processes(plan).any(|(_, aspect)| aspect.of_ending()),
             };
             visit(&order.endpoint, &order.options, purpose).await
         }
-    };
-    let seen = processes(plan, &postures, order.policy, at_ms);
-    for one in &seen {
-        (order.emit)(news(plan, one));
     }
-    (seen, postures.iter().flat_map(told).collect())
 }
 
 /// What the probes look at in processes under the policy.
@@ -136,6 +151,22 @@ fn trials(plan: &Plan) -> impl Iterator<Item = (usize, Aspect)> {
         .filter_map(|(index, trial)| Some((index, trial.probe.variants[trial.variant].aspect?)))
 }
 
+/// Those of them that look at processes.
+fn of_processes(plan: &Plan) -> impl Iterator<Item = (usize, Aspect)> {
+    trials(plan).filter(|(_, aspect)| !aspect.of_text())
+}
+
+/// The trials about texts, as they were read.
+fn texts(plan: &Plan, order: &Order<'_>, at_ms: u64) -> Vec<Running> {
+    trials(plan)
+        .filter(|(_, aspect)| aspect.of_text())
+        .map(|(index, aspect)| {
+            let attempt = text::look(aspect, &order.launch, order.policy).attempt(at_ms);
+            observed(index, &plan.trials[index], attempt)
+        })
+        .collect()
+}
+
 /// The trials about processes, as they were seen.
 fn processes(
     plan: &Plan,
@@ -143,7 +174,7 @@ fn processes(
     policy: &Policy,
     at_ms: u64,
 ) -> Vec<Running> {
-    trials(plan)
+    of_processes(plan)
         .map(|(index, aspect)| {
             let attempt = match postures {
                 Ok(postures) => process::look(aspect, postures, policy).attempt(at_ms),

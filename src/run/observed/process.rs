@@ -148,6 +148,11 @@ fn of(aspect: Aspect, one: &Posture, all: &Postures, policy: &Policy) -> Vec<Fin
         Aspect::CommandLines => vec![secrets::command_line(one)],
         // How they end was told above.
         Aspect::InputEnd | Aspect::Terminate => Vec::new(),
+        // Not seen in processes.
+        Aspect::LaunchSecrets
+        | Aspect::LaunchDoors
+        | Aspect::PolicySecrets
+        | Aspect::PolicyDoors => Vec::new(),
     }
 }
 
