@@ -10,6 +10,7 @@ mod spots;
 mod unclaimed;
 
 use std::{
+    collections::BTreeSet,
     net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -21,9 +22,10 @@ use spots::{Spot, spots};
 
 use crate::{
     channel::Channel,
+    config,
     judge::Basis,
     policy::{Hosts, Policy},
-    probe::{Claim, Launch, Platform, Probe, Role, Variant},
+    probe::{Claim, Launch, Platform, Probe, Role, Slot, Variant},
 };
 
 /// The trials of a run, in order of id.
@@ -164,12 +166,7 @@ pub fn plan(probes: &[Arc<Probe>], channels: &[Arc<Channel>], terrain: &Terrain<
             }
         }
         if trials.len() == before {
-            let roles: Vec<String> = probe.roles.iter().map(ToString::to_string).collect();
-            let reason = format!(
-                "no tool of the target was found in the role {}",
-                roles.join(" or ")
-            );
-            trials.push(whole(probe, Basis::NoChannel, reason));
+            trials.push(whole(probe, Basis::NoChannel, lacking(probe, channels)));
         }
     }
     trials.sort_by(|one, other| one.id.cmp(&other.id));
@@ -272,6 +269,24 @@ fn expand(
             });
         }
     }
+}
+
+/// Why no tool could be asked: none has the role, or none that has it takes what is asked with.
+fn lacking(probe: &Probe, channels: &[Arc<Channel>]) -> String {
+    let roles: Vec<String> = probe.roles.iter().map(ToString::to_string).collect();
+    let roles = roles.join(" or ");
+    let slots: BTreeSet<Slot> = probe.variants.iter().flat_map(Variant::needs).collect();
+    let offered = channels
+        .iter()
+        .any(|channel| probe.roles.contains(&channel.role));
+    if slots.is_empty() || !offered {
+        return format!("no tool of the target was found in the role {roles}");
+    }
+    let slots: Vec<String> = slots.into_iter().map(config::word).collect();
+    format!(
+        "no tool of the target in the role {roles} takes what is asked with: {}",
+        slots.join(" or ")
+    )
 }
 
 /// Whether the target can be watched: from its start on, with a home of the run's making. Its tools are called

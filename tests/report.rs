@@ -21,8 +21,8 @@ use watertight::{
     judge::{Basis, Strength, Verdict},
     probe::Role,
     report::{
-        AccountError, Format, FormatError, Look, Report, WriteError, is_plain, parse_destination,
-        render_json, render_terminal, schema, veil, write_reports,
+        AccountError, Format, FormatError, Look, Repeat, Report, WriteError, is_plain,
+        parse_destination, render_json, render_terminal, repro, schema, veil, write_reports,
     },
 };
 
@@ -168,6 +168,45 @@ fn every_tool_that_no_trial_exercised_is_named() {
         hostile.is_some_and(|gap| gap.why.contains("two allowed files gave the same answer")),
         "{hostile:?}"
     );
+}
+
+/// What the run was told is in the line, except for what is so anyway; values that it withholds are left open.
+#[test]
+fn the_repro_line_has_the_flags_of_the_run() {
+    let told = report();
+    let trial = told.probes.iter().flat_map(|probe| &probe.trials).next();
+    let given = [
+        "--fixture=/srv/notes",
+        "--era=auto",
+        "--timeout=10",
+        "--startup-timeout=7",
+        "--",
+        "npx",
+    ];
+    let repeat = Repeat {
+        flags: given.map(String::from).into(),
+        policy: Value::Null,
+        withheld: vec![
+            (String::from("--env"), String::from("API_TOKEN")),
+            (String::from("--setup"), String::from("login")),
+        ],
+    };
+    let trial = trial.expect("there is one");
+    let line = repro(&told.target, &told.testbed, None, 42, Some(&repeat), trial);
+    let words = shell_words::split(&line.expect("it is launched")).expect("it is a shell line");
+    assert_eq!(
+        words[5..12],
+        [
+            "42",
+            "--fixture=/srv/notes",
+            "--startup-timeout=7",
+            "--env",
+            "API_TOKEN=VALUE",
+            "--setup",
+            "login=JSON",
+        ]
+    );
+    assert_eq!(words[12..14], ["--", "npx"]);
 }
 
 #[test]

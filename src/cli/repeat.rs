@@ -178,7 +178,11 @@ pub(super) fn settle(repeat: &Repeat, given: RunArgs, report: &Path) -> Result<S
         .withheld
         .iter()
         .filter(|(flag, name)| !is_given(flag, name, &given))
-        .map(|(flag, name)| format!("{} {}", visible(flag, 40), visible(&shape(flag, name), 80)))
+        .map(|(flag, name)| {
+            let shape = Repeat::shape(flag, name);
+            let shape = shell_words::quote(&shape);
+            format!("{} {}", visible(flag, 40), visible(&shape, 80))
+        })
         .collect();
     if !missing.is_empty() {
         return Err(Failure::Input(format!(
@@ -212,16 +216,6 @@ pub(super) fn settle(repeat: &Repeat, given: RunArgs, report: &Path) -> Result<S
     let mut settings = layer.settle().map_err(Failure::Problems)?;
     settings.lock = given.launch.lock.or(stored.launch.lock);
     Ok(settings)
-}
-
-/// How a withheld flag is given.
-fn shape(flag: &str, name: &str) -> String {
-    match flag {
-        "--header" => format!("'{name}: VALUE'"),
-        "--setup" => format!("{name}=JSON"),
-        "--bind" => format!("{name}:ROLE=POINTER"),
-        _ => format!("{name}=VALUE"),
-    }
 }
 
 fn is_given(flag: &str, name: &str, given: &RunArgs) -> bool {

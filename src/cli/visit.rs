@@ -25,6 +25,9 @@ pub(super) async fn record(settings: &Settings) -> Option<String> {
     // Mistakes are told inside.
     let probes = select(settings).ok()?.probes;
     let bed = Bed::create().ok()?;
+    if let Some(fixture) = &settings.target.fixture {
+        bed.furnish(fixture).ok()?;
+    }
     let places = placeholders(&bed);
     let policy = settings.policy.expand(&places).ok()?;
     let aspects = aspects(&probes, &policy);

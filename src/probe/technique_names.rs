@@ -76,6 +76,11 @@ pub const TECHNIQUES: &[(&str, &str)] = &[
         "shows the environment by commands and code, through the tools that run such",
     ),
     (
+        "watch.variables.children",
+        "gives text parameters a plain word, and looks through the environment of each process in whose command \
+         line it stands",
+    ),
+    (
         "watch.variables.requests",
         "looks through all that arrives at the sink in the run for the tokens of variables",
     ),

@@ -189,6 +189,7 @@ flaws! {
     AuditWorldReadable "audit.world-readable" "everybody on the machine can read the audit log"
     AuditRotationLoses "audit.rotation-loses" "a full log is removed, with the record that comes then"
     AuditOnStdout "audit.on-stdout" "records are written to standard output too"
+    EnvChildren "env.children" "sort_lines gives its environment to the program that it starts"
     EnvExcess "env.excess" "a child process is given a secret that nobody needs"
     EnvArgv "env.argv" "a child process is given a password on its command line"
     ProcRoot "proc.root" "with --confine, root, its groups and its capabilities are kept"

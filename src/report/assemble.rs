@@ -101,6 +101,7 @@ pub fn assemble(ran: &Ran, around: Surroundings<'_>) -> Result<Report, AccountEr
                 &testbed,
                 around.policy_path,
                 around.harness.seed,
+                around.repeat.as_ref(),
                 &trial,
             );
         }

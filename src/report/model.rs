@@ -63,6 +63,19 @@ pub struct Repeat {
     pub withheld: Vec<(String, String)>,
 }
 
+impl Repeat {
+    /// What follows a withheld flag, with its value left open.
+    #[must_use]
+    pub fn shape(flag: &str, name: &str) -> String {
+        match flag {
+            "--header" => format!("{name}: VALUE"),
+            "--setup" => format!("{name}=JSON"),
+            "--bind" => format!("{name}:ROLE=POINTER"),
+            _ => format!("{name}=VALUE"),
+        }
+    }
+}
+
 /// What made the report.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

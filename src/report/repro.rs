@@ -5,19 +5,24 @@
 
 use std::path::Path;
 
-use crate::report::{TargetReport, TestbedReport, TrialReport};
+use crate::{
+    config::{DEFAULT_STARTUP_TIMEOUT, DEFAULT_TIMEOUT},
+    report::{Repeat, TargetReport, TestbedReport, TrialReport},
+};
 
 /// A shell line that runs the trial's probe again on the same target, or `None` for a target that
 /// no command line reaches.
 ///
 /// The allowed directory of the finished run is gone; where it stood in the command, the
-/// placeholder `{allowed}` stands again. Every word is quoted for a POSIX shell.
+/// placeholder `{allowed}` stands again. What `repeat` withholds is there by its name, to be filled in. Every word is
+/// quoted for a POSIX shell.
 #[must_use]
 pub fn repro(
     target: &TargetReport,
     testbed: &TestbedReport,
     policy: Option<&Path>,
     seed: u64,
+    repeat: Option<&Repeat>,
     trial: &TrialReport,
 ) -> Option<String> {
     let probe = trial
@@ -32,6 +37,7 @@ pub fn repro(
         words.push(String::from("--policy"));
         words.push(policy.display().to_string());
     }
+    words.extend(repeat.into_iter().flat_map(flags));
     match &*target.transport {
         "stdio" => {
             words.push(String::from("--"));
@@ -43,12 +49,31 @@ pub fn repro(
         "http" => {
             words.push(String::from("--url"));
             words.push(target.display.clone());
-            words.push(String::from("--allowed"));
-            words.push(testbed.allowed.clone());
+            if repeat.is_none() {
+                words.push(String::from("--allowed"));
+                words.push(testbed.allowed.clone());
+            }
         }
         _ => return None,
     }
     Some(shell_words::join(words))
+}
+
+/// The flags that were given, without those that say what is so anyway and those that reach the target.
+fn flags(repeat: &Repeat) -> Vec<String> {
+    let usual = [
+        String::from("--era=auto"),
+        String::from("--testbed=auto"),
+        format!("--timeout={}", DEFAULT_TIMEOUT.as_secs()),
+        format!("--startup-timeout={}", DEFAULT_STARTUP_TIMEOUT.as_secs()),
+    ];
+    let given = repeat.flags.iter().take_while(|flag| *flag != "--");
+    let withheld = repeat.withheld.iter();
+    given
+        .filter(|flag| !usual.contains(flag) && !flag.starts_with("--url="))
+        .cloned()
+        .chain(withheld.flat_map(|(flag, name)| [flag.clone(), Repeat::shape(flag, name)]))
+        .collect()
 }
 
 /// Puts `{allowed}` and `{denied}` back where the directories of the run stood.

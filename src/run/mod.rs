@@ -216,7 +216,11 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         probes.any(|probe| probe.roles.contains(&role))
     };
     let mut guessed = Vec::new();
-    if asks(Role::ParamText) {
+    let commands = order
+        .probes
+        .iter()
+        .any(|probe| variables::looks_at_commands(probe));
+    if asks(Role::ParamText) || commands {
         guessed.extend(sweep(&tools, &channels, order.allow_destructive));
     }
     if asks(Role::ScopeWiden) {

@@ -127,6 +127,14 @@ impl Sightings {
         }));
     }
 
+    /// Looks through what a command of the target's was given.
+    pub(super) fn given(&self, environment: &[u8], at_ms: u64) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.count(Place::Command);
+        drop(places);
+        self.scan(environment, ("process-witness", Place::Command), at_ms);
+    }
+
     /// The detector, to arm tokens and to look through files.
     pub(super) fn detector(&self) -> &Detector {
         &self.detector

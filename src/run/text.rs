@@ -290,18 +290,22 @@ impl Stage<'_> {
             seen = self.processes.seen(&sought);
             self.processes.forget(&sought);
             played?;
+            let given = seen.as_ref().and_then(|seen| seen.environment.as_deref());
+            if let Some(given) = given {
+                self.sightings.given(given, self.now_ms());
+            }
             if seen.is_some() {
                 break;
             }
         }
         Ok(match seen {
-            Some(line) => Twin::Passed(Observation {
+            Some(command) => Twin::Passed(Observation {
                 witness: String::from("twin"),
                 kind: EvidenceKind::Execution,
                 fact: String::from("a plain value was seen in the command line of a process"),
                 at_ms: self.now_ms(),
                 decoders: Vec::new(),
-                excerpt: Some(line),
+                excerpt: Some(command.line),
             }),
             None => Twin::Rejected(String::from(
                 "no process was seen that was given a plain value of it",

@@ -15,12 +15,12 @@ pub(super) use planted::Planted;
 use super::{
     send::response,
     sightings::{Place, Seen},
-    stage::Stage,
+    stage::{Ask, Stage},
 };
 use crate::{
     channel::{Channel, SlotValue, Values, asking, destructive},
     judge::Response,
-    probe::{Claim, Probe, Role, Slot},
+    probe::{Claim, EvidenceKind, Probe, Role, Slot, Variant},
     session::{Caller as _, Endpoint, Exchange, Session, Tool},
 };
 
@@ -37,6 +37,46 @@ const WATCHES: &str = "watch.variables.";
 pub(super) fn looks(probe: &Probe) -> bool {
     let technique = probe.technique.as_deref();
     technique.is_some_and(|name| name.starts_with(WATCHES))
+}
+
+/// Whether a probe looks at what commands are given that a target starts.
+pub(super) fn looks_at_commands(probe: &Probe) -> bool {
+    probe.technique.as_deref() == Some("watch.variables.children")
+}
+
+/// Most text parameters that are given a word, so that a command starts.
+const PARAMETERS: usize = 32;
+
+/// Gives text parameters a plain word each, in case that a command is started with it: what that one is given then
+/// stands among the sightings. Those of which it is known already are not asked again.
+async fn start_commands(
+    stage: &Stage<'_>,
+    session: &Session,
+    channels: &[Arc<Channel>],
+    deadline: Duration,
+) {
+    let plain = Variant::default();
+    let texts = channels
+        .iter()
+        .filter(|channel| channel.role == Role::ParamText)
+        .take(PARAMETERS);
+    for channel in texts {
+        let ask = Ask {
+            plants: Vec::new(),
+            variant: &plain,
+            channel,
+            behind: None,
+            claim: Claim::Execution,
+            evidence: &[EvidenceKind::Execution],
+            technique: None,
+            reaches: None,
+            deadline,
+            host: None,
+        };
+        let word = stage.mint.token();
+        // What could not be planted or asked starts nothing, which says nothing.
+        let _ = stage.text_twin(session, &ask, word.as_str()).await;
+    }
 }
 
 /// Most tools that are called without arguments.
@@ -117,6 +157,7 @@ impl<'r> Variables<'r> {
         deadline: Duration,
     ) {
         self.provoke(stage, session, deadline).await;
+        start_commands(stage, session, channels, deadline).await;
         let harmless =
             |tool: &&Tool| destructive(tool).is_none() || allow_destructive.contains(&tool.name);
         for tool in tools.iter().filter(harmless).take(TOOLS) {

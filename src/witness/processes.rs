@@ -1,4 +1,4 @@
-//! Sees words in the command lines of processes.
+//! Sees words in the command lines of processes, and what those processes were given.
 //!
 //! Owns the look at /proc. A word that was sent to a target and stands in the command line of a
 //! process reached a command there. Short-lived processes can be missed: not seeing one says nothing.
@@ -14,11 +14,22 @@ use std::{
     time::Duration,
 };
 
+use super::process::environment;
+
 /// Between two looks: most programs live longer.
 const PAUSE: Duration = Duration::from_micros(300);
 
-/// What is looked for, and what was found of it: the name of the program and its arguments.
-type Words = HashMap<String, Option<String>>;
+/// A process with a word in its command line.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// The name of the program and its arguments.
+    pub line: String,
+    /// The environment with which it was started, as proc_pid_environ(5) has it; nothing when it could not be read.
+    pub environment: Option<Vec<u8>>,
+}
+
+/// What is looked for, and what was found of it.
+type Words = HashMap<String, Option<Command>>;
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -65,9 +76,9 @@ impl ProcessWitness {
         self.shared.wanted.notify_one();
     }
 
-    /// The command line in which the word was seen so far.
+    /// The process in whose command line the word was seen so far.
     #[must_use]
-    pub fn seen(&self, word: &str) -> Option<String> {
+    pub fn seen(&self, word: &str) -> Option<Command> {
         self.shared.words().get(word).cloned().flatten()
     }
 
@@ -123,7 +134,10 @@ fn look(shared: &Shared) {
         let mut words = shared.words();
         for (word, seen) in words.iter_mut().filter(|(_, seen)| seen.is_none()) {
             if line.contains(word.as_str()) {
-                *seen = Some(line.trim_end().chars().take(200).collect());
+                *seen = Some(Command {
+                    line: line.trim_end().chars().take(200).collect(),
+                    environment: environment(pid).ok(),
+                });
             }
         }
     }
@@ -151,6 +165,9 @@ mod tests {
         let seen = witness.seen("ovimelat");
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(seen.unwrap().contains("ovimelat"));
+        let seen = seen.unwrap();
+        assert!(seen.line.contains("ovimelat"));
+        let given = seen.environment.unwrap();
+        assert!(memchr::memmem::find(&given, b"PATH=").is_some());
     }
 }

@@ -25,6 +25,7 @@ pub(crate) const FLAWS: &[&str] = &[
     "dns.v4-only",
     "env.any-name",
     "env.argv",
+    "env.children",
     "env.dump",
     "env.excess",
     "env.expands",

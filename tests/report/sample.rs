@@ -332,6 +332,7 @@ fn prefix_sibling(findings: &Findings) -> ProbeReport {
         &findings.testbed,
         None,
         findings.harness.seed,
+        None,
         &proof,
     );
     let mut encoded = trial(id, "plain", "read_multiple_files", Basis::Token);
@@ -390,6 +391,7 @@ fn symlink_write(findings: &Findings) -> ProbeReport {
         &findings.testbed,
         None,
         findings.harness.seed,
+        None,
         &proof,
     );
     let mut probe = probe(id, Priority::P0, vec![proof]);

@@ -34,7 +34,7 @@ pub(super) fn sort_lines(world: &World, arguments: JsonObject) -> Result<String,
     match flawed::sort(world, &lines, &arguments.key) {
         Some(sorted) => sorted,
         None => {
-            let mut sort = Command::new("sort");
+            let mut sort = program(world, "sort");
             sort.arg("-k").arg(&arguments.key);
             run(sort, &lines)
         }
@@ -67,7 +67,7 @@ pub(super) fn run_command(world: &World, arguments: JsonObject) -> Result<String
         Some(cwd) => world.guard.existing(cwd)?.path(),
         None => world.guard.first_root()?.to_path_buf(),
     };
-    let mut command = Command::new(name);
+    let mut command = program(world, name);
     command.current_dir(&cwd);
     for word in rest {
         let plain = word
@@ -86,6 +86,17 @@ pub(super) fn run_command(world: &World, arguments: JsonObject) -> Result<String
         };
     }
     run(command, "")
+}
+
+/// A program that is given nothing of the server's environment but where programs are.
+fn program(world: &World, name: &str) -> Command {
+    let mut program = Command::new(name);
+    if !world.has(Flaw::EnvChildren) {
+        program
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+    }
+    program
 }
 
 /// Whether a command is on the list, by exactly this name.

@@ -23,6 +23,8 @@ pub(in crate::run) enum Place {
     Log,
     /// What arrived at the sink.
     Sink,
+    /// What a command was given that the target started.
+    Command,
 }
 
 /// Which place each message has, by what it answers, and how much was said of each kind.

@@ -69,6 +69,24 @@ impl Variables<'_> {
         leaks
     }
 
+    /// The variables that a command was given, but for those that the server needs.
+    fn inherited(&self, stage: &Stage<'_>) -> Vec<Leak> {
+        let needed = |name: &str| {
+            let mut all = self.planted.all.iter();
+            all.any(|one| one.declared && one.name == name)
+        };
+        let seen = self.seen(stage, Place::Command).into_iter();
+        seen.filter(|(name, _)| !needed(name))
+            .map(|(name, seen)| Leak {
+                fact: format!(
+                    "the variable {name} stood in the environment of a command that the server started"
+                ),
+                name,
+                seen,
+            })
+            .collect()
+    }
+
     /// The facts of a trial: what its technique looks at.
     pub(in crate::run) fn settled(
         &self,
@@ -100,6 +118,10 @@ impl Variables<'_> {
             "requests" => Told {
                 leaks: self.astray(stage),
                 ..passive(Place::Sink, "contacted the sink")
+            },
+            "children" => Told {
+                leaks: self.inherited(stage),
+                ..passive(Place::Command, "started a command with a word of a call")
             },
             "errors" => passive(Place::Error, "refused a call"),
             "metadata" => passive(Place::Metadata, "described itself and its tools"),
