@@ -180,7 +180,10 @@ pub(super) fn settle(repeat: &Repeat, given: RunArgs, report: &Path) -> Result<S
         .filter(|(flag, name)| !is_given(flag, name, &given))
         .map(|(flag, name)| {
             let shape = Repeat::shape(flag, name);
-            let shape = shell_words::quote(&shape);
+            let shape = match shape.contains(' ') {
+                true => format!("'{shape}'"),
+                false => shape,
+            };
             format!("{} {}", visible(flag, 40), visible(&shape, 80))
         })
         .collect();
