@@ -99,7 +99,8 @@ fn fixed(candidate: &Candidate, binding: &Binding) -> Map<String, Value> {
 }
 
 /// A required array: with one harmless file where it lists files, since most tools refuse to work
-/// on none, else as empty as its type allows.
+/// on none; with one element where that can be made up without a text, such as a range of lines; else as empty as its
+/// type allows.
 fn items(leaf: &Leaf, candidate: &Candidate) -> Value {
     let element = format!("{}/-", leaf.pointer);
     let file = candidate
@@ -109,8 +110,47 @@ fn items(leaf: &Leaf, candidate: &Candidate) -> Value {
         .find(|leaf| leaf.pointer == element && leaf.takes_text() && pathlike(leaf));
     match file {
         Some(file) => Value::Array(vec![value_for(file, candidate.role)]),
-        None => value_for(leaf, candidate.role),
+        None => element_of(&element, candidate).map_or_else(
+            || value_for(leaf, candidate.role),
+            |one| Value::Array(vec![one]),
+        ),
     }
+}
+
+/// An element of an array with the members that it must have, where each is a number or what the schema offers.
+fn element_of(element: &str, candidate: &Candidate) -> Option<Value> {
+    let below = |pointer: &str| {
+        let rest = pointer.strip_prefix(element);
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    };
+    let demanded: Vec<&Leaf> = candidate
+        .form
+        .leaves
+        .iter()
+        .filter(|leaf| below(&leaf.pointer))
+        .filter(|leaf| {
+            let mut inside = leaf.chain.iter().filter(|(prefix, _)| below(prefix));
+            inside.all(|(_, required)| *required)
+        })
+        .collect();
+    let offered =
+        |leaf: &Leaf| leaf.constant.is_some() || leaf.default.is_some() || !leaf.choices.is_empty();
+    if demanded.is_empty()
+        || demanded
+            .iter()
+            .any(|leaf| leaf.takes_text() && !offered(leaf))
+    {
+        return None;
+    }
+    let mut made = Value::Object(Map::new());
+    for leaf in demanded {
+        put(
+            &mut made,
+            &single(&leaf.pointer[element.len()..]),
+            value_for(leaf, candidate.role),
+        );
+    }
+    Some(made)
 }
 
 fn general(pointer: &str) -> String {
@@ -286,4 +326,51 @@ pub(super) fn needs_side_file(channel: &Channel) -> bool {
     Value::Object(channel.fixed.clone())
         .to_string()
         .contains(&format!("{ALLOWED}/{SIDE_FILE}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{channel::flatten::flatten, probe::Slot};
+
+    fn items_of(item: &Value) -> Value {
+        let schema = json!({
+            "type": "object",
+            "required": ["path", "parts"],
+            "properties": { "path": { "type": "string" }, "parts": { "type": "array", "items": item } }
+        });
+        let candidate = Candidate {
+            role: Role::FileRead,
+            score: 1.0,
+            form: flatten(&schema).remove(0),
+            bindings: Vec::new(),
+            choice: None,
+        };
+        let slots = [(Slot::Path, vec![String::from("/path")])].into();
+        Value::Object(fixed(&candidate, &Binding { slots }))["parts"].clone()
+    }
+
+    /// None of a file is what tools give that are asked for no part of it.
+    #[test]
+    fn a_required_array_has_an_element_where_one_can_be_made_up() {
+        let number = json!({ "type": "integer" });
+        let range = json!({
+            "type": "object",
+            "required": ["start"],
+            "properties": { "start": number, "end": { "type": ["integer", "null"] } }
+        });
+        assert_eq!(items_of(&range), json!([{ "start": 1 }]));
+        let shown = json!({ "type": "object", "required": ["as"], "properties": { "as": { "enum": ["text"] } } });
+        assert_eq!(items_of(&shown), json!([{ "as": "text" }]));
+        // What would be a text to change is left to the slots.
+        let edit = json!({
+            "type": "object",
+            "required": ["line", "text"],
+            "properties": { "line": number, "text": { "type": "string" } }
+        });
+        assert_eq!(items_of(&edit), json!([]));
+        assert_eq!(items_of(&number), json!([]));
+    }
 }

@@ -131,9 +131,9 @@ pub fn boundary_reports(probes: &[ProbeReport], extent: Extent) -> Vec<BoundaryR
 /// The row of one boundary, from those of the probes that belong to it.
 ///
 /// Breached if any probe is; not applicable if all are; else inconclusive if a P0 probe is, or if
-/// no P0 probe was judged at all; else held, as strongly as its weakest P0 probe. Where only others were
-/// selected, the same is said of those. In a part of a run that no P0 probe was judged says nothing: other parts
-/// have them.
+/// no P0 probe was judged at all; else held, as strongly as its weakest P0 probe. Where no P0 probe was selected, or
+/// none has anything to be asked of, the same is said of the others. In a part of a run that no P0 probe was judged
+/// says nothing: other parts have them.
 #[must_use]
 pub fn boundary_report(id: &str, probes: &[ProbeReport], extent: Extent) -> BoundaryReport {
     let own: Vec<&ProbeReport> = probes.iter().filter(|probe| probe.boundary == id).collect();
@@ -142,12 +142,11 @@ pub fn boundary_report(id: &str, probes: &[ProbeReport], extent: Extent) -> Boun
         .map(|probe| probe.verdict)
         .max()
         .unwrap_or(Verdict::NotApplicable);
-    let chosen = own.iter().any(|probe| probe.priority == Priority::P0);
-    let core: Vec<&ProbeReport> = own
-        .iter()
-        .copied()
-        .filter(|probe| !chosen || probe.priority == Priority::P0)
-        .collect();
+    let first = |probe: &&ProbeReport| probe.priority == Priority::P0 && !has_no_object(probe);
+    let core: Vec<&ProbeReport> = match own.iter().any(first) {
+        true => own.iter().copied().filter(|probe| first(probe)).collect(),
+        false => own.clone(),
+    };
     let decided = core
         .iter()
         .map(|probe| probe.verdict)
@@ -176,6 +175,18 @@ pub fn boundary_report(id: &str, probes: &[ProbeReport], extent: Extent) -> Boun
                 .map(|trial| trial.verdict),
         ),
     }
+}
+
+/// Whether there is nothing that the probe could be asked of: no tool, no claim, nothing that reads what it sends.
+/// That a trial was ruled out by the machine or by its user is another matter.
+fn has_no_object(probe: &ProbeReport) -> bool {
+    let objectless = |trial: &TrialReport| {
+        matches!(
+            trial.basis,
+            Basis::NoChannel | Basis::NoClaim | Basis::Inert | Basis::Moot
+        )
+    };
+    probe.verdict == Verdict::NotApplicable && probe.trials.iter().all(objectless)
 }
 
 /// Verdict, counts and exit code of the run. `roles` are (bound, offered).

@@ -56,7 +56,7 @@ fn boundary(core: &[Basis], rest: &[Basis]) -> Vec<ProbeReport> {
 
 #[test]
 fn boundaries_and_exit_codes() {
-    use Basis::{Inert as N, Policy as H, Timeout as I, Token as B};
+    use Basis::{Inert as N, Platform as P, Policy as H, Timeout as I, Token as B};
     use Verdict::*;
     let table: &[(&[Basis], &[Basis], Verdict, u8)] = &[
         (&[], &[], NotApplicable, 3),
@@ -72,8 +72,11 @@ fn boundaries_and_exit_codes() {
         // A core probe that could not be judged.
         (&[H, I], &[], Inconclusive, 3),
         (&[I], &[H], Inconclusive, 3),
-        // Core probes were selected, and none could be asked.
-        (&[N], &[H], Inconclusive, 3),
+        // Core probes were selected, and the machine ruled them out.
+        (&[P], &[H], Inconclusive, 3),
+        (&[P, N], &[H], Inconclusive, 3),
+        // Core probes were selected, and nothing is there that they could be asked of.
+        (&[N], &[H], Held, 0),
         (&[N], &[I], Inconclusive, 3),
         // No core probe was selected: what was asked for is what is told.
         (&[], &[H], Held, 0),
