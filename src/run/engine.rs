@@ -2,7 +2,9 @@
 //!
 //! Owns order and concurrency: waves of trials side by side with a control of every channel before
 //! and after, then what must run alone, then what needs a process of its own. Stores facts; the
-//! judge decides, here only whether something has to be run again.
+//! judge decides, and `settle` asks it whether something has to be run again.
+
+mod settle;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -21,7 +23,7 @@ use super::{
 };
 use crate::{
     channel::Channel,
-    judge::{Again, Control, Facts, Response, again, judge},
+    judge::{Control, Facts, Response, again, judge},
     plan::{Fate, Plan, Trial},
     probe::{Claim, EvidenceKind},
 };
@@ -94,7 +96,7 @@ impl<'r> Engine<'r> {
             if !self.goes_on().await {
                 break;
             }
-            let waved = self.wave(plan, wave).await;
+            let waved = self.wave(plan, wave, self.orders.deadline).await;
             for one in &waved {
                 self.announce(&plan.trials[one.index], &one.facts);
             }
@@ -163,7 +165,7 @@ impl<'r> Engine<'r> {
     }
 
     /// Trials side by side, with controls of their channels before and after.
-    async fn wave(&mut self, plan: &Plan, wave: &[usize]) -> Vec<Running> {
+    async fn wave(&mut self, plan: &Plan, wave: &[usize], deadline: Duration) -> Vec<Running> {
         let trials: Vec<(usize, &Trial, String)> = wave
             .iter()
             .map(|index| (*index, &plan.trials[*index], self.word()))
@@ -183,18 +185,13 @@ impl<'r> Engine<'r> {
         let before = self.controls.clone();
         let session = self.conversation.session();
         let caller = AtMost::new(&session, self.orders.jobs);
-        let (stage, orders) = (self.stage, self.orders);
+        let stage = self.stage;
         let mut executions: Vec<(usize, Execution)> = stream::iter(trials)
             // What has not begun when the run is to end is not begun any more.
             .take_while(|_| std::future::ready(!self.stopped()))
             .map(|(index, trial, word)| {
                 let caller = &caller;
-                async move {
-                    (
-                        index,
-                        execute(stage, caller, trial, &word, orders.deadline).await,
-                    )
-                }
+                async move { (index, execute(stage, caller, trial, &word, deadline).await) }
             })
             .buffer_unordered(self.orders.jobs * UNDER_WAY)
             .collect()
@@ -218,44 +215,6 @@ impl<'r> Engine<'r> {
                 self.begin(trial, index, execution)
             })
             .collect()
-    }
-
-    /// Runs again, alone, what the judge cannot decide from what is known.
-    async fn settle(&mut self, plan: &Plan, running: &mut [Running]) {
-        for one in running {
-            if !self.goes_on().await {
-                return;
-            }
-            let trial = &plan.trials[one.index];
-            if again(&one.facts).is_some() {
-                self.repeat(trial, one).await;
-                self.announce(trial, &one.facts);
-            }
-        }
-    }
-
-    async fn repeat(&mut self, trial: &Trial, one: &mut Running) {
-        while let Some(how) = again(&one.facts) {
-            if self.stopped() {
-                return;
-            }
-            // Each strained trial has a process of its own anyway.
-            let has_own = matches!(trial.fate, Fate::Strained | Fate::Last);
-            if how == Again::Fresh && !has_own && !self.restart().await {
-                return;
-            }
-            let deadline = if how == Again::Patient {
-                self.orders.deadline * 3
-            } else {
-                self.orders.deadline
-            };
-            let more = self.once(trial, one.index, deadline).await;
-            one.facts.attempts.extend(more.facts.attempts);
-            one.facts.race = more.facts.race.or(one.facts.race);
-            one.kept.extend(more.kept);
-            one.asked = more.asked.or(one.asked.take());
-            one.answered = more.answered.or(one.answered.take());
-        }
     }
 
     /// One trial by itself, as its fate has it.
