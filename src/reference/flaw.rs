@@ -152,6 +152,7 @@ flaws! {
     ExecCommandPaths "exec.command-paths" "run_command runs an allowed command with any arguments"
     ExecExpression "exec.expression" "calculate lets a shell evaluate"
     ExecCodeFiles "exec.code-files" "run_code opens files without a check"
+    ExecCodeShared "exec.code-shared" "run_code opens files without a check, and runs what the last call wrote to a file of all"
     ExecCodeEscape "exec.code-escape" "run_code knows os.system"
     EnvAnyName "env.any-name" "get_variable tells every variable"
     EnvDump "env.dump" "server_status tells all variables"

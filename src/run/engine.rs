@@ -4,6 +4,7 @@
 //! and after, then what must run alone, then what needs a process of its own. Stores facts; the
 //! judge decides, and `settle` asks it whether something has to be run again.
 
+mod mixing;
 mod settle;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -80,8 +81,8 @@ impl<'r> Engine<'r> {
         }
     }
 
-    /// Runs the plan.
-    pub(super) async fn run(mut self, plan: &Plan) -> Vec<Running> {
+    /// Runs the plan. Notes what people should know of how.
+    pub(super) async fn run(mut self, plan: &Plan, notes: &mut Vec<String>) -> Vec<Running> {
         let mut running: Vec<Running> = Vec::new();
         let of = |fate: &dyn Fn(&Fate) -> bool| -> Vec<usize> {
             plan.trials
@@ -92,6 +93,15 @@ impl<'r> Engine<'r> {
                 .collect()
         };
         let shared = of(&|fate| *fate == Fate::Shared);
+        let mixing = self.mixing(plan, &shared).await;
+        notes.extend(mixing.values().map(|tool| {
+            format!("{tool} mixes up calls that are made at once: its trials were made one by one")
+        }));
+        let mixed = |index: &usize| {
+            let channel = self.witnessing(&plan.trials[*index]);
+            channel.is_some_and(|channel| mixing.contains_key(&key(channel)))
+        };
+        let (mixed, shared): (Vec<usize>, Vec<usize>) = shared.into_iter().partition(mixed);
         for wave in shared.chunks((self.orders.jobs * WAVE).max(1)) {
             if !self.goes_on().await {
                 break;
@@ -110,7 +120,8 @@ impl<'r> Engine<'r> {
             Fate::Strained,
             Fate::Last,
         ] {
-            for index in of(&|other| *other == fate) {
+            let apart = if fate == Fate::Alone { &*mixed } else { &[] };
+            for index in apart.iter().copied().chain(of(&|other| *other == fate)) {
                 if !self.goes_on().await {
                     return running;
                 }

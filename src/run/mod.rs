@@ -307,7 +307,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     let mut running = match rehearsed {
         Some(_) => Vec::new(),
         None => tokio::select! {
-            running = engine.run(&plan) => running,
+            running = engine.run(&plan, &mut notes) => running,
             never = conversation.hurry_after(order.stop) => never,
         },
     };

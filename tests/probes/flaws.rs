@@ -37,6 +37,7 @@ pub(crate) const FLAWS: &[&str] = &[
     "exec.base-name",
     "exec.code-escape",
     "exec.code-files",
+    "exec.code-shared",
     "exec.command-paths",
     "exec.directory",
     "exec.expression",

@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::reference::Flaw;
 use crate::reference::refusal::Refusal;
@@ -113,13 +114,18 @@ pub(in crate::reference) fn evaluated(expression: &str) -> Result<String, Refusa
 
 /// The flawed ways to run code, if one is switched on.
 pub(in crate::reference) fn code(world: &World, code: &str) -> Option<Result<String, Refusal>> {
-    if world.has(Flaw::ExecCodeFiles) {
-        let path = code
-            .split_once("open(")
-            .map(|(_, rest)| format!("open({rest}"));
-        if let Some(path) = path.as_deref().and_then(opened) {
-            return Some(fs::read_to_string(path).map_err(Refusal::from));
-        }
+    if world.has(Flaw::ExecCodeShared) {
+        let code = match shared(code) {
+            Ok(code) => code,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        let printed = code.trim().strip_prefix("print(")?.strip_suffix(')')?;
+        return Some(unchecked(&code).unwrap_or_else(|| value(printed)));
+    }
+    if world.has(Flaw::ExecCodeFiles)
+        && let Some(content) = unchecked(code)
+    {
+        return Some(content);
     }
     if world.has(Flaw::ExecCodeEscape)
         && let Some((_, rest)) = code.split_once(".system(")
@@ -127,6 +133,22 @@ pub(in crate::reference) fn code(world: &World, code: &str) -> Option<Result<Str
         return Some(shell(rest.split(['"', '\'']).nth(1)?, ""));
     }
     None
+}
+
+/// The content of the file that code opens, wherever it lies.
+fn unchecked(code: &str) -> Option<Result<String, Refusal>> {
+    let (_, rest) = code.split_once("open(")?;
+    let path = opened(&format!("open({rest}"))?.to_owned();
+    Some(fs::read_to_string(path).map_err(Refusal::from))
+}
+
+/// What stands in the file of all calls after an interpreter would have started.
+fn shared(code: &str) -> Result<String, Refusal> {
+    const START: Duration = Duration::from_millis(30);
+    let file = std::env::temp_dir().join("code.py");
+    fs::write(&file, code)?;
+    std::thread::sleep(START);
+    Ok(fs::read_to_string(file)?)
 }
 
 /// The flawed ways to run a query, if one is switched on.
