@@ -1526,3 +1526,29 @@ fn arguments_are_built_for_attacks() {
         } })
     );
 }
+
+/// Of two actions that could be meant, neither did anything: one of them is asked about, once.
+#[test]
+fn two_actions_that_take_the_same_parameter_are_one_channel() {
+    let server = Server::new().tool(
+        "manage_file",
+        "Manages files",
+        object(
+            &["path", "action"],
+            json!({
+                "path": { "type": "string", "description": "Path of the file" },
+                "action": { "enum": ["read", "read_text", "get", "delete"] }
+            }),
+        ),
+        |_, _| Answer::Failed(String::from("not today")),
+    );
+    let discovery = server.discover();
+    let names: Vec<_> = discovery
+        .channels
+        .iter()
+        .map(|channel| (channel.role, channel.name()))
+        .collect();
+    let distinct: std::collections::BTreeSet<_> = names.iter().collect();
+    assert!(!names.is_empty(), "{discovery:#?}");
+    assert_eq!(names.len(), distinct.len(), "{names:?}");
+}

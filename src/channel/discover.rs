@@ -2,14 +2,9 @@
 //!
 //! Owns which candidates are tried, in which order and how many at once, and which of them stay.
 
-use std::{
-    path::Path,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use futures::{StreamExt, stream};
 use serde_json::Value;
@@ -129,6 +124,10 @@ impl Found {
         let best = self.channels.iter().map(rank).fold(0.0, f32::max);
         self.channels
             .retain(|channel| rank(channel) >= best || bound(channel));
+        // Two actions of a tool that take the same parameter are one channel.
+        let mut known = BTreeSet::new();
+        self.channels
+            .retain(|channel| known.insert((channel.role, channel.name())));
     }
 }
 
