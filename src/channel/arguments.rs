@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Map, Value};
 
+use super::fresh;
 use crate::{
     channel::{Channel, NetForm, PathForm, PatternForm},
     probe::{Role, Slot},
@@ -239,6 +240,7 @@ impl Channel {
         match value {
             Value::String(text) if text.contains(ALLOWED) => {
                 let path = text.replace(ALLOWED, &root.to_string_lossy());
+                let path = fresh::named(&path);
                 let form = match self.form {
                     PathForm::Split => PathForm::Absolute,
                     PathForm::SplitRelative => PathForm::Relative,

@@ -9,6 +9,7 @@ use super::{
     arguments::{ALLOWED, put},
     complaint::quoted,
     flatten::{Kind, Leaf},
+    fresh::NEW,
     score::{Candidate, joined},
     slots::{Binding, single},
     words::{self, words},
@@ -305,6 +306,9 @@ fn text(leaf: &Leaf, role: Role) -> String {
         "HEAD"
     } else if name.iter().any(|word| words::DIRECTORIES.has(word)) {
         ALLOWED
+    } else if pathlike(leaf) && role.of_network() {
+        // Where it puts what it fetches: clients of repositories refuse what is there already.
+        return format!("{ALLOWED}/{NEW}");
     } else if pathlike(leaf) {
         return format!("{ALLOWED}/{SIDE_FILE}");
     } else if has(&["url", "uri", "link", "href"]) {

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     canary::Mint,
-    channel::{Change, Discovery, Lock},
+    channel::{Change, Discovery, Lock, tidy},
     config::{Settings, Verbosity},
     exit::Exit,
     probe::Role,
@@ -218,6 +218,7 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
     drop(order);
     let allowed = bed.allowed.clone();
     let mut notes = [target.notes, notes].concat();
+    tidy(&bed.allowed);
     if !bed.remove() {
         notes.push(String::from("something was left behind in the testbed"));
     }

@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     canary::Mint,
+    channel::tidy,
     config::{Reach, Settings, Verbosity},
     diag::{Diagnostic, Look},
     exit::Exit,
@@ -212,7 +213,9 @@ pub(super) async fn made(
         launch: launch_text(&settings.target),
         postures: visit::recall(),
     };
-    let mut ran = drive(order, &stop, interrupts, settings.thresholds.severity).await?;
+    let ran = drive(order, &stop, interrupts, settings.thresholds.severity).await;
+    tidy(&bed.allowed);
+    let mut ran = ran?;
     let mut notes = target.notes;
     notes.extend_from_slice(&settings.notes);
     notes.extend(
