@@ -235,10 +235,10 @@ impl Channel {
         }
     }
 
-    /// Puts the allowed directory of this run where `{allowed}` stands.
+    /// Puts the allowed directory of this run where `{allowed}` stands, and a new name where `{new}` does.
     fn settle(&self, value: &mut Value, root: &Path) {
         match value {
-            Value::String(text) if text.contains(ALLOWED) => {
+            Value::String(text) if text.contains(ALLOWED) || text.contains(fresh::NEW) => {
                 let path = text.replace(ALLOWED, &root.to_string_lossy());
                 let path = fresh::named(&path);
                 let form = match self.form {
