@@ -129,6 +129,8 @@ pub struct Terrain<'a> {
     pub relaunch: bool,
     /// Whether the command line names the allowed directory.
     pub allowed_is_argument: bool,
+    /// Whether the target is started inside of it.
+    pub allowed_is_cwd: bool,
     /// The platform of the target.
     pub platform: Platform,
     /// The hosts with which the policy is tested. Without a network of the run's own there are none,
@@ -380,6 +382,17 @@ fn fate(
             basis: Basis::Platform,
             reason: String::from(
                 "the command line does not hold {allowed}, so there is no allow-list to leave out",
+            ),
+        };
+    }
+    if let Some(Launch { cwd: Some(_), .. }) = probe.launch_of(variant)
+        && terrain.allowed_is_cwd
+        && !terrain.allowed_is_argument
+    {
+        return Fate::NotApplicable {
+            basis: Basis::Platform,
+            reason: String::from(
+                "nothing but its working directory tells the target where it may go, so that another one is another policy",
             ),
         };
     }

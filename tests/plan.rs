@@ -120,6 +120,7 @@ fn terrain<'a>(policy: &'a Policy, allowed: &'a Path) -> Terrain<'a> {
         allowed,
         relaunch: true,
         allowed_is_argument: true,
+        allowed_is_cwd: false,
         platform: Platform::Linux,
         hosts: Err("no network"),
         listing: &[],
@@ -470,14 +471,18 @@ fn what_the_target_lacks_is_said() {
     }
     let fixed = Terrain {
         allowed_is_argument: false,
+        allowed_is_cwd: true,
         ..terrain(&policy, here)
     };
-    let (basis, why) = reason(
-        &plan(&probes(), &channels(), &fixed),
-        "fs.read.empty-allowlist/removed@",
-    );
-    assert_eq!(basis, Basis::Platform);
-    assert!(why.contains("{allowed}"), "{why}");
+    let fixed = plan(&probes(), &channels(), &fixed);
+    for (start, told) in [
+        ("fs.read.empty-allowlist/removed@", "{allowed}"),
+        ("fs.read.relative-cwd/name@", "working directory"),
+    ] {
+        let (basis, why) = reason(&fixed, start);
+        assert_eq!(basis, Basis::Platform);
+        assert!(why.contains(told), "{why}");
+    }
 }
 
 #[test]

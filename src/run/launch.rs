@@ -4,7 +4,10 @@
 //! line, an inherited descriptor. The controls of these trials are the twin in a second process
 //! launched likewise, and the channel's controls in the process of the run.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::{
     conversation::Conversation,
@@ -191,6 +194,11 @@ pub(super) fn names(word: &str, directory: &str) -> bool {
         let rest = part.strip_prefix(directory);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
+}
+
+/// Whether a target is started inside of a directory.
+pub(super) fn starts_in(endpoint: &Endpoint, directory: &Path) -> bool {
+    matches!(endpoint, Endpoint::Stdio(launch) if launch.cwd.starts_with(directory))
 }
 
 /// Changes the allowed directory in the words that are the server's own, not those of what wraps it.

@@ -206,6 +206,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         allowed: &order.bed.allowed,
         relaunch: matches!(order.endpoint, Endpoint::Stdio(_)),
         allowed_is_argument: allowed_is_argument(&order, &view),
+        allowed_is_cwd: launch::starts_in(&order.endpoint, &order.bed.allowed),
         platform: platform(),
         hosts: order.glass.as_ref().map(|_| &hosts).map_err(String::as_str),
         listing: &[],

@@ -85,6 +85,7 @@ fn trials(bed: &Bed, policy: &Policy) -> Vec<Trial> {
             allowed: &bed.allowed,
             relaunch: true,
             allowed_is_argument: true,
+            allowed_is_cwd: false,
             platform,
             hosts: Err("no network"),
             listing: &[],
