@@ -59,7 +59,7 @@ pub(super) fn check(finder: &mut Finder<'_>, words: &[At<String>]) {
 }
 
 /// Secrets among the words of a command line: each told without itself, and itself.
-pub(super) fn secrets(words: &[String]) -> Vec<(String, String)> {
+pub(crate) fn argument_secrets(words: &[String]) -> Vec<(String, String)> {
     let line = Source::new("command line", words.join(" "));
     let mut finder = Finder::new(&line);
     let mut start = 0;

@@ -26,6 +26,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::IgnoredAny};
 
 pub use finding::Finding;
+pub(crate) use launch::argument_secrets;
 pub use report::{FileReport, FindingReport, LintReport, schema};
 pub use rule::{RULES, Rule, rule_of};
 pub use search::{DEPTH, NAMES, known_files};
@@ -54,11 +55,6 @@ pub(crate) fn variable_secret(name: &str, value: &str) -> Option<String> {
         .into_iter()
         .find(|hit| hit.rule != "secret.entropy")?;
     Some(hit.what.into_owned())
-}
-
-/// Secrets among the words of a command line: each in words that do not tell it, and itself.
-pub(crate) fn argument_secrets(words: &[String]) -> Vec<(String, String)> {
-    launch::secrets(words)
 }
 
 /// More findings in one file than these are not worth a reader's time.

@@ -287,14 +287,15 @@ impl Stage<'_> {
             let sought = scene.word();
             self.processes.seek(&sought);
             let played = self.play_text(caller, &ask, scene, Counting::All).await;
-            seen = self.processes.seen(&sought);
+            seen = self.processes.seen(&sought).or(seen);
             self.processes.forget(&sought);
             played?;
             let given = seen.as_ref().and_then(|seen| seen.environment.as_deref());
             if let Some(given) = given {
                 self.sightings.given(given, self.now_ms());
             }
-            if seen.is_some() {
+            // One that had ended when it was seen tells nothing of what it was given.
+            if seen.as_ref().is_some_and(|seen| seen.environment.is_some()) {
                 break;
             }
         }

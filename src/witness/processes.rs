@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use super::process::environment;
+use super::process::{environment, is_environment};
 
 /// Between two looks: most programs live longer.
 const PAUSE: Duration = Duration::from_micros(300);
@@ -24,7 +24,8 @@ const PAUSE: Duration = Duration::from_micros(300);
 pub struct Command {
     /// The name of the program and its arguments.
     pub line: String,
-    /// The environment with which it was started, as proc_pid_environ(5) has it; nothing when it could not be read.
+    /// The environment with which it was started, as proc_pid_environ(5) has it; nothing when it could not be read, or was
+    /// none any more.
     pub environment: Option<Vec<u8>>,
 }
 
@@ -136,7 +137,7 @@ fn look(shared: &Shared) {
             if line.contains(word.as_str()) {
                 *seen = Some(Command {
                     line: line.trim_end().chars().take(200).collect(),
-                    environment: environment(pid).ok(),
+                    environment: environment(pid).ok().filter(|it| is_environment(it)),
                 });
             }
         }

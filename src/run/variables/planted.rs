@@ -2,9 +2,13 @@
 //!
 //! Owns the look at the environments of processes, as the kernel has them (proc_pid_environ(5)).
 
-use std::fs;
-
-use crate::{canary::Slot, judge::Wall, session::Session, testbed::Variable};
+use crate::{
+    canary::Slot,
+    judge::Wall,
+    session::Session,
+    testbed::Variable,
+    witness::process::{environment, is_environment},
+};
 
 /// What is planted in the environment of the target, and where it came to.
 #[derive(Debug)]
@@ -20,7 +24,7 @@ pub(in crate::run) struct Planted<'r> {
 impl<'r> Planted<'r> {
     /// Looks at the processes of a target that serves.
     pub(in crate::run) fn look(all: &'r [Variable], session: &Session) -> Self {
-        let environ = |pid: u32| fs::read(format!("/proc/{pid}/environ")).ok();
+        let environ = |pid: u32| environment(pid).ok();
         let has = |environ: &[u8]| {
             let mut tokens = all.iter().map(|one| one.token.as_str().as_bytes());
             tokens.any(|token| memchr::memmem::find(environ, token).is_some())
@@ -48,24 +52,5 @@ impl<'r> Planted<'r> {
     /// The variable whose token has that slot.
     pub(in crate::run) fn of(&self, slot: Slot) -> Option<&'r Variable> {
         self.all.iter().find(|one| one.token.slot() == slot)
-    }
-}
-
-/// Whether bytes are an environment, and not what a process has written over it.
-fn is_environment(environ: &[u8]) -> bool {
-    let entries = environ.split(|byte| *byte == 0);
-    let mut entries = entries.filter(|entry| !entry.is_empty()).peekable();
-    entries.peek().is_some() && entries.all(|entry| entry.iter().skip(1).any(|byte| *byte == b'='))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_environment;
-
-    #[test]
-    fn a_title_is_no_environment() {
-        assert!(is_environment(b"PATH=/bin\0HOME=/bed/home\0"));
-        assert!(!is_environment(b"server: worker\0\0\0\0"));
-        assert!(!is_environment(b""));
     }
 }

@@ -240,13 +240,37 @@ fn variables(pid: u32) -> Read<BTreeMap<String, String>> {
         let (name, value) = word.split_once('=')?;
         Some((name.to_owned(), value.to_owned()))
     };
-    Ok(words(&environment(pid)?)
-        .into_iter()
-        .filter_map(named)
-        .collect())
+    let bytes = environment(pid)?;
+    // `env -i` gives none at all.
+    if !bytes.is_empty() && !is_environment(&bytes) {
+        return Err(format!(
+            "/proc/{pid}/environ holds no environment: the process has written over it"
+        ));
+    }
+    Ok(words(&bytes).into_iter().filter_map(named).collect())
+}
+
+/// Whether bytes are an environment, and not what a process has written over it, nor nothing: what has ended has none.
+#[must_use]
+pub fn is_environment(bytes: &[u8]) -> bool {
+    let entries = bytes.split(|byte| *byte == 0);
+    let mut entries = entries.filter(|entry| !entry.is_empty()).peekable();
+    entries.peek().is_some() && entries.all(|entry| entry.iter().skip(1).any(|byte| *byte == b'='))
 }
 
 fn file(pid: u32, name: &str) -> Read<Vec<u8>> {
     let path: &Path = &read::place(pid, name);
     fs::read(path).map_err(|error| read::told(pid, name, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_environment;
+
+    #[test]
+    fn a_title_is_no_environment() {
+        assert!(is_environment(b"PATH=/bin\0HOME=/bed/home\0"));
+        assert!(!is_environment(b"server: worker\0\0\0\0"));
+        assert!(!is_environment(b""));
+    }
 }

@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use kin::{Activity, Part, parts};
-pub use look::{command_line, environment, look, name};
+pub use look::{command_line, environment, is_environment, look, name};
 
 /// Something that was read, or why it could not be.
 pub type Read<T> = Result<T, String>;
