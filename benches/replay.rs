@@ -31,7 +31,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use watertight::canary::Mint;
-use watertight::diag::Source;
 use watertight::policy::{Placeholders, Policy};
 use watertight::probe::Catalog;
 use watertight::run::{self, Order};
@@ -291,7 +290,7 @@ fn run_core(bed: &Bed, launch: Launch, transcript: Transcript) -> Result<(), Fai
         decoys: Vec::new(),
         variables: Vec::new(),
         launcher: false,
-        launch: Source::new("watertight.toml", "[target]\n"),
+        launch: None,
         postures: None,
         transcript,
     }))?;

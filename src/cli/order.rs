@@ -33,7 +33,7 @@ pub(super) fn placeholders(bed: &Bed) -> Placeholders {
 }
 
 /// The launch as it would stand in a config file: placeholders and what was taken from variables by their names.
-pub(super) fn launch_text(spec: &TargetSpec) -> Source {
+pub(super) fn launch_text(spec: &TargetSpec) -> Option<Source> {
     let named = |pairs: &[(String, String)]| -> Map<String, Value> {
         let told = |(name, value): &(String, String)| (name.clone(), json!(spec.conceal(value)));
         pairs.iter().map(told).collect()
@@ -46,7 +46,7 @@ pub(super) fn launch_text(spec: &TargetSpec) -> Source {
         Reach::Url { url, headers, .. } => {
             json!({ "url": spec.conceal(url), "headers": named(headers), "roots": spec.roots })
         }
-        Reach::Inside(_) => json!({ "roots": spec.roots }),
+        Reach::Inside(_) => return None,
     };
     let paths = [
         ("allowed", &spec.allowed),
@@ -58,10 +58,8 @@ pub(super) fn launch_text(spec: &TargetSpec) -> Source {
         }
     }
     let text = toml::to_string(&json!({ "target": target }));
-    Source::new(
-        config::FILE_NAME,
-        text.expect("texts and lists of them are TOML"),
-    )
+    let text = text.expect("texts and lists of them are TOML");
+    Some(Source::new(config::FILE_NAME, text))
 }
 
 /// How the target is reached in this run.

@@ -81,8 +81,8 @@ pub struct Order<'r> {
     pub variables: Vec<Variable>,
     /// Whether a package launcher starts the target, and what leaves may be the launcher's.
     pub launcher: bool,
-    /// How the target is launched, as the target of a config file.
-    pub launch: Source,
+    /// How the target is launched, as the target of a config file; nothing where it runs in this process.
+    pub launch: Option<Source>,
     /// What was seen of the target's processes before the run; else they are looked at after the trials.
     pub postures: Option<Result<Postures, String>>,
 }

@@ -161,7 +161,7 @@ fn texts(plan: &Plan, order: &Order<'_>, at_ms: u64) -> Vec<Running> {
     trials(plan)
         .filter(|(_, aspect)| aspect.of_text())
         .map(|(index, aspect)| {
-            let attempt = text::look(aspect, &order.launch, order.policy).attempt(at_ms);
+            let attempt = text::look(aspect, order.launch.as_ref(), order.policy).attempt(at_ms);
             observed(index, &plan.trials[index], attempt)
         })
         .collect()
