@@ -10,7 +10,7 @@ use futures::{StreamExt as _, stream};
 use super::{Engine, control, key};
 use crate::{channel::Channel, judge::Control, plan::Plan};
 
-/// Plain calls of a channel that are made at once.
+/// Plain calls of a channel that are made at once, where the user permits so many.
 const AT_ONCE: usize = 6;
 
 impl Engine<'_> {
@@ -21,19 +21,22 @@ impl Engine<'_> {
         plan: &Plan,
         trials: &[usize],
     ) -> BTreeMap<String, String> {
-        if self.orders.jobs == 1 {
-            return BTreeMap::new();
-        }
-        let suspects: BTreeMap<String, Arc<Channel>> = trials
+        let at_once = AT_ONCE.min(self.orders.jobs);
+        let mut suspects: BTreeMap<String, (Arc<Channel>, usize)> = BTreeMap::new();
+        let channels = trials
             .iter()
             .filter_map(|index| self.witnessing(&plan.trials[*index]))
             .filter(|channel| channel.proof.proven())
-            .filter(|channel| channel.role.executes() || channel.then.is_some())
-            .map(|channel| (key(channel), Arc::clone(channel)))
-            .collect();
+            .filter(|channel| channel.role.executes() || channel.then.is_some());
+        for channel in channels {
+            let suspect = suspects.entry(key(channel));
+            suspect.or_insert_with(|| (Arc::clone(channel), 0)).1 += 1;
+        }
+        // One trial has no other beside it.
+        suspects.retain(|_, (_, trials)| *trials > 1 && at_once > 1);
         let mut mixing = BTreeMap::new();
-        for (key, channel) in suspects {
-            if self.stopped() || self.all_pass(&channel, AT_ONCE).await {
+        for (key, (channel, _)) in suspects {
+            if self.stopped() || self.all_pass(&channel, at_once).await {
                 continue;
             }
             if self.all_pass(&channel, 1).await {
