@@ -2,12 +2,17 @@
 //!
 //! Owns which candidates are tried, in which order and how many at once, and which of them stay.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::{StreamExt, stream};
-use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::{
@@ -129,13 +134,6 @@ impl Found {
         self.channels
             .retain(|channel| known.insert((channel.role, channel.name())));
     }
-}
-
-/// What a channel always sends at a pointer.
-fn chosen(channel: &Channel, pointer: &str) -> Option<Value> {
-    Value::Object(channel.fixed.clone())
-        .pointer(&single(pointer))
-        .cloned()
 }
 
 /// Finds and proves channels. Bindings in `given` are proven as they are and not searched for;
@@ -421,7 +419,7 @@ impl<C: Caller> Lab<'_, C> {
             .collect();
         if let (Some(reached), Some((pointer, value))) =
             (found.reached(candidate), &candidate.choice)
-            && chosen(reached, pointer) != Some(value.clone())
+            && reached.sends(pointer) != Some(value.clone())
         {
             return Some(None);
         }
@@ -429,7 +427,7 @@ impl<C: Caller> Lab<'_, C> {
         if let Some((pointer, value)) = &candidate.choice
             && proven
                 .iter()
-                .any(|channel| chosen(channel, pointer).as_ref() == Some(value))
+                .any(|channel| channel.sends(pointer).as_ref() == Some(value))
         {
             return Some(None);
         }

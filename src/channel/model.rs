@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::slots::single;
 use crate::config::Binding;
 pub use crate::config::{NetForm, PathForm};
 use crate::probe::{Role, Slot};
@@ -208,6 +209,12 @@ impl Channel {
     #[must_use]
     pub fn likely(&self) -> bool {
         self.proof.proven() || self.score >= BIND
+    }
+
+    /// What it always sends at a pointer.
+    pub(super) fn sends(&self, pointer: &str) -> Option<Value> {
+        let fixed = Value::Object(self.fixed.clone());
+        fixed.pointer(&single(pointer)).cloned()
     }
 
     /// Stable name: `tool` and the pointers of its main slot, such as `read_file:path`.
