@@ -83,9 +83,17 @@ fn explain(probe: &Probe) -> String {
     out
 }
 
+/// Whether it looks at texts of the user's, and not at the target.
+fn of_text(probe: &Probe) -> bool {
+    let mut aspects = probe.variants.iter().filter_map(|variant| variant.aspect);
+    aspects.any(Aspect::of_text)
+}
+
 fn applies(probe: &Probe) -> String {
     let roles: Vec<String> = probe.roles.iter().map(ToString::to_string).collect();
-    let mut text = if probe.observes() {
+    let mut text = if of_text(probe) {
+        format!("{} of any target.", claim(probe.claim))
+    } else if probe.observes() {
         format!(
             "{} and the target is launched by the harness, not attached to.",
             claim(probe.claim)
@@ -172,6 +180,19 @@ fn how(out: &mut String, probe: &Probe) {
         if let Some(why) = &variant.no_twin {
             item(out, 6, &format!("has no permitted twin: {why}"));
         }
+    }
+    if probe.observes() {
+        let words = match of_text(probe) {
+            true => {
+                "Nothing is asked of the target. The same rules must find something in a sample."
+            }
+            false => {
+                "The target is asked for nothing but its list of tools. What is read of the harness the same way \
+                 must be what the harness knows of itself."
+            }
+        };
+        paragraph(out, words, 2);
+        return;
     }
     if probe
         .variants
