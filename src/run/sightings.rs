@@ -132,7 +132,10 @@ impl Sightings {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         places.count(Place::Command);
         drop(places);
-        self.scan(environment, ("process-witness", Place::Command), at_ms);
+        // Each by itself: an excerpt must not hold a piece of the next one, which may be the user's.
+        for variable in environment.split(|byte| *byte == 0) {
+            self.scan(variable, ("process-witness", Place::Command), at_ms);
+        }
     }
 
     /// The detector, to arm tokens and to look through files.

@@ -128,9 +128,12 @@ impl Variables<'_> {
             "logs" => passive(Place::Log, "wrote to its log"),
             _ => self.of_answers(stage),
         };
+        // What a command was given did not come out of the server.
+        let kind = trial.probe.evidence.first();
+        let kind = kind.copied().unwrap_or(EvidenceKind::Token);
         let observation = |witness: &str, fact: String| Observation {
             witness: witness.to_owned(),
-            kind: EvidenceKind::Token,
+            kind,
             fact,
             at_ms: stage.now_ms(),
             decoders: Vec::new(),
@@ -141,7 +144,7 @@ impl Variables<'_> {
         let proofs: Vec<Observation> = first
             .map(|leak| {
                 let fact = leak.fact.clone();
-                leak.seen.observation(EvidenceKind::Token, fact)
+                leak.seen.observation(kind, fact)
             })
             .collect();
         // Where nothing was asked, nothing is known: the control failed.
