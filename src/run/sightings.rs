@@ -190,3 +190,28 @@ impl Sightings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canary::Mint;
+
+    /// What stands beside the token may be the user's.
+    #[test]
+    fn a_variable_is_shown_without_its_neighbours() {
+        let mint = Mint::new();
+        let token = mint.token();
+        let sightings = Sightings::of(&Transcript::new(), Detector::new(&mint));
+        sightings.detector().arm(&token);
+        let given = format!("MINE=not for a report\0KEY={}\0", token.as_str());
+        sightings.given(given.as_bytes(), 7);
+        let seen = sightings.seen(token.slot());
+        let [one] = seen.as_slice() else {
+            panic!("it is seen once: {seen:?}");
+        };
+        assert_eq!((one.place, one.at_ms), (Place::Command, 7));
+        assert!(one.sighting.excerpt.contains("KEY="), "{one:?}");
+        assert!(!one.sighting.excerpt.contains("MINE"), "{one:?}");
+        assert_eq!(sightings.heard(Place::Command), 1);
+    }
+}

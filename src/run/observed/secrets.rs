@@ -40,43 +40,40 @@ pub(super) fn inherited(one: &Posture, all: &Postures) -> Finding {
             .filter(|(_, value)| variables.values().any(|own| own.contains(*value)))
             .map(|(name, _)| name.clone())
             .collect();
-        if !reached.is_empty() && apart(one, all).is_none() {
-            return Moot(String::from(
-                "has the environment of its launcher, with nothing between them: what it is given is for that one to say",
-            ));
-        }
-        let how = apart(one, all).unwrap_or_default();
-        found(
-            &reached,
-            &format!(
-                "has {how}, and was yet given secrets of its launcher's that it does not need"
-            ),
-            format!(
+        if reached.is_empty() {
+            return Agrees(format!(
                 "was started with {} variables, none of the {} secrets of its launcher's among them",
                 variables.len(),
                 all.lent.len()
-            ),
-        )
+            ));
+        }
+        match apart(one, all) {
+            Err(why) => Blind(why),
+            Ok(None) => Moot(String::from(
+                "has the environment of its launcher, with nothing between them: what it is given is for that one to say",
+            )),
+            Ok(Some(how)) => Against(format!(
+                "has {how}, and was yet given secrets of its launcher's that it does not need: {}",
+                reached.join(", ")
+            )),
+        }
     })
 }
 
-/// What keeps a process apart from its launcher, in words: a user, or namespaces of its own. Nothing where that
-/// cannot be seen.
-fn apart(one: &Posture, all: &Postures) -> Option<String> {
-    let user = |posture: &Posture| Some(posture.status.as_ref().ok()?.users[1]);
+/// What keeps a process apart from its launcher, in words: a user, or namespaces of its own.
+fn apart(one: &Posture, all: &Postures) -> Read<Option<String>> {
+    let user = |posture: &Posture| posture.status.clone().map(|status| status.users[1]);
     if user(one)? != user(&all.own)? {
-        return Some(String::from("a user of its own"));
+        return Ok(Some(String::from("a user of its own")));
     }
-    let (theirs, ours) = (
-        one.namespaces.as_ref().ok()?,
-        all.own.namespaces.as_ref().ok()?,
-    );
+    let namespaces = |posture: &Posture| posture.namespaces.clone();
+    let (theirs, ours) = (namespaces(one)?, namespaces(&all.own)?);
     let own: Vec<&str> = theirs
         .iter()
         .filter(|(kind, id)| ours.get(*kind).is_some_and(|ours| ours != *id))
         .map(|(kind, _)| kind.as_str())
         .collect();
-    (!own.is_empty()).then(|| format!("namespaces of its own ({})", own.join(", ")))
+    Ok((!own.is_empty()).then(|| format!("namespaces of its own ({})", own.join(", "))))
 }
 
 /// Secrets in the environment of a process that come from elsewhere, and that it does not need.
@@ -114,4 +111,65 @@ pub(super) fn command_line(one: &Posture) -> Finding {
             ),
         )
     })
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::witness::process::{Accounts, Endings, Part, Status};
+
+    fn posture(user: Read<u32>, namespace: &str, secret: Option<&str>) -> Posture {
+        let variables = secret.map(|value| (String::from("GITHUB_TOKEN"), value.to_owned()));
+        let unread = || String::from("not read");
+        Posture {
+            pid: 7,
+            parent: 1,
+            name: String::from("server"),
+            part: Part::Server,
+            status: user.map(|user| Status {
+                users: [user; 4],
+                ..Status::default()
+            }),
+            label: Err(unread()),
+            namespaces: Ok([(String::from("mnt"), namespace.to_owned())].into()),
+            root_read_only: Err(unread()),
+            descriptors: Err(unread()),
+            listeners: Err(unread()),
+            limits: Err(unread()),
+            cgroup: BTreeMap::new(),
+            writable: BTreeMap::new(),
+            arguments: Err(unread()),
+            variables: Ok(variables.into_iter().collect()),
+        }
+    }
+
+    fn seen(one: &Posture) -> Finding {
+        let all = Postures {
+            own: posture(Ok(0), "ours", None),
+            checked: Ok(String::new()),
+            processes: Vec::new(),
+            serving: Ok(String::new()),
+            accounts: Accounts::default(),
+            endings: Endings::default(),
+            lent: [(String::from("GITHUB_TOKEN"), String::from("ghp_word"))].into(),
+        };
+        inherited(one, &all)
+    }
+
+    /// Only where something stands between the two could it have kept the secret back.
+    #[test]
+    fn what_is_inherited_counts_where_something_stands_between() {
+        let with = Some("ghp_word");
+        assert!(matches!(seen(&posture(Ok(0), "ours", with)), Moot(_)));
+        assert!(matches!(seen(&posture(Ok(0), "theirs", with)), Against(_)));
+        assert!(matches!(seen(&posture(Ok(7), "ours", with)), Against(_)));
+        let unread = posture(Err(String::from("hidden")), "theirs", with);
+        assert!(matches!(seen(&unread), Blind(_)));
+        assert!(matches!(seen(&posture(Ok(0), "theirs", None)), Agrees(_)));
+        let mut written_over = posture(Ok(0), "theirs", None);
+        written_over.variables = Err(String::from("no environment"));
+        assert!(matches!(seen(&written_over), Blind(_)));
+    }
 }
