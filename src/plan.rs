@@ -136,16 +136,17 @@ pub struct Terrain<'a> {
     /// The hosts with which the policy is tested. Without a network of the run's own there are none,
     /// and the reason stands here.
     pub hosts: Result<&'a Hosts, &'a str>,
-    /// Names of channels that were seen to run some commands and refuse others: without a policy on commands,
-    /// the server's own list is the boundary.
-    pub listing: &'a [String],
+    /// Names of channels that were seen to run some commands or queries and refuse others: where no policy is on
+    /// them, the boundary is the server's own.
+    pub bounded: &'a [String],
 }
 
 impl Terrain<'_> {
-    /// Whether some policy is on commands: the written one, or that of the server itself.
-    fn lists(&self, channel: Option<&Channel>) -> bool {
-        let own = |channel: &Channel| self.listing.contains(&channel.name());
-        self.policy.claims(Claim::Commands) || channel.map_or(!self.listing.is_empty(), own)
+    /// Whether somebody makes a claim, of this channel or of any: the policy, or the server itself.
+    fn claims(&self, claim: Claim, channel: Option<&Channel>) -> bool {
+        let own = |channel: &Channel| self.bounded.contains(&channel.name());
+        let found = claim.of_the_server() && channel.map_or(!self.bounded.is_empty(), own);
+        found || self.policy.claims(claim)
     }
 }
 
@@ -246,7 +247,9 @@ fn expand(
     }
     for channel in channels
         .iter()
-        .filter(|channel| probe.claim != Claim::Commands || terrain.lists(Some(channel)))
+        .filter(|channel| {
+            !probe.claim.of_the_server() || terrain.claims(probe.claim, Some(channel))
+        })
         .filter(|channel| fits(variant, channel, roles, terrain.policy))
     {
         for (number, spot) in spots.iter().enumerate() {
@@ -403,7 +406,11 @@ fn fate(
         Fate::Last
     } else if fresh {
         Fate::Fresh
-    } else if named || technique.is_some() || matches!(inside, Some(InsidePlace::File(_))) {
+    } else if named
+        || technique.is_some()
+        || probe.claim == Claim::Queries
+        || matches!(inside, Some(InsidePlace::File(_)))
+    {
         Fate::Alone
     } else {
         Fate::Shared
@@ -412,8 +419,7 @@ fn fate(
 
 /// Why the policy forbids nothing that the probe asks about, if so.
 fn unclaimed(probe: &Probe, spots: &[Spot], terrain: &Terrain<'_>) -> Option<String> {
-    let listed = probe.claim == Claim::Commands && terrain.lists(None);
-    if listed || terrain.policy.claims(probe.claim) {
+    if terrain.claims(probe.claim, None) {
         if probe.claim.of_network() {
             let nowhere = terrain.hosts.is_ok() && spots.is_empty();
             return nowhere

@@ -123,7 +123,7 @@ fn terrain<'a>(policy: &'a Policy, allowed: &'a Path) -> Terrain<'a> {
         allowed_is_cwd: false,
         platform: Platform::Linux,
         hosts: Err("no network"),
-        listing: &[],
+        bounded: &[],
     }
 }
 

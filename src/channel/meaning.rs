@@ -248,6 +248,11 @@ const CWD: Meaning = by_name(
      currentdirectory currentworkingdirectory workpath workingpath basedir projectdir rootdir",
 );
 
+const ENV: Meaning = by_name(
+    "env envs environ environment envvar envvars environmentvar environmentvars environmentvariable \
+     environmentvariables extraenv envoverride envoverrides",
+);
+
 const DIFF: Meaning = Meaning {
     names: Words("patch diff unifieddiff patchtext patchcontent diffcontent"),
     weak: Words("content text input"),
@@ -281,6 +286,7 @@ pub(super) fn meaning(role: Role, slot: Slot) -> &'static Meaning {
         (_, Slot::Port) => &PORT,
         (_, Slot::Headers) => &HEADERS,
         (_, Slot::Cwd) => &CWD,
+        (_, Slot::Env) => &ENV,
         (Role::ExecCommand, Slot::Text) => &COMMAND,
         (Role::ExecCode, Slot::Text) => &CODE,
         (Role::SqlQuery, Slot::Text) => &SQL,

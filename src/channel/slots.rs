@@ -279,7 +279,7 @@ pub(super) fn parts(role: Role, form: &Form) -> BTreeMap<Slot, Vec<String>> {
         let wanted = meaning(role, slot);
         form.leaves.iter().filter(move |leaf| {
             let fits = match slot {
-                Slot::Headers => leaf.takes_object(),
+                Slot::Headers | Slot::Env => leaf.takes_object(),
                 Slot::Cwd => leaf.takes_text(),
                 _ => leaf.takes_number(),
             };

@@ -177,6 +177,9 @@ fn how(out: &mut String, probe: &Probe) {
         if let Some(text) = &variant.then_read {
             item(out, 6, &format!("then reads {}", text.shown()));
         }
+        if let Some(text) = &variant.then_text {
+            item(out, 6, &format!("then asks {}", text.shown()));
+        }
         if let Some(why) = &variant.no_twin {
             item(out, 6, &format!("has no permitted twin: {why}"));
         }

@@ -302,7 +302,8 @@ impl Bench<'_> {
         if self.kind.is_some_and(|kind| kind != SILENT.0) {
             return Expected::Undecided;
         }
-        if probe.claim.of_network() && !network {
+        let bottled = probe.claim.of_network() || probe.claim == Claim::Queries;
+        if bottled && !network {
             return Expected::Exactly(Verdict::NotApplicable);
         }
         let here = if cfg!(target_os = "macos") {

@@ -29,6 +29,9 @@ pub(super) fn words(claim: Claim) -> &'static str {
         Claim::Commands => {
             "the policy lists no commands (`execution.allowed_commands`), and no tool was seen to refuse some and run others"
         }
+        Claim::Queries => {
+            "no tool was seen to run queries and refuse plain changes, in a process whose disk forgets what they change"
+        }
         Claim::OwnPolicy => "the policy is the default one, which somebody else answers for",
         Claim::Availability => "the policy says nothing on resources",
         Claim::AuditLog => {

@@ -391,6 +391,7 @@ pub(super) fn given_slots(variant: &Variant) -> Vec<(Slot, &'static str)> {
         (Slot::Text, "text", variant.text.is_some()),
         (Slot::Headers, "headers", !variant.headers.is_empty()),
         (Slot::Cwd, "cwd", variant.cwd.is_some()),
+        (Slot::Env, "env", !variant.env.is_empty()),
     ]
     .into_iter()
     .filter_map(|(slot, key, given)| given.then_some((slot, key)))

@@ -5,7 +5,7 @@
 use std::{collections::HashMap, ops::Range};
 
 use crate::probe::{
-    Claim, FIELDS, Launch, PLACES, Plant, Probe, Reference, Text, VALUES, Variant,
+    Claim, FIELDS, Launch, PLACES, Plant, Probe, Reference, RepoPlant, Text, VALUES, Variant,
     check::{Problem, near},
     spans::Spans,
     technique_plants,
@@ -140,6 +140,7 @@ impl Texts<'_> {
             &variant.pattern,
             &variant.ident,
             &variant.then_read,
+            &variant.then_text,
             &variant.url,
             &variant.host,
             &variant.port,
@@ -152,6 +153,7 @@ impl Texts<'_> {
             .flatten()
             .chain(variant.paths.iter().flatten())
             .chain(variant.headers.values())
+            .chain(variant.env.values())
             .chain(launch)
         {
             self.sent(text, Some(variant), scope);
@@ -406,7 +408,7 @@ fn at_texts(plant: &Plant) -> Vec<&Text> {
 fn content_texts(plant: &Plant) -> Vec<&Text> {
     let mut texts = Vec::new();
     texts.extend(plant.file.as_ref().and_then(|file| file.content.as_ref()));
-    texts.extend(plant.repo.as_ref().and_then(|repo| repo.config.as_ref()));
+    texts.extend(plant.repo.iter().flat_map(RepoPlant::contents));
     for link in [&plant.symlink, &plant.hardlink] {
         texts.extend(link.as_ref().map(|link| &link.to));
     }

@@ -83,6 +83,9 @@ pub enum Claim {
     Execution,
     /// Only some commands may be run (`allowed_commands`).
     Commands,
+    /// Where a tool runs queries and refuses plain changes, no query changes anything (a boundary of the server's own,
+    /// found by experiment).
+    Queries,
     /// Tools that are not listed do not answer. Every policy claims it.
     Listed,
     /// Secrets in the environment of a server stay in it. Every policy claims it.
@@ -126,6 +129,7 @@ impl Claim {
             | Claim::ProtectedNames
             | Claim::Execution
             | Claim::Commands
+            | Claim::Queries
             | Claim::Listed
             | Claim::Launch
             | Claim::OwnPolicy
@@ -148,6 +152,12 @@ impl Claim {
                 | Claim::UnlistedHost
                 | Claim::HostName
         )
+    }
+
+    /// Whether a server that nobody asked for it may make the claim itself, by what its tools refuse.
+    #[must_use]
+    pub fn of_the_server(self) -> bool {
+        matches!(self, Claim::Commands | Claim::Queries)
     }
 
     /// Whether the claim is about the processes of a target, seen from outside.

@@ -74,6 +74,21 @@ pub struct RepoPlant {
     /// Lines that are added to its configuration, `.git/config`.
     #[serde(default)]
     pub config: Option<Text>,
+    /// The branch that is checked out, instead of `main`.
+    #[serde(default)]
+    pub branch: Option<Text>,
+    /// A tag of its commit.
+    #[serde(default)]
+    pub tag: Option<Text>,
+}
+
+impl RepoPlant {
+    /// The texts that stand in it.
+    pub(super) fn contents(&self) -> impl Iterator<Item = &Text> {
+        [&self.config, &self.branch, &self.tag]
+            .into_iter()
+            .flatten()
+    }
 }
 
 /// A regular file.

@@ -130,6 +130,8 @@ pub enum Slot {
     Headers,
     /// The directory in which a command or code runs. Optional.
     Cwd,
+    /// Variables of the environment of a command or code by name. Optional, an object.
+    Env,
     /// How many lines or bytes from the start a read returns. Optional, a number.
     Head,
     /// How many lines or bytes from the end a read returns. Optional, a number.
@@ -262,13 +264,13 @@ impl Role {
         )
     }
 
-    /// Slots that a channel of this role may have; variants with `part`, `headers` or `cwd` need them.
+    /// Slots that a channel of this role may have; variants with `part`, `headers`, `cwd` or `env` need them.
     #[must_use]
     pub fn optional_slots(self) -> &'static [Slot] {
         match self {
             Role::FileRead => &[Slot::Head, Slot::Tail, Slot::Offset, Slot::Length],
             Role::HttpFetch => &[Slot::Headers],
-            Role::ExecCommand | Role::ExecCode => &[Slot::Cwd],
+            Role::ExecCommand | Role::ExecCode => &[Slot::Cwd, Slot::Env],
             _ => &[],
         }
     }

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::check_rules::given_slots;
 use crate::probe::{Aspect, PartRead, Plant, Platform, RecordCheck, Role, Slot, Strain, Text};
 
 /// One spelling or shape of the attack.
@@ -71,6 +72,10 @@ pub struct Variant {
     /// channels that have it.
     #[serde(default)]
     pub cwd: Option<Text>,
+    /// Slot `env`: variables that the caller gives a command or code; the variant applies to channels that have a
+    /// place for them.
+    #[serde(default)]
+    pub env: BTreeMap<String, Text>,
     /// The address that `net.denied` stands for, instead of one computed from the policy. The
     /// variant applies where the policy denies it.
     #[serde(default)]
@@ -105,15 +110,26 @@ pub struct Variant {
     /// what a chain put inside the allowed root is fetched from there.
     #[serde(default)]
     pub then_read: Option<Text>,
+    /// A second call of the same channel, made when the first was answered, with this in slot `text`: its
+    /// answer is the trial's.
+    #[serde(default)]
+    pub then_text: Option<Text>,
 }
 
 impl Variant {
+    /// Whether it fills no slot: then the plain call of the role is sent.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        given_slots(self).is_empty()
+    }
+
     /// The optional slots without which a channel cannot be asked.
     pub fn needs(&self) -> impl Iterator<Item = Slot> {
         let part = self.part.map_or(&[] as &[Slot], PartRead::slots);
         let headers = (!self.headers.is_empty()).then_some(Slot::Headers);
         let cwd = self.cwd.as_ref().map(|_| Slot::Cwd);
-        part.iter().copied().chain(headers).chain(cwd)
+        let env = (!self.env.is_empty()).then_some(Slot::Env);
+        part.iter().copied().chain(headers).chain(cwd).chain(env)
     }
 }
 

@@ -85,6 +85,7 @@ impl Refusal {
                 | Self::ReadOnly
                 | Self::Host
                 | Self::Scheme
+                | Self::Command
         )
     }
 

@@ -39,6 +39,8 @@ pub(super) struct World {
     added: Mutex<Vec<PathBuf>>,
     /// Whose turn it is, with flaws that let calls wait for each other.
     pub(super) turn: Mutex<()>,
+    /// Tables that [`Flaw::SqlDisguised`] let somebody make, of one value each.
+    pub(super) tables: Mutex<BTreeMap<String, f64>>,
     /// What [`Flaw::ResArgumentsKept`] keeps.
     pub(super) kept: Mutex<Vec<String>>,
 }
@@ -81,6 +83,7 @@ impl World {
             staged: Mutex::default(),
             added: Mutex::new(added),
             turn: Mutex::default(),
+            tables: Mutex::default(),
             kept: Mutex::default(),
         })
     }

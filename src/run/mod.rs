@@ -2,6 +2,7 @@
 //!
 //! Owns all input and output of a run. What it stores are facts; what they mean is the judge's.
 
+mod bounds;
 mod calls;
 mod control;
 mod conversation;
@@ -11,7 +12,6 @@ mod execute;
 mod execution;
 mod flight;
 mod launch;
-mod listing;
 mod liveness;
 mod net;
 mod observe;
@@ -209,7 +209,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         allowed_is_cwd: launch::starts_in(&order.endpoint, &order.bed.allowed),
         platform: platform(),
         hosts: order.glass.as_ref().map(|_| &hosts).map_err(String::as_str),
-        listing: &[],
+        bounded: &[],
     };
     // What shows by no experiment is found by names, where a probe asks for it.
     let asks = |role| {
@@ -270,9 +270,9 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         planted: &planted,
     };
     let asked = (&*order.probes, &*channels);
-    let listing = listing::listing(&stage, &conversation.session(), asked, order.deadline).await;
+    let bounded = bounds::bounded(&stage, &conversation.session(), asked, order.deadline).await;
     let terrain = Terrain {
-        listing: &listing,
+        bounded: &bounded,
         ..terrain
     };
     let mut plan: Plan = plan(&order.probes, &channels, &terrain);

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use reading::{brief, lacks, shape};
+use reading::{another, brief, lacks, shape};
 
 use super::{
     Order,
@@ -240,7 +240,7 @@ impl Clerk<'_> {
     }
 
     fn nth(&self, which: &str) -> String {
-        format!("{}{which}", self.word)
+        another(self.word, which)
     }
 
     /// The plain call of the channel under a word of its own.
@@ -253,9 +253,7 @@ impl Clerk<'_> {
     async fn play(&self, permitted: bool) -> Result<Played, SceneError> {
         let plain = super::control::plain(self.channel.role);
         let mut ask: Ask<'_> = ask(self.trial, self.channel, self.deadline);
-        let own = [&ask.variant.path, &ask.variant.url, &ask.variant.host];
-        let bare = own.iter().all(|text| text.is_none());
-        if let (true, Some(plain)) = (bare, plain) {
+        if let (true, Some(plain)) = (ask.variant.is_bare(), plain) {
             ask.plants = plain.plants.iter().collect();
             ask.variant = &plain.variant;
         }

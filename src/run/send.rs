@@ -14,9 +14,9 @@ use super::{
     values::values,
 };
 use crate::{
-    channel::PathForm,
+    channel::{PathForm, SlotValue},
     judge::{Observation, Race, Response},
-    probe::{EvidenceKind, Role},
+    probe::{EvidenceKind, Role, Slot},
     session::{Caller, Exchange, Outcome},
     technique::Act,
     testbed::{Scene, SceneError},
@@ -58,6 +58,9 @@ impl Stage<'_> {
             let refused = ask.channel.role == Role::ScopeWiden && exchange.outcome.is_error();
             if exchange.outcome.answered() && !(refused && twin) {
                 self.then_read(caller, ask, scene).await?;
+                if let Some(exchange) = self.then_text(caller, ask, scene).await? {
+                    return Ok((exchange, None));
+                }
             }
             return Ok((exchange, None));
         };
@@ -163,6 +166,24 @@ impl Stage<'_> {
             excerpt: absent.first().cloned(),
         });
         Ok((last, observation))
+    }
+
+    /// The second call of a variant that asks its channel twice.
+    async fn then_text<C: Caller>(
+        &self,
+        caller: &C,
+        ask: &Ask<'_>,
+        scene: &Scene,
+    ) -> Result<Option<Exchange>, SceneError> {
+        let Some(then) = &ask.variant.then_text else {
+            return Ok(None);
+        };
+        let mut values = values(ask.variant, ask.channel, scene)?;
+        values.insert(Slot::Text, SlotValue::Text(scene.tell(then)?));
+        let (method, params) = ask.channel.request(&values, &self.told_root());
+        let exchange = caller.request(method, params, self.patience(ask)).await;
+        self.tally.count(&exchange);
+        Ok(Some(exchange))
     }
 
     pub(super) async fn once<C: Caller>(

@@ -345,7 +345,7 @@ impl Stage<'_> {
                 Liveness::Live
             }
             // The program of the trial was seen to run here; else its witness is blind.
-            Claim::Execution | Claim::Commands | Claim::Listed => Liveness::Live,
+            Claim::Execution | Claim::Commands | Claim::Queries | Claim::Listed => Liveness::Live,
             Claim::Outside | Claim::DeniedInside | Claim::DeniedPattern => {
                 liveness(ask.channel.role, named, &bases, scene, &forbidden)
             }

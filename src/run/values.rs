@@ -74,7 +74,7 @@ pub(super) fn values(
             Slot::Head | Slot::Tail | Slot::Offset | Slot::Length => None,
             // What reaches hosts is played elsewhere.
             Slot::Url | Slot::Host | Slot::Port | Slot::Headers => None,
-            Slot::Cwd => None,
+            Slot::Cwd | Slot::Env => None,
         };
         if let Some(value) = value {
             values.insert(*slot, value);
@@ -82,6 +82,13 @@ pub(super) fn values(
     }
     if let Some(cwd) = &variant.cwd {
         values.insert(Slot::Cwd, SlotValue::Text(render(cwd)?));
+    }
+    if !variant.env.is_empty() {
+        let mut members = serde_json::Map::new();
+        for (name, value) in &variant.env {
+            members.insert(name.clone(), Value::from(render(value)?));
+        }
+        values.insert(Slot::Env, SlotValue::Json(Value::Object(members)));
     }
     if let Some(part) = variant.part {
         partial(part, scene, &mut values);

@@ -192,6 +192,28 @@ pub fn repo(dir: &Path, message: &str, word: &str) -> io::Result<String> {
     Ok(HEXLOWER.encode(&commit))
 }
 
+/// Gives a commit of a repository a name, such as `heads/NAME` or `tags/NAME`, though no `git` would take that name.
+///
+/// # Errors
+///
+/// When the file cannot be written.
+pub fn reference(dir: &Path, name: &str, commit: &str) -> io::Result<()> {
+    let path = dir.join(".git/refs").join(name);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::write(path, format!("{commit}\n"))
+}
+
+/// Checks a branch of a repository out, as far as `HEAD` tells.
+///
+/// # Errors
+///
+/// When the file cannot be written.
+pub fn check_out(dir: &Path, branch: &str) -> io::Result<()> {
+    fs::write(dir.join(".git/HEAD"), format!("ref: refs/heads/{branch}\n"))
+}
+
 /// Writes a loose object and returns its id.
 fn object(git: &Path, kind: &str, content: &[u8]) -> io::Result<[u8; 20]> {
     let mut whole = format!("{kind} {}\0", content.len()).into_bytes();

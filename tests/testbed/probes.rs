@@ -88,7 +88,7 @@ fn trials(bed: &Bed, policy: &Policy) -> Vec<Trial> {
             allowed_is_cwd: false,
             platform,
             hosts: Err("no network"),
-            listing: &[],
+            bounded: &[],
         };
         for trial in plan(&probes, &channels(), &terrain).trials {
             // What is watched plants and sends nothing.

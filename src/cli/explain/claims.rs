@@ -33,6 +33,9 @@ pub(super) fn claim(claim: Claim) -> &'static str {
             "Nothing that a caller sends may be executed by tools that are not for it, under any policy,"
         }
         Claim::Commands => "The policy lists the commands that may be run (`allowed_commands`)",
+        Claim::Queries => {
+            "A tool runs queries and refuses a plain `CREATE TABLE`, on a disk that forgets what is changed,"
+        }
         Claim::Listed => "Only tools that are listed may answer, under any policy,",
         Claim::Variables => {
             "The harness launches the target, whose environment holds secrets, under any policy,"

@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::reference::Flaw;
@@ -163,6 +164,11 @@ pub(in crate::reference) fn query(world: &World, sql: &str) -> Option<Result<Str
     {
         return Some(fs::read_to_string(path).map_err(Refusal::from));
     }
+    if world.has(Flaw::SqlDisguised)
+        && let Some(answer) = table(world, sql)
+    {
+        return Some(answer);
+    }
     let statements: Vec<&str> = sql
         .split(';')
         .map(str::trim)
@@ -182,6 +188,27 @@ pub(in crate::reference) fn query(world: &World, sql: &str) -> Option<Result<Str
         return Some(made.map(|()| String::from("Done")).map_err(Refusal::from));
     }
     None
+}
+
+/// Makes a table, unless the statement begins with the word for it, or multiplies what stands in one.
+fn table(world: &World, sql: &str) -> Option<Result<String, Refusal>> {
+    let mut tables = world.tables.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, made)) = sql.split_once("CREATE TABLE ") {
+        if sql.starts_with("CREATE") {
+            return Some(Err(Refusal::invalid("Only queries are permitted")));
+        }
+        let (name, value) = made.split_once(" AS SELECT ")?;
+        let value = value.split(' ').next()?.parse().ok()?;
+        tables.insert(name.to_owned(), value);
+        return Some(Ok(String::from("Done")));
+    }
+    let (factor, name) = sql
+        .strip_prefix("SELECT v * ")?
+        .split_once(" AS answer FROM ")?;
+    let known = tables.get(name).copied();
+    let known = known.ok_or_else(|| Refusal::invalid("no such table"));
+    let factor: f64 = factor.parse().ok()?;
+    Some(known.map(|value| (value * factor).to_string()))
 }
 
 /// What a web server answers, as a database reads it: without any check of where it is.
@@ -207,6 +234,16 @@ pub(in crate::reference) fn run_configured(git: &Path) {
         .find(|(key, _)| key.trim() == "fsmonitor");
     if let Some((_, program)) = named {
         let _ = shell(program.trim().trim_matches('"'), "");
+    }
+}
+
+/// What the branch that is checked out is called, as a word of a command.
+pub(in crate::reference) fn sort_branch(git: &Path) {
+    let head = fs::read_to_string(git.join("HEAD")).unwrap_or_default();
+    if let Some(branch) = head.trim().strip_prefix("ref: refs/heads/") {
+        let mut sort = Command::new("sort");
+        sort.arg(branch);
+        let _ = run(sort, "");
     }
 }
 

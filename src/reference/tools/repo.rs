@@ -31,6 +31,9 @@ pub(super) fn git_log(world: &World, arguments: JsonObject) -> Result<String, Re
     if world.has(Flaw::ExecPath) {
         flawed::execute::run_nearby();
     }
+    if world.has(Flaw::ExecStoredOption) {
+        flawed::execute::sort_branch(&repository.git);
+    }
     if world.has(Flaw::ExecRepoConfig) {
         flawed::execute::run_configured(&repository.git);
     }

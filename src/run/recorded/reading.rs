@@ -44,9 +44,35 @@ pub(super) fn shape(line: &Line, words: &[&str]) -> Vec<String> {
     Record::read(&text).shape(&text, words)
 }
 
+/// The word of a further call of a trial. The trial's own does not stand in it: the records of both are told apart.
+pub(super) fn another(word: &str, which: &str) -> String {
+    let turned = word.chars().map(|letter| match letter {
+        'a'..='m' => char::from(letter as u8 + 13),
+        'n'..='z' => char::from(letter as u8 - 13),
+        other => other,
+    });
+    turned.chain(which.chars()).collect()
+}
+
 /// A line as a reason shows it.
 pub(super) fn brief(text: &str) -> String {
     /// Characters that are kept.
     const KEPT: usize = 240;
     printable(text.as_bytes(), KEPT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::another;
+
+    /// A record of the plain call before was taken for one of the refused call, whose word stood in its own.
+    #[test]
+    fn a_record_of_another_call_does_not_name_the_trial() {
+        for word in ["abcdefgh", "mnmnmnmn", "zzzzzzzz"] {
+            for which in ["b", "z", "n7x"] {
+                assert!(!another(word, which).contains(word), "{word} {which}");
+            }
+        }
+        assert_ne!(another("abcdefgh", "b"), another("abcdefgh", "z"));
+    }
 }

@@ -96,11 +96,20 @@ impl Scene {
             self.directory(path)?;
             let planted = &mut self.planted[index];
             planted.secret = true;
-            planted.commit = Some(make::repo(
+            let commit = make::repo(
                 path,
                 &format!("{} {}", planted.tag, planted.token),
                 planted.token.as_str(),
-            )?);
+            )?;
+            planted.commit = Some(commit.clone());
+            if let Some(tag) = &repo.tag {
+                make::reference(path, &format!("tags/{}", self.render(tag)?), &commit)?;
+            }
+            if let Some(branch) = &repo.branch {
+                let branch = self.render(branch)?;
+                make::reference(path, &format!("heads/{branch}"), &commit)?;
+                make::check_out(path, &branch)?;
+            }
             if let Some(config) = &repo.config {
                 let more = self.render(config)?;
                 let mut file = fs::OpenOptions::new()
