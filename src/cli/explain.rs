@@ -3,16 +3,17 @@
 //! Owns the wording. Everything it says comes from the probe file, so that a new probe explains itself.
 
 mod claims;
+mod tested;
 
 use std::fmt::Write as _;
 
 use clap::Args;
 
 use claims::claim;
+use tested::tested;
 
 use crate::probe::{
-    Aspect, Assumption, Catalog, EvidenceKind, Needs, PartRead, Plant, Probe, TECHNIQUES, Text,
-    Variant,
+    Aspect, Assumption, Catalog, EvidenceKind, PartRead, Plant, Probe, TECHNIQUES, Text, Variant,
 };
 
 /// Width of the explanation in columns.
@@ -64,22 +65,7 @@ fn explain(probe: &Probe) -> String {
     section(&mut out, "What a breach means", &probe.why);
     section(&mut out, "How to fix it", &probe.fix);
     section(&mut out, "Catalogued as", &catalogued(probe));
-    let flaws = probe.selftest.breached.join(", ");
-    let tested = match probe.selftest.needs {
-        None => format!(
-            "`watertight self-test` expects `held` on the sound reference target and `breached` on \
-             its flaw {flaws}."
-        ),
-        Some(Needs::Root) => format!(
-            "`watertight self-test`, started by root without namespaces, expects `held` on the \
-             sound reference target and `breached` on its flaw {flaws}."
-        ),
-        Some(Needs::Launcher) => String::from(
-            "Only who launches a server can give this to it, so that the tests of the project show it \
-             with real launches: `held` in one, `breached` in another.",
-        ),
-    };
-    section(&mut out, "Proof that it works", &tested);
+    section(&mut out, "Proof that it works", &tested(probe));
     out
 }
 

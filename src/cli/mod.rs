@@ -259,9 +259,13 @@ async fn serve(args: ReferenceArgs) -> Exit {
         }
         return Exit::Held;
     }
-    served(match args.into_parts() {
-        Ok((kind, options)) => reference::serve_stdio(kind, options).await,
-        Err(error) => Err(error),
+    served(match (args.door(), args.into_parts()) {
+        (Ok(None), Ok((kind, options))) => reference::serve_stdio(kind, options).await,
+        (Ok(Some(door)), Ok((kind, options))) => {
+            let listening = |url: &str| shout(&format!("listening at {url}\n"));
+            reference::serve_http(kind, options, door, listening).await
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
     })
 }
 

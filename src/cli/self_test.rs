@@ -247,7 +247,7 @@ fn can_be_sound(probe: &Probe) -> bool {
         None => true,
         // In namespaces of ours there is one user.
         Some(Needs::Root) => Bottle::around().is_none() && rustix::process::geteuid().is_root(),
-        Some(Needs::Launcher) => false,
+        Some(Needs::Launcher | Needs::Listener) => false,
     }
 }
 

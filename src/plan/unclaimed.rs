@@ -46,6 +46,9 @@ pub(super) fn words(claim: Claim) -> &'static str {
         Claim::AuditCommands => {
             "the policy has no commands recorded (`audit.events`: `command_execution`)"
         }
+        Claim::AuditCallers => {
+            "the policy has no callers recorded who are not let in (`audit.events`: `auth_failure`)"
+        }
         Claim::AuditRotation => "the policy does not have the log rotated (`audit.rotate`)",
         Claim::StandardInput | Claim::CommandLines => "the policy claims nothing",
         Claim::NoRoot => "the policy does not forbid root (`process.no_root`)",

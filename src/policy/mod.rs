@@ -208,6 +208,7 @@ impl Policy {
             Claim::AuditFiles => return self.records(AuditEvent::FileAccess),
             Claim::AuditNetwork => return self.records(AuditEvent::NetworkRequest),
             Claim::AuditCommands => return self.records(AuditEvent::CommandExecution),
+            Claim::AuditCallers => return self.records(AuditEvent::AuthFailure),
             Claim::AuditRotation => return self.audit().is_some_and(|log| log.rotation.is_some()),
             other if other.of_process() => {
                 return self.claims_of_process(other);

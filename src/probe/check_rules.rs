@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use crate::probe::{
-    Launch, Needs, Plant, Probe, ProbeId, Role, Slot, Variant,
+    Launch, Needs, Plant, Probe, ProbeId, RecordCheck, Role, Slot, Variant,
     check::{Problem, near},
     spans::Spans,
     technique_names::{TECHNIQUES, is_technique},
@@ -303,7 +303,8 @@ impl Check<'_> {
         for (slot, key) in &given {
             let has =
                 |role: &Role| role.slots().contains(slot) || role.optional_slots().contains(slot);
-            if !self.probe.observes() && !roles.iter().any(has) {
+            let knocks = variant.audit == Some(RecordCheck::Stranger) && *slot == Slot::Headers;
+            if !self.probe.observes() && !knocks && !roles.iter().any(has) {
                 let names: Vec<String> = roles.iter().map(ToString::to_string).collect();
                 let message = format!("no role of this variant has a slot `{slot}`");
                 let help = format!(

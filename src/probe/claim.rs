@@ -50,6 +50,8 @@ pub enum Claim {
     AuditNetwork,
     /// Commands are recorded (`audit.events`: `command_execution`).
     AuditCommands,
+    /// Callers who are not let in are recorded (`audit.events`: `auth_failure`).
+    AuditCallers,
     /// The log is rotated (`audit.rotate`).
     AuditRotation,
     /// A server that speaks over its standard input ends with it, and waits for nobody else
@@ -120,6 +122,7 @@ impl Claim {
             | Claim::AuditLog
             | Claim::AuditFiles
             | Claim::AuditCommands
+            | Claim::AuditCallers
             | Claim::AuditRotation
             | Claim::Outside
             | Claim::DeniedInside

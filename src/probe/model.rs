@@ -337,6 +337,8 @@ pub enum Needs {
     Root,
     /// A launcher that confines it, such as a sandbox; tests with real ones stand for the self-test.
     Launcher,
+    /// A listener, behind which it is attached to over HTTP.
+    Listener,
 }
 
 /// What a probe says of the sound reference target.

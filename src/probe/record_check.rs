@@ -22,6 +22,9 @@ pub enum RecordCheck {
     WholeLine,
     /// The log as it was, but for what was appended: the call asks the server's own tool for the log.
     Untouched,
+    /// A record of a caller who is not let in: without the credential of the run, or with the `headers` of the
+    /// variant in its place. Targets that are attached to over HTTP only.
+    Stranger,
     /// One record for each of fifty calls at once.
     EveryOne,
     /// Log files that nobody else can read, in directories that nobody else can write.
@@ -36,6 +39,6 @@ impl RecordCheck {
     /// Whether the check needs no tool of a certain role.
     #[must_use]
     pub fn without_role(self) -> bool {
-        matches!(self, Self::Private | Self::ProtocolOnly)
+        matches!(self, Self::Private | Self::ProtocolOnly | Self::Stranger)
     }
 }

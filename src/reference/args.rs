@@ -3,11 +3,13 @@
 //! Owns the options' names and help texts. Must not start anything.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::network::NetworkArgs;
 use super::{
-    AuditOptions, ExecutionOptions, FlawSet, Kind, NetworkOptions, ReferenceError, ReferenceOptions,
+    AuditOptions, Door, ExecutionOptions, FlawSet, Kind, NetworkOptions, ReferenceError,
+    ReferenceOptions,
 };
 
 /// Run the reference server: sound, unless flaws are switched on.
@@ -56,11 +58,30 @@ pub struct ReferenceArgs {
     /// time and descriptors are limited, and DIR cannot be written
     #[arg(long, value_name = "DIR")]
     confine: Option<PathBuf>,
+    /// Serve streamable HTTP at this address, such as 127.0.0.1:0, instead of standard input and output; the URL is
+    /// printed on standard error
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Let in only who sends the token in this environment variable
+    #[arg(long, value_name = "NAME", requires = "listen")]
+    bearer_env: Option<String>,
     #[command(flatten)]
     network: NetworkArgs,
 }
 
 impl ReferenceArgs {
+    /// Where to listen; nowhere for a server of standard input and output.
+    ///
+    /// # Errors
+    /// [`ReferenceError::Bearer`] for a variable without a text.
+    pub fn door(&self) -> Result<Option<Door>, ReferenceError> {
+        let token = |name: &String| {
+            std::env::var(name).map_err(|_| ReferenceError::Bearer { name: name.clone() })
+        };
+        let bearer = self.bearer_env.as_ref().map(token).transpose()?;
+        Ok(self.listen.map(|listen| Door { listen, bearer }))
+    }
+
     /// What to serve.
     ///
     /// # Errors

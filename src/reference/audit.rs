@@ -123,6 +123,22 @@ impl Audit {
         self.write(&record.to_string())
     }
 
+    /// Records that a caller was not let in.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub(super) fn refused(&self, peer: &str, target: &str) -> io::Result<()> {
+        let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        let record = json!({
+            "time": time,
+            "event": "auth_failure",
+            "peer": peer,
+            "target": target,
+            "outcome": "denied",
+        });
+        self.write(&record.to_string())
+    }
+
     fn write(&self, line: &str) -> io::Result<()> {
         if self.flaws.has(Flaw::AuditOnStdout) {
             writeln!(io::stdout().lock(), "audit: {line}")?;

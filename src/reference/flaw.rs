@@ -184,6 +184,7 @@ flaws! {
     AuditFilesUnrecorded "audit.files-unrecorded" "access to files is not recorded"
     AuditDenialsUnrecorded "audit.denials-unrecorded" "refused calls are not recorded"
     AuditCommandsUnrecorded "audit.commands-unrecorded" "commands are not recorded"
+    AuditAuthUnrecorded "audit.auth-unrecorded" "callers that are not let in are not recorded (with --listen and --bearer-env)"
     AuditNetworkUnrecorded "audit.network-unrecorded" "requests to hosts are not recorded"
     AuditAliasOnly "audit.alias-only" "the path that was asked for is recorded, not the one that was reached"
     AuditSecretsRecorded "audit.secrets-recorded" "records hold the arguments and the answer in full"

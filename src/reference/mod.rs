@@ -29,6 +29,8 @@ mod frames;
 #[cfg(unix)]
 mod guard;
 #[cfg(unix)]
+mod http;
+#[cfg(unix)]
 mod net;
 mod network;
 #[cfg(unix)]
@@ -40,6 +42,7 @@ mod tools;
 #[cfg(unix)]
 mod world;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -93,6 +96,15 @@ pub struct AuditOptions {
     pub max_bytes: Option<u64>,
     /// How many files are kept, the current one included; at least 1.
     pub max_files: u32,
+}
+
+/// How a reference server is reached over streamable HTTP.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// The address, with port 0 for one that is free.
+    pub listen: SocketAddr,
+    /// The token that callers have to send.
+    pub bearer: Option<String>,
 }
 
 /// What kind of server to be.
@@ -163,6 +175,12 @@ pub enum ReferenceError {
         /// The address as given.
         text: String,
     },
+    /// The variable that is to hold the token does not.
+    #[error("--bearer-env {name}: no variable of this name holds a text")]
+    Bearer {
+        /// Its name.
+        name: String,
+    },
     /// The handshake with the client failed.
     #[error("the client did not complete the handshake")]
     Handshake(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -193,6 +211,27 @@ fn did_you_mean(near: &[&str]) -> String {
 pub async fn serve_stdio(kind: Kind, options: ReferenceOptions) -> Result<(), ReferenceError> {
     let (read, write) = rmcp::transport::stdio_pipes();
     serve_on(kind, options, read, write).await
+}
+
+/// Serves any number of clients over streamable HTTP, after `listening` was told the URL.
+///
+/// # Errors
+/// [`ReferenceError`], where the policy cannot be enforced or nothing can listen at the address.
+pub async fn serve_http(
+    kind: Kind,
+    options: ReferenceOptions,
+    door: Door,
+    listening: impl FnOnce(&str),
+) -> Result<(), ReferenceError> {
+    #[cfg(unix)]
+    {
+        http::serve(server::Server::new(kind, options)?, door, listening).await
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (kind, options, door, listening);
+        Err(ReferenceError::Unsupported)
+    }
 }
 
 /// Serves one client on any pair of streams, until it hangs up.

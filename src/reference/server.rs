@@ -56,10 +56,7 @@ where
         confine::misbehave(&options.flaws)?
     };
     let outlives = options.flaws.has(Flaw::ProcOutlives);
-    let server = Server {
-        kind,
-        world: Arc::new(World::new(options)?),
-    };
+    let server = Server::new(kind, options)?;
     flawed::net::beacon(&server.world);
     let read = frames::filter(read, server.world.flaws());
     let running = server
@@ -73,12 +70,28 @@ where
     Ok(())
 }
 
-struct Server {
+#[derive(Clone)]
+pub(super) struct Server {
     kind: Kind,
     world: Arc<World>,
 }
 
 impl Server {
+    /// A server with its policy and state.
+    ///
+    /// # Errors
+    /// Those of [`World::new`].
+    pub(super) fn new(kind: Kind, options: ReferenceOptions) -> Result<Self, ReferenceError> {
+        Ok(Self {
+            kind,
+            world: Arc::new(World::new(options)?),
+        })
+    }
+
+    pub(super) fn world(&self) -> Arc<World> {
+        Arc::clone(&self.world)
+    }
+
     /// The tool by that name, if this server has it at all; `Err` when the mode forbids it.
     fn tool(&self, name: &str) -> Result<Option<&'static ToolSpec>, Refusal> {
         match tools::TOOLS.iter().find(|tool| tool.name == name) {

@@ -4,7 +4,9 @@
 //! witness. Verdicts rest on words that were made for the trial: no format and no field is presumed.
 
 mod forged;
+mod ledger;
 mod reading;
+mod stranger;
 mod tampered;
 mod whole;
 
@@ -12,10 +14,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
+pub(super) use ledger::Ledger;
 use reading::{another, brief, lacks, shape};
 
 use super::{
-    Order,
     execute::{Execution, ask, control, fault},
     stage::{Ask, Counting, Played, Stage},
 };
@@ -23,11 +25,10 @@ use crate::{
     channel::Channel,
     judge::{Attempt, Control, Facts, Liveness, Observation, Response, Twin, Wall, Watch},
     plan::Trial,
-    policy::AuditLog,
     probe::{EvidenceKind, RecordCheck},
-    session::{Direction, Session},
+    session::Session,
     testbed::{Geometry, SceneError},
-    witness::{Line, LogWitness, Record},
+    witness::{Line, Record},
 };
 
 /// How long a record may take to be written: logs are buffered.
@@ -35,28 +36,6 @@ const FLUSH: Duration = Duration::from_secs(5);
 
 /// How often the log is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(20);
-
-/// The audit log of a run.
-#[derive(Debug)]
-pub(super) struct Ledger {
-    pub(super) log: LogWitness,
-    pub(super) claimed: AuditLog,
-}
-
-impl Ledger {
-    /// The log that the policy names, watched from before the target is launched.
-    pub(super) fn of(order: &Order<'_>) -> Option<Self> {
-        let claimed = order.policy.audit()?;
-        let log = LogWitness::start(claimed.files.clone(), claimed.stderr);
-        let listener = log.clone();
-        order.transcript.listen(Box::new(move |entry| {
-            if entry.direction == Direction::Stderr {
-                listener.hear(&entry.bytes);
-            }
-        }));
-        Some(Self { log, claimed })
-    }
-}
 
 /// What a look at the log came to.
 struct Found {
@@ -221,6 +200,7 @@ impl Clerk<'_> {
             RecordCheck::Clean => self.clean().await,
             RecordCheck::WholeLine => self.whole_line().await,
             RecordCheck::Untouched => self.untouched().await,
+            RecordCheck::Stranger => self.stranger().await,
             RecordCheck::EveryOne => Ok(self.every_one().await),
             RecordCheck::Private => Ok(self.private()),
             RecordCheck::Rotated => Ok(self.rotated().await),

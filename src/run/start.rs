@@ -3,11 +3,18 @@
 //! Owns whom a port belongs to that both want. How a session is opened is not its business.
 
 use super::{Order, conversation::Conversation};
-use crate::session::OpenError;
+use crate::session::{Direction, OpenError};
 
 /// Starts the target. One that ends at once may have found a port taken at which it listens itself: then it is
 /// started once more while the sink leaves it its ports.
 pub(super) async fn start(order: &Order<'_>) -> Result<(Conversation, Option<String>), OpenError> {
+    if let Some(litter) = order.bed.litter() {
+        order.transcript.listen(Box::new(move |entry| {
+            if entry.direction == Direction::Sent {
+                litter.hear(&entry.bytes);
+            }
+        }));
+    }
     let open = || Conversation::open(order);
     let error = match (open().await, &order.glass) {
         (Err(error @ OpenError::Exited { .. }), Ok(glass)) => {

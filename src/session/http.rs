@@ -104,20 +104,24 @@ pub(super) fn config(
     Ok(config)
 }
 
+/// What requests are sent with.
+pub(super) fn client() -> Result<reqwest::Client, OpenError> {
+    // Whoever came first, a library user included, has chosen.
+    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        // A proxy from the environment would swallow requests to loopback targets.
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(5))
+        .pool_idle_timeout(Duration::from_secs(5))
+        .build()
+        .map_err(|error| OpenError::BadOption(format!("no HTTP client: {error}")))
+}
+
 impl TappedClient {
     pub(super) fn new(board: Arc<Board>) -> Result<Self, OpenError> {
-        // Whoever came first, a library user included, has chosen.
-        let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            // A proxy from the environment would swallow requests to loopback targets.
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(5))
-            .pool_idle_timeout(Duration::from_secs(5))
-            .build()
-            .map_err(|error| OpenError::BadOption(format!("no HTTP client: {error}")))?;
         Ok(TappedClient {
-            http,
+            http: client()?,
             board,
             failure: Arc::default(),
         })

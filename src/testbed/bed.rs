@@ -10,12 +10,13 @@ use std::{
     io,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rustix::fs::{FallocateFlags, fallocate};
 use walkdir::WalkDir;
 
-use super::{namespace::Bottle, owner, scene};
+use super::{Litter, namespace::Bottle, owner, scene};
 
 /// Bytes that must be free where a testbed is made: what the plants of a run were measured to need,
 /// with room for what a target writes. Without it every plant would fail on its own, one by one.
@@ -65,6 +66,8 @@ pub struct Bed {
     /// Where the places of trials that are over wait for removal: beside the base, so that no target finds
     /// them on its way from one place to another. None around a shared directory.
     aside: Option<(PathBuf, File)>,
+    /// What calls make in a shared directory.
+    litter: Option<Arc<Litter>>,
     /// Says that the testbed is in use, as long as it is open.
     _lock: File,
 }
@@ -167,6 +170,12 @@ impl Bed {
         self.aside.as_ref().map(|(path, _)| path.as_path())
     }
 
+    /// Hears what is sent, of a shared allowed directory, so that what is made of it there can be removed.
+    #[must_use]
+    pub fn litter(&self) -> Option<Arc<Litter>> {
+        self.litter.clone()
+    }
+
     /// Removes everything. Returns whether nothing of it is left.
     #[must_use = "what is left of a testbed must be told"]
     pub fn remove(self) -> bool {
@@ -175,7 +184,8 @@ impl Bed {
 
     fn scrap(&self) -> bool {
         scene::forget(&self.base);
-        let clean = owner::scrap(&self.base);
+        let clean = self.litter.as_ref().is_none_or(|litter| litter.clear());
+        let clean = owner::scrap(&self.base) && clean;
         self.aside().is_none_or(owner::scrap) && clean
     }
 }
@@ -198,6 +208,7 @@ fn lay_out(parent: &Path, shared: Option<PathBuf>) -> io::Result<Bed> {
         tmp: base.join("tmp"),
         base,
         aside: None,
+        litter: None,
         _lock: lock,
     };
     room(&bed.base)?;
@@ -207,7 +218,9 @@ fn lay_out(parent: &Path, shared: Option<PathBuf>) -> io::Result<Bed> {
     for directory in [&bed.denied, &bed.outside, &bed.home, &bed.tmp] {
         fs::create_dir_all(directory)?;
     }
-    if shared.is_none() {
+    if shared.is_some() {
+        bed.litter = Some(Arc::new(Litter::look(&bed.allowed)?));
+    } else {
         fs::create_dir(&bed.allowed)?;
         bed.aside = Some(fresh(parent)?);
     }

@@ -89,7 +89,7 @@ pub(super) fn scrap(base: &Path) -> bool {
     fs::symlink_metadata(base).is_err()
 }
 
-fn remove(path: &Path) {
+pub(super) fn remove(path: &Path) {
     let removed = match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => fs::remove_dir_all(path),
         _ => fs::remove_file(path),

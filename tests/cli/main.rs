@@ -5,6 +5,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod attached;
 mod baseline;
 mod codes;
 mod diff;

@@ -3,6 +3,7 @@
 /// Names, sorted.
 pub(crate) const FLAWS: &[&str] = &[
     "audit.alias-only",
+    "audit.auth-unrecorded",
     "audit.commands-unrecorded",
     "audit.denials-unrecorded",
     "audit.drops-under-load",

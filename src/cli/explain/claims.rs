@@ -53,6 +53,9 @@ pub(super) fn claim(claim: Claim) -> &'static str {
         Claim::AuditCommands => {
             "The policy has commands recorded (`audit.events`: `command_execution`)"
         }
+        Claim::AuditCallers => {
+            "The policy has callers recorded who are not let in (`audit.events`: `auth_failure`), the target is attached to over HTTP, and the run sends it a credential,"
+        }
         Claim::AuditRotation => "The policy has the log rotated (`audit.rotate`)",
         Claim::StandardInput | Claim::CommandLines | Claim::Launch => "Whatever the policy says,",
         Claim::OwnPolicy => "The policy is not the default one,",

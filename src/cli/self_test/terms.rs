@@ -216,7 +216,11 @@ pub(super) fn terms(probe: &Probe) -> &'static Terms {
         Claim::Execution | Claim::Commands => &EXECUTION,
         Claim::Variables => &VARIABLES,
         Claim::Availability => &RESOURCES,
-        Claim::AuditLog | Claim::AuditFiles | Claim::AuditNetwork | Claim::AuditRotation => &AUDIT,
+        Claim::AuditLog
+        | Claim::AuditFiles
+        | Claim::AuditNetwork
+        | Claim::AuditCallers
+        | Claim::AuditRotation => &AUDIT,
         Claim::Listed => &READ_ONLY,
         Claim::ReadOnly => &READ_ONLY,
         Claim::Host | Claim::Cancel => &PUBLIC,
