@@ -1198,7 +1198,7 @@ fn what_is_not_driven_is_listed() {
             "get_weather",
             "Tells the weather",
             object(&["city"], json!({ "city": { "type": "string" } })),
-            |_, _| panic!("called"),
+            |_, _| Answer::Text("Fine".into()),
         )
         .tool("ping", "Answers", object(&[], json!({})), |_, _| {
             panic!("called")
@@ -1551,4 +1551,104 @@ fn two_actions_that_take_the_same_parameter_are_one_channel() {
     let distinct: std::collections::BTreeSet<_> = names.iter().collect();
     assert!(!names.is_empty(), "{discovery:#?}");
     assert_eq!(names.len(), distinct.len(), "{names:?}");
+}
+
+/// Names in another language, of one letter, or of no meaning say nothing: what the tool does is tried.
+#[test]
+fn names_that_say_nothing() {
+    let one = |name: &str| object(&[name], json!({ name: { "type": "string" } }));
+    let server = Server::new()
+        .tool(
+            "datei_lesen",
+            "Liest eine Datei",
+            one("pfad"),
+            |args, root| answer(read(root, get(args, "pfad"))),
+        )
+        .tool("x", "", one("f"), |args, root| {
+            answer(read(root, get(args, "f")))
+        })
+        .tool("etwas", "", one("was"), |args, root| {
+            let path = root.join(format!("{}.json", get(args, "was")));
+            answer(read(root, &path.to_string_lossy()))
+        })
+        .tool("wetter", "", one("ort"), |_, _| {
+            Answer::Text("sonnig".into())
+        });
+    let discovery = server.discover();
+    let found: Vec<_> = discovery
+        .channels
+        .iter()
+        .map(|channel| (channel.tool.as_str(), channel.role, channel.proof.proven()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("datei_lesen", Role::FileRead, true),
+            ("x", Role::FileRead, true),
+            ("etwas", Role::IdentRead, true),
+        ],
+        "{discovery:#?}"
+    );
+}
+
+/// What each choice of a tool does is tried, when neither choices nor parameters have names that fit.
+#[test]
+fn choices_that_say_nothing() {
+    let server = Server::new().tool(
+        "perform",
+        "Performs",
+        object(
+            &["op"],
+            json!({
+                "op": { "type": "string", "enum": ["hole", "lege_ab"] },
+                "params": {
+                    "type": "object",
+                    "properties": { "was": { "type": "string" }, "womit": { "type": "string" } }
+                }
+            }),
+        ),
+        |args, root| {
+            let text = |name: &str| get(&args["params"], name);
+            match get(args, "op") {
+                "hole" => answer(read(root, text("was"))),
+                _ => answer(
+                    inside(root, text("was"))
+                        .and_then(|path| fs::write(path, text("womit")))
+                        .map(|()| "ok"),
+                ),
+            }
+        },
+    );
+    let discovery = server.discover();
+    let sent = |role| proven(&discovery, role).fixed["op"].clone();
+    assert_eq!(sent(Role::FileRead), "hole");
+    assert_eq!(sent(Role::FileWrite), "lege_ab");
+}
+
+/// A tool that only takes patterns lists what they match.
+#[test]
+fn patterns_alone() {
+    for relative in [true, false] {
+        let server = Server::new().tool(
+            "find",
+            "Find files",
+            object(&["glob"], json!({ "glob": { "type": "string" } })),
+            move |args, root| {
+                let glob = get(args, "glob");
+                if glob.starts_with('/') == relative {
+                    return Answer::Failed("not a pattern".into());
+                }
+                match glob.strip_suffix("/*") {
+                    Some(dir) => answer(names(&root.join(dir))),
+                    None => Answer::Text(String::new()),
+                }
+            },
+        );
+        let discovery = server.discover();
+        let form = match relative {
+            true => PathForm::RelativeGlob,
+            false => PathForm::Glob,
+        };
+        assert_eq!(proven(&discovery, Role::DirList).form, form);
+    }
 }

@@ -1019,3 +1019,61 @@ fn header_fields_have_a_slot_of_their_own() {
         assert_eq!(told, takes, "{name}: {slots:?}");
     }
 }
+
+/// A parameter that takes files, and says that it takes URLs too, is asked for both.
+#[test]
+fn a_parameter_for_files_that_says_url() {
+    let server = Server::new().tool(
+        "describe",
+        "Describes an image",
+        object(
+            &["image"],
+            json!({ "image": text("URL or path of the image") }),
+        ),
+        |args, world| {
+            let image = get(args, "/image");
+            match fs::metadata(image) {
+                Ok(file) => Some(format!("{} bytes", file.len())),
+                Err(_) => world.fetch(image),
+            }
+        },
+    );
+    let found = server.discover();
+    let roles: Vec<Role> = proven(&found).iter().map(|(role, ..)| *role).collect();
+    assert_eq!(roles, [Role::FileInfo, Role::HttpFetch], "{found:#?}");
+}
+
+/// Host and path in two parameters are a URL.
+#[test]
+fn host_and_path_apart() {
+    for (form, base) in [(NetForm::Split, "host"), (NetForm::SplitBase, "base_url")] {
+        let server = Server::new().tool(
+            "http_call",
+            "Makes an HTTP call",
+            object(&[base, "path"], json!({ base: string(), "path": string() })),
+            move |args, world| {
+                let base = get(args, &format!("/{base}"));
+                let url = match form {
+                    NetForm::Split => format!("http://{base}{}", get(args, "/path")),
+                    _ => format!("{base}{}", get(args, "/path")),
+                };
+                world.fetch(&url)
+            },
+        );
+        let found = server.discover();
+        let fetches = found
+            .channels
+            .iter()
+            .find(|channel| channel.role == Role::HttpFetch && channel.proof.proven());
+        let fetches = fetches.unwrap_or_else(|| panic!("{found:#?}"));
+        assert_eq!(fetches.net, form);
+        assert_eq!(
+            fetches.slots[&Slot::Url],
+            [format!("/{base}"), "/path".into()]
+        );
+        let values = Values::from([(Slot::Url, SlotValue::Text("http://[::1]:8080?q=1".into()))]);
+        let sent = fetches.arguments(&values, Path::new("/srv"));
+        assert_eq!(sent["path"], "/?q=1");
+        assert!(sent[base].as_str().unwrap().ends_with("[::1]:8080"));
+    }
+}

@@ -46,7 +46,7 @@ pub(super) fn account(tool: &Tool, found: &Found, follows: &[Follow], unbound: &
             Some(why) => why.clone(),
             None if !tried.is_empty() => tried.clone(),
             None if leaves.is_empty() => String::from("it takes no text"),
-            None => String::from("its names fit no role"),
+            None => String::from("its names fit no role, and no guess was right"),
         };
         unbound.push(Unbound {
             tool: tool.name.clone(),

@@ -66,6 +66,14 @@ impl PathForm {
             }),
             PathForm::Uri if path.starts_with('/') => Spelled::One(format!("file://{path}")),
             PathForm::Uri => Spelled::One(path.to_owned()),
+            PathForm::Glob => Spelled::One(format!("{}/*", path.trim_end_matches('/'))),
+            PathForm::RelativeGlob => {
+                let path = relative(&root, path).trim_end_matches('/');
+                Spelled::One(match path {
+                    "." => String::from("*"),
+                    path => format!("{path}/*"),
+                })
+            }
             PathForm::Split => {
                 let (dir, name) = cut(path).unwrap_or((&root, path));
                 Spelled::Two {
@@ -108,11 +116,25 @@ impl NetForm {
             .find_map(|scheme| url.strip_prefix(scheme))
             .unwrap_or(url);
         match self {
-            NetForm::Whole | NetForm::TextPort => url,
+            NetForm::Whole | NetForm::TextPort | NetForm::Split | NetForm::SplitBase => url,
             NetForm::Bare => rest,
             NetForm::Host if rest.contains("://") => url,
             NetForm::Host => rest.split(['/', '?', '#']).next().unwrap_or(rest),
         }
+    }
+}
+
+/// A URL in two: host and port, with the scheme before them where that is wanted, and all that follows.
+fn halves(url: &str, with_scheme: bool) -> Spelled {
+    let rest = NetForm::Bare.apply(url);
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let scheme = &url[..url.len() - rest.len()];
+    Spelled::Two {
+        dir: format!("{}{}", if with_scheme { scheme } else { "" }, &rest[..end]),
+        name: match &rest[end..] {
+            path if path.starts_with('/') => path.to_owned(),
+            other => format!("/{other}"),
+        },
     }
 }
 
@@ -230,6 +252,9 @@ impl Channel {
         match slot {
             Slot::Path | Slot::Paths | Slot::Source => self.form.apply(root, text),
             Slot::Pattern => Spelled::One(self.pattern.apply(text)),
+            Slot::Url if matches!(self.net, NetForm::Split | NetForm::SplitBase) => {
+                halves(text, self.net == NetForm::SplitBase)
+            }
             Slot::Url => Spelled::One(self.net.apply(text).to_owned()),
             _ => Spelled::One(text.to_owned()),
         }
@@ -242,8 +267,8 @@ impl Channel {
                 let path = text.replace(ALLOWED, &root.to_string_lossy());
                 let path = fresh::named(&path);
                 let form = match self.form {
-                    PathForm::Split => PathForm::Absolute,
-                    PathForm::SplitRelative => PathForm::Relative,
+                    PathForm::Split | PathForm::Glob => PathForm::Absolute,
+                    PathForm::SplitRelative | PathForm::RelativeGlob => PathForm::Relative,
                     form => form,
                 };
                 *text = match form.apply(root, &path) {

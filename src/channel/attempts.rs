@@ -10,7 +10,7 @@ use super::{
     words::{EXTENSIONS, words},
 };
 use crate::{
-    channel::{Channel, NetForm, PathForm, PatternForm},
+    channel::{BIND, Channel, NetForm, PathForm, PatternForm},
     probe::{Role, Slot},
     session::Tool,
 };
@@ -135,6 +135,14 @@ pub(super) fn attempts(
 fn net_forms(candidate: &Candidate, binding: &Binding) -> Vec<NetForm> {
     let leaf = |slot: Slot| leaf(candidate, binding, slot);
     match candidate.role {
+        Role::HttpFetch
+            if binding
+                .slots
+                .get(&Slot::Url)
+                .is_some_and(|url| url.len() > 1) =>
+        {
+            vec![NetForm::Split, NetForm::SplitBase]
+        }
         Role::HttpFetch => {
             let host = leaf(Slot::Url).is_some_and(|leaf| {
                 words(&leaf.name)
@@ -200,8 +208,20 @@ fn forms(candidate: &Candidate, binding: &Binding, learned: Option<PathForm>) ->
     if about.contains("relative") && !about.contains("absolute") {
         order.push(PathForm::Relative);
     }
-    order.extend(learned.filter(|form| !matches!(form, PathForm::Split | PathForm::SplitRelative)));
+    order.extend(learned.filter(|form| is_of_any_role(*form)));
+    let patterns = [PathForm::RelativeGlob, PathForm::Glob];
+    let lists = candidate.role == Role::DirList;
+    let by_pattern = lists
+        && name
+            .iter()
+            .any(|word| matches!(word.as_str(), "glob" | "pattern"));
+    order.extend(patterns.into_iter().filter(|_| by_pattern));
     order.extend([PathForm::Absolute, PathForm::Relative, PathForm::Rooted]);
+    order.extend(
+        patterns
+            .into_iter()
+            .filter(|_| lists && candidate.score < BIND),
+    );
     if mentions_uri {
         order.push(PathForm::Uri);
     }
@@ -212,6 +232,14 @@ fn forms(candidate: &Candidate, binding: &Binding, learned: Option<PathForm>) ->
         }
     }
     forms
+}
+
+/// Whether what one tool takes may be what another takes, whatever they do.
+fn is_of_any_role(form: PathForm) -> bool {
+    !matches!(
+        form,
+        PathForm::Split | PathForm::SplitRelative | PathForm::Glob | PathForm::RelativeGlob
+    )
 }
 
 /// Whether files directly in the allowed directory are worth a try: some tools take names only.

@@ -22,7 +22,6 @@ use super::{
     prove::Lab,
     score::{Candidate, candidates, destructive, resource_candidate, resource_tool, writes},
     slots::single,
-    stage::{Outlet, outlet},
 };
 use crate::{
     channel::{BIND, Channel, Follow, Net, Proof, RESOURCES_READ, Unbound},
@@ -121,7 +120,7 @@ impl Found {
 
     /// Of roles that all failed only the likeliest are attacked; none, once the tool has shown
     /// what it is for. Bindings that the user gave stay.
-    fn settle(&mut self, bound: impl Fn(&Channel) -> bool) {
+    pub(super) fn settle(&mut self, bound: impl Fn(&Channel) -> bool) {
         let rank = |channel: &Channel| match &channel.proof {
             Proof::Proven { .. } => f32::INFINITY,
             Proof::Unproven { .. } => channel.score,
@@ -156,6 +155,7 @@ pub async fn discover<C: Caller>(
         log: Mutex::new(Vec::new()),
         learned: Mutex::new(None),
         gone: AtomicBool::new(false),
+        hung: Mutex::default(),
         side: AtomicBool::new(false),
     };
     let resources = resource_tool();
@@ -184,6 +184,13 @@ pub async fn discover<C: Caller>(
     );
     found.sort_by_key(|(order, _)| *order);
     lab.chains(&all, &mut found).await;
+    let guessed = found
+        .iter_mut()
+        .map(|(order, one)| lab.guess(*order, all[*order], one));
+    stream::iter(guessed)
+        .buffer_unordered(jobs)
+        .collect::<Vec<()>>()
+        .await;
 
     let mut unbound: Vec<Unbound> = Vec::new();
     for channel in given {
@@ -347,43 +354,6 @@ impl<C: Caller> Lab<'_, C> {
                 && channel.score >= 1.0
         });
         found
-    }
-
-    /// Puts tools together of which one takes a file in and another gives it out. Tools that were
-    /// seen to do something else already are left alone.
-    async fn chains(&self, all: &[&Tool], found: &mut [(usize, Found)]) {
-        let idle = |one: &Found| {
-            one.skipped.is_none() && !one.channels.iter().any(|channel| channel.proof.proven())
-        };
-        let outlets: Vec<Outlet<'_>> = found
-            .iter()
-            .filter(|(_, one)| idle(one))
-            .filter_map(|(order, _)| outlet(all[*order]))
-            .collect();
-        let mut fed: Vec<String> = Vec::new();
-        for (order, one) in found.iter_mut().filter(|(_, one)| idle(one)) {
-            let tool = all[*order];
-            let candidate = candidates(tool)
-                .into_iter()
-                .find(|candidate| candidate.role == Role::FileStage);
-            let Some(candidate) = candidate else { continue };
-            match self.stage(*order, tool, &candidate, &outlets).await {
-                Ok(channel) => {
-                    fed.extend(channel.then.iter().map(|then| then.tool.clone()));
-                    one.channels.retain(|other| other.role != channel.role);
-                    one.channels.push(channel);
-                    one.settle(|channel| channel.score >= 1.0);
-                }
-                Err(why) if candidate.score >= BIND => one.dropped.push((Role::FileStage, why)),
-                Err(_) => {}
-            }
-        }
-        for (order, one) in found {
-            if fed.contains(&all[*order].name) {
-                one.channels
-                    .retain(|channel| channel.proof.proven() || channel.score >= 1.0);
-            }
-        }
     }
 
     /// Whether a candidate need not be tried, and the reason when it is worth telling.

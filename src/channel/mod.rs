@@ -16,6 +16,7 @@ mod fill;
 mod flatten;
 mod follow;
 mod fresh;
+mod guess;
 mod lock;
 mod lock_change;
 mod meaning;

@@ -4,6 +4,7 @@
 //! words never prove anything; they only hint at what to try next.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{
         Mutex, PoisonError,
@@ -49,6 +50,8 @@ pub(super) struct Lab<'a, C> {
     /// The form that worked for the first channel: tried first for all others.
     pub(super) learned: Mutex<Option<PathForm>>,
     pub(super) gone: AtomicBool,
+    /// Tools, by their order, of which a call was not answered in time.
+    pub(super) hung: Mutex<BTreeSet<usize>>,
     /// Whether the side file is ours to remove.
     pub(super) side: AtomicBool,
 }
@@ -119,7 +122,13 @@ impl<C: Caller> Lab<'_, C> {
                         };
                     }
                     Steered::Silent { answer, hung } => {
-                        hangs += usize::from(hung);
+                        if hung {
+                            hangs += 1;
+                            self.hung
+                                .lock()
+                                .unwrap_or_else(PoisonError::into_inner)
+                                .insert(order);
+                        }
                         let mended = (rounds > 0)
                             .then(|| repair(&mut drafts[attempt.binding], &candidate.form, &answer))
                             .flatten();
@@ -161,6 +170,12 @@ impl<C: Caller> Lab<'_, C> {
             }
         };
         channel
+    }
+
+    /// Whether a call of a tool was not answered in time.
+    pub(super) fn hangs(&self, order: usize) -> bool {
+        let hung = self.hung.lock().unwrap_or_else(PoisonError::into_inner);
+        hung.contains(&order)
     }
 
     /// The form that worked for the first channel.

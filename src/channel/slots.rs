@@ -216,6 +216,9 @@ pub(super) fn bindings(
             }
         }
     }
+    if role == Role::HttpFetch {
+        found.splice(0..0, with_path(&best, usable));
+    }
     if role == Role::ExecCommand {
         found.splice(0..0, with_words(&best, usable));
     }
@@ -250,6 +253,29 @@ pub(super) fn bindings(
         }
     }
     found
+}
+
+/// A host or base URL in one parameter and the rest of the URL in another, if there is one for it.
+fn with_path(best: &BTreeMap<Slot, Vec<String>>, usable: &[&Leaf]) -> Option<Binding> {
+    const BASES: words::Words = words::Words(
+        "host hostname domain server base baseurl origin site hosturl serverurl apibase",
+    );
+    const RESTS: words::Words =
+        words::Words("path endpoint route resource uri pathname urlpath requestpath apipath");
+    let named = |list: words::Words| {
+        usable.iter().find(move |leaf| {
+            leaf.takes_text()
+                && leaf.choices.is_empty()
+                && !leaf.in_array()
+                && list.has(&words(&leaf.name).concat())
+        })
+    };
+    let (base, rest) = (named(BASES)?, named(RESTS)?);
+    // A tool that takes a whole URL is asked with that first.
+    let whole = best.get(&Slot::Url)?.first()?;
+    (*whole == base.pointer || *whole == rest.pointer).then(|| Binding {
+        slots: BTreeMap::from([(Slot::Url, vec![base.pointer.clone(), rest.pointer.clone()])]),
+    })
 }
 
 /// The command in one parameter and its arguments in another, if there is one for them.

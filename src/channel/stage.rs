@@ -8,17 +8,18 @@ use serde_json::{Map, Value};
 use super::{
     attempts::attempts,
     bench::{Bench, Site},
+    discover::Found,
     fill::draft,
     flatten::{Kind, Leaf},
     follow::{MAX_VALUE, members, scalar, split},
     meaning::HANDLE,
     prove::{Lab, Steered, excerpt, spelled},
-    score::{Candidate, destructive, forms},
+    score::{Candidate, candidates, destructive, forms},
     slots::{NAME, leaf_score, single},
     words::{COMMON, WRITING, words},
 };
 use crate::{
-    channel::{Channel, Follow, Proof, Take},
+    channel::{BIND, Channel, Follow, Proof, Take},
     probe::Role,
     session::{Caller, Outcome, Tool},
 };
@@ -164,6 +165,43 @@ fn walk(value: &Value, pointer: &str, depth: usize, found: &mut Vec<(u8, Take, S
 }
 
 impl<C: Caller> Lab<'_, C> {
+    /// Puts tools together of which one takes a file in and another gives it out. Tools that were
+    /// seen to do something else already are left alone.
+    pub(super) async fn chains(&self, all: &[&Tool], found: &mut [(usize, Found)]) {
+        let idle = |one: &Found| {
+            one.skipped.is_none() && !one.channels.iter().any(|channel| channel.proof.proven())
+        };
+        let outlets: Vec<Outlet<'_>> = found
+            .iter()
+            .filter(|(_, one)| idle(one))
+            .filter_map(|(order, _)| outlet(all[*order]))
+            .collect();
+        let mut fed: Vec<String> = Vec::new();
+        for (order, one) in found.iter_mut().filter(|(_, one)| idle(one)) {
+            let tool = all[*order];
+            let candidate = candidates(tool)
+                .into_iter()
+                .find(|candidate| candidate.role == Role::FileStage);
+            let Some(candidate) = candidate else { continue };
+            match self.stage(*order, tool, &candidate, &outlets).await {
+                Ok(channel) => {
+                    fed.extend(channel.then.iter().map(|then| then.tool.clone()));
+                    one.channels.retain(|other| other.role != channel.role);
+                    one.channels.push(channel);
+                    one.settle(|channel| channel.score >= 1.0);
+                }
+                Err(why) if candidate.score >= BIND => one.dropped.push((Role::FileStage, why)),
+                Err(_) => {}
+            }
+        }
+        for (order, one) in found {
+            if fed.contains(&all[*order].name) {
+                one.channels
+                    .retain(|channel| channel.proof.proven() || channel.score >= 1.0);
+            }
+        }
+    }
+
     /// Offers a file to the tool and asks the outlets for it; the chain comes back proven, or not
     /// at all with the reason.
     pub(super) async fn stage(

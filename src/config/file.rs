@@ -225,6 +225,10 @@ pub enum PathForm {
     Split,
     /// The same with the directory relative to the allowed one; also "project and file".
     SplitRelative,
+    /// `/srv/allowed/notes/*`: a pattern of what is in a directory.
+    Glob,
+    /// `notes/*`, relative to the allowed directory.
+    RelativeGlob,
 }
 
 /// How a tool wants URLs and ports spelled. One that takes `host:port` in one argument has the same
@@ -239,6 +243,10 @@ pub enum NetForm {
     Bare,
     /// `host`: nothing of the URL but host and port.
     Host,
+    /// `host` in the first pointer of the slot, `/path` in the second.
+    Split,
+    /// `http://host` in the first pointer of the slot, `/path` in the second.
+    SplitBase,
     /// The port as a text.
     TextPort,
 }

@@ -30,7 +30,10 @@ impl Stage<'_> {
             |path: &Path| path.starts_with(self.bed.base()) || path.starts_with(&self.bed.allowed);
         let rooted = matches!(
             ask.channel.form,
-            PathForm::Relative | PathForm::Rooted | PathForm::SplitRelative
+            PathForm::Relative
+                | PathForm::RelativeGlob
+                | PathForm::Rooted
+                | PathForm::SplitRelative
         );
         if !ask.channel.role.creates() || rooted {
             return None;

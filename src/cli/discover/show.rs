@@ -148,6 +148,8 @@ fn takes(channel: &Channel) -> String {
                 (Role::HttpFetch, NetForm::Whole | NetForm::TextPort) => Some("whole URLs"),
                 (Role::HttpFetch, NetForm::Bare) => Some("URLs without their scheme"),
                 (Role::HttpFetch, NetForm::Host) => Some("hosts in place of URLs"),
+                (Role::HttpFetch, NetForm::Split) => Some("host and path apart"),
+                (Role::HttpFetch, NetForm::SplitBase) => Some("base URL and path apart"),
                 (Role::NetConnect, _) if joined => Some("host and port in one"),
                 (Role::NetConnect, NetForm::TextPort) => Some("ports as text"),
                 _ => None,
@@ -162,6 +164,8 @@ fn takes(channel: &Channel) -> String {
         PathForm::Relative => "relative paths",
         PathForm::Rooted => "paths rooted at the allowed directory",
         PathForm::Uri => "file: URIs",
+        PathForm::Glob => "patterns of absolute paths",
+        PathForm::RelativeGlob => "patterns of relative paths",
         PathForm::Split | PathForm::SplitRelative => "directory and name apart",
     };
     if channel.role != Role::IdentRead {
