@@ -124,6 +124,7 @@ fn terrain<'a>(policy: &'a Policy, allowed: &'a Path) -> Terrain<'a> {
         platform: Platform::Linux,
         hosts: Err("no network"),
         listing: &[],
+        traced: false,
     }
 }
 

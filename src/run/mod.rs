@@ -2,6 +2,7 @@
 //!
 //! Owns all input and output of a run. What it stores are facts; what they mean is the judge's.
 
+mod attempted;
 mod calls;
 mod control;
 mod conversation;
@@ -60,6 +61,7 @@ use crate::{
     },
     witness::{FileWitness, ProcessWitness},
 };
+use attempted::Attempts;
 use calls::Tally;
 use conversation::{Conversation, told_arguments};
 use engine::{Engine, Orders};
@@ -210,6 +212,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         platform: platform(),
         hosts: order.glass.as_ref().map(|_| &hosts).map_err(String::as_str),
         listing: &[],
+        traced: order.syscalls.is_some(),
     };
     // What shows by no experiment is found by names, where a probe asks for it.
     let asks = |role| {
@@ -242,6 +245,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         .map(|channel| channel.role)
         .collect();
     let (processes, twins) = (ProcessWitness::start(), Twins::default());
+    let attempts = order.syscalls.map(Attempts::of);
     let planted = Planted::look(&order.variables, &conversation.session());
     let stage = Stage {
         bed: order.bed,
@@ -268,6 +272,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         ledger: ledger.as_ref(),
         wire,
         planted: &planted,
+        attempts: attempts.as_ref(),
     };
     let asked = (&*order.probes, &*channels);
     let listing = listing::listing(&stage, &conversation.session(), asked, order.deadline).await;
@@ -385,6 +390,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         places,
         blind: files.blind(),
         network,
+        syscalls: attempts.as_ref().map(Attempts::sight),
         steps: std::mem::take(&mut *tally.steps()),
         took,
         interrupted,

@@ -18,4 +18,5 @@ mod reports;
 mod run;
 mod shards;
 mod signals;
+mod syscalls;
 mod targets;
