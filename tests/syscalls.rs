@@ -153,6 +153,33 @@ time.sleep(60)
     assert_eq!(witness.hidden().is_some(), text(&plain).contains("foreign"));
 }
 
+/// Nobody is traced by two: to whom is traced already, tracing is forbidden.
+#[test]
+fn where_tracing_is_forbidden_the_fix_is_told() {
+    let program = env!("CARGO_BIN_EXE_watertight");
+    let run = [
+        program,
+        "run",
+        "--testbed",
+        "host",
+        "--witness",
+        "syscalls",
+        "--",
+        program,
+        "reference",
+        "{allowed}",
+    ];
+    for (words, code) in [(&run[..], 2), (&[program, "doctor"], 0)] {
+        let witness = SyscallWitness::start().expect("a pipe can be made");
+        let output = ended(traced(&witness, words));
+        let said = String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
+        let joined = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(joined.contains("ptrace_scope=1"), "{said}");
+        // What else is missing on the machine, doctor says too.
+        assert!(output.status.code() == Some(code) || code == 0, "{said}");
+    }
+}
+
 #[test]
 fn with_the_tracer_all_of_the_target_goes() {
     let witness = SyscallWitness::start().expect("a pipe can be made");

@@ -80,13 +80,13 @@ pub struct RunArgs {
     )]
     pub layers: bool,
 
-    /// Have one more witness: syscalls
+    /// See what the server attempts and the kernel refuses: syscalls
     #[arg(
         long,
         value_name = "WITNESS",
         help_heading = "What is tested",
         value_parser = word_of_flag::<Witness>,
-        long_help = "Have one more witness: syscalls\n\n\
+        long_help = "See what the server attempts and the kernel refuses: syscalls\n\n\
             Traces the server, and tells for each attack that did not succeed whether it was attempted at all, \
             and what the kernel said. Makes calls one by one; the tracer shows in what the kernel tells of the \
             process, so that nothing is said of that."

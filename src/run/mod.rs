@@ -303,7 +303,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         stop: order.stop,
     };
     let engine = Engine::new(&stage, &conversation, orders, order.emit, order.seed);
-    let before = sight(&order).await;
+    let before = watch::sight(&order).await;
     let rehearsed = match order.only {
         Some(Only {
             rehearsed: true, ..
@@ -334,7 +334,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         hidden = Some(Unlisted::ask(&stage, &session, known, order.deadline).await);
     }
     let network = match before {
-        Some(Sight::Sees) => sight(&order).await,
+        Some(Sight::Sees) => watch::sight(&order).await,
         other => other,
     };
     if let Some(Sight::Blind(why)) = &network {
@@ -421,14 +421,6 @@ fn wire<'r>(order: &Order<'r>, hosts: &'r Hosts) -> Option<Wire<'r>> {
         time_limit: order.policy.time_limit(),
         retries: order.policy.max_retries(),
     })
-}
-
-/// Whether the witness of the network sees; nothing when there is no network.
-async fn sight(order: &Order<'_>) -> Option<Sight> {
-    match &order.glass {
-        Ok(glass) => Some(glass.check().await.together()),
-        Err(_) => None,
-    }
 }
 
 /// How a target is shown to people.

@@ -8,12 +8,14 @@
 //! it saw the permitted one.
 
 mod attempt;
+mod errno;
 mod event;
 #[cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 mod pipe;
+mod search;
 #[cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
@@ -25,8 +27,10 @@ mod tracer;
 )))]
 mod untraced;
 
-pub use attempt::{Attempted, How, Layer, Search, Sought, Wants, lexical};
+pub use attempt::{Attempted, How};
+pub use errno::Layer;
 pub use event::{Deed, Event, Object};
+pub use search::{Search, Sought, Wants, lexical};
 #[cfg(not(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
