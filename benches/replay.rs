@@ -177,6 +177,7 @@ fn harness(figures: &Path) -> Result<(), Failure> {
         args: args.to_vec(),
         env: variables(&bed),
         cwd: bed.allowed.clone(),
+        by: Vec::new(),
     };
     let transcript = Transcript::new();
     let first = Arc::new(std::sync::OnceLock::new());
@@ -292,6 +293,7 @@ fn run_core(bed: &Bed, launch: Launch, transcript: Transcript) -> Result<(), Fai
         launcher: false,
         launch: None,
         postures: None,
+        syscalls: None,
         transcript,
     }))?;
     if ran.outcomes.is_empty() {

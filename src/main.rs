@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    watertight::cli::main().into()
+    watertight::cli::main()
 }

@@ -139,6 +139,8 @@ pub struct Terrain<'a> {
     /// Names of channels that were seen to run some commands or queries and refuse others: where no policy is on
     /// them, the boundary is the server's own.
     pub bounded: &'a [String],
+    /// Whether the target is started by a tracer, which shows in what the kernel tells of a process.
+    pub traced: bool,
 }
 
 impl Terrain<'_> {
@@ -150,6 +152,10 @@ impl Terrain<'_> {
     }
 }
 
+/// Why nothing is said of processes in such a run.
+const TRACED: &str = "the syscall witness traces the target, and so changes what the kernel tells of its process \
+     (no_new_privs, seccomp, parent): run it without --witness";
+
 /// Makes the plan.
 #[must_use]
 pub fn plan(probes: &[Arc<Probe>], channels: &[Arc<Channel>], terrain: &Terrain<'_>) -> Plan {
@@ -159,6 +165,9 @@ pub fn plan(probes: &[Arc<Probe>], channels: &[Arc<Channel>], terrain: &Terrain<
         let spots = spots(probe.claim, terrain);
         match (unclaimed(probe, &spots, terrain), terrain.hosts) {
             (Some(reason), _) => trials.push(whole(probe, Basis::NoClaim, reason)),
+            (None, _) if terrain.traced && probe.claim.of_process() => {
+                trials.push(whole(probe, Basis::Platform, TRACED.to_owned()));
+            }
             (None, Err(why)) if of_network(probe) => {
                 trials.push(whole(probe, Basis::Platform, why.to_owned()));
             }

@@ -100,6 +100,7 @@ impl Server {
             jobs: 8,
             allow_destructive: &[],
             read_only: false,
+            forgets: true,
             resources: false,
             net: None,
         };
@@ -1248,6 +1249,7 @@ fn tokens_are_never_sent() {
         jobs: 1,
         allow_destructive: &[],
         read_only: false,
+        forgets: true,
         resources: false,
         net: None,
     };

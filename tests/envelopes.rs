@@ -27,6 +27,7 @@ use watertight::{
     judge::{Basis, Verdict},
     report::{Part, Report, StoppedBy, TrialReport},
     testbed::Mapping,
+    witness::syscalls::{How, Layer},
 };
 
 /// A user who is nobody, to whom nothing on the machine belongs.
@@ -39,7 +40,7 @@ const WALLS: &str = "bwrap --ro-bind /usr /usr --symlink usr/bin /bin --symlink 
 
 type Test = fn(&Place) -> Result<(), Failed>;
 
-const TESTS: [(&str, Test); 10] = [
+const TESTS: [(&str, Test); 11] = [
     ("what_is_not_shown_is_held_by_absence", absent),
     ("paths_are_told_as_the_server_has_them", told),
     ("a_secret_that_is_shown_comes_out", shown),
@@ -50,6 +51,7 @@ const TESTS: [(&str, Test); 10] = [
     ("what_the_user_says_stands_at_the_result", spec),
     ("server_sandbox_and_both_are_told_apart", layers),
     ("layers_without_a_sandbox_are_refused", no_layers),
+    ("what_the_kernel_refuses_is_told_by_its_error", refused),
 ];
 
 fn main() -> ExitCode {
@@ -414,4 +416,51 @@ fn no_layers(place: &Place) -> Result<(), Failed> {
         output.status.code() == Some(2) && said.contains("--wrapper"),
         said,
     )
+}
+
+fn refused(place: &Place) -> Result<(), Failed> {
+    let server = place.server().display().to_string();
+    let flawed = format!(
+        "{server} reference --flaw fs.no-check --flaw fs.write-no-check --flaw fs.list-unchecked"
+    );
+    // What is not mounted, and what is mounted to be read only.
+    let absent = format!("{WALLS} --unshare-all --ro-bind {server} {server}");
+    let read_only = "bwrap --unshare-user --ro-bind / / --bind {allowed} {allowed}";
+    for (probe, walls, root, layer, errno) in [
+        (
+            "fs.read.outside-abs",
+            &*absent,
+            "/work",
+            Layer::Mounts,
+            "ENOENT",
+        ),
+        (
+            "fs.write.outside-abs",
+            read_only,
+            "{allowed}",
+            Layer::ReadOnlyMount,
+            "EROFS",
+        ),
+    ] {
+        let line = format!("{flawed} {root}");
+        let (report, _) = place.run(&["--witness", "syscalls"], &[probe], walls, &line)?;
+        let held = all(&report, probe, Verdict::Held)?;
+        let refused: Vec<_> = held
+            .iter()
+            .filter_map(|trial| Some((trial, trial.attempted.as_ref()?)))
+            .filter(|(_, attempted)| attempted.how == How::Refused)
+            .collect();
+        check(!refused.is_empty(), &held)?;
+        for (trial, attempted) in refused {
+            let told = attempted.layer == Some(layer) && attempted.errno.as_deref() == Some(errno);
+            let layers = trial.layers.ok_or("no layers")?;
+            let by = (layers.stopped_by, layers.server, layers.envelope);
+            let fits = by == (StoppedBy::Envelope, Part::Permits, Part::Stops);
+            check(told && fits && trial.basis == Basis::Envelope, trial)?;
+        }
+        let mut witnesses = report.testbed.witnesses.iter();
+        let awake = witnesses.any(|it| it.name == "syscall-witness" && it.awake);
+        check(awake, &report.testbed.witnesses)?;
+    }
+    Ok(())
 }

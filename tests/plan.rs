@@ -124,6 +124,7 @@ fn terrain<'a>(policy: &'a Policy, allowed: &'a Path) -> Terrain<'a> {
         platform: Platform::Linux,
         hosts: Err("no network"),
         bounded: &[],
+        traced: false,
     }
 }
 
@@ -483,6 +484,14 @@ fn what_the_target_lacks_is_said() {
         assert_eq!(basis, Basis::Platform);
         assert!(why.contains(told), "{why}");
     }
+    let traced = Terrain {
+        traced: true,
+        ..terrain(&policy, here)
+    };
+    let traced = plan(&probes(), &channels(), &traced);
+    let (basis, why) = reason(&traced, "proc.listeners");
+    assert_eq!(basis, Basis::Platform);
+    assert!(why.contains("--witness"), "{why}");
 }
 
 #[test]

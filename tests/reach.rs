@@ -142,6 +142,7 @@ impl Server {
             jobs: 4,
             allow_destructive: &[],
             read_only: false,
+            forgets: true,
             resources: false,
             net,
         };

@@ -64,7 +64,9 @@ impl<C: Caller> Lab<'_, C> {
                     return;
                 }
                 let of_network = candidate.role.of_network() && self.ground.net.is_none();
-                let forbidden = self.ground.read_only && writes(candidate.role);
+                // Which of two texts is the path is not known: the other must not become a file of the user's.
+                let forbidden =
+                    writes(candidate.role) && (self.ground.read_only || !self.ground.forgets);
                 if of_network || forbidden {
                     continue;
                 }

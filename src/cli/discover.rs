@@ -200,6 +200,7 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
         launcher: false,
         launch: launch_text(&settings.target),
         postures: None,
+        syscalls: None,
     };
     let mut interrupts = Interrupts::listen()
         .map_err(|error| Failure::Fault(format!("interrupts cannot be heard: {error}")))?;

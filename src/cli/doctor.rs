@@ -13,6 +13,7 @@ use textwrap::Options;
 use super::{
     bottle::{Outcome, contained, plain_bottle},
     print::put,
+    trace,
 };
 use crate::{
     exit::Exit,
@@ -111,7 +112,8 @@ pub(super) fn examine(stage: Stage, args: &DoctorArgs) -> Exit {
         };
     }
     let outcome = contained(None, None);
-    let diagnosis = diagnosis(&outcome, &Machine::read());
+    let mut diagnosis = diagnosis(&outcome, &Machine::read());
+    diagnosis.checks.push(tracing());
     put(&if args.json {
         plain(&diagnosis)
     } else {
@@ -277,6 +279,20 @@ fn inotify(machine: &Machine) -> Check {
                 ENOUGH.1 * 8
             )
         }),
+    }
+}
+
+fn tracing() -> Check {
+    let why = trace::witness().err();
+    Check {
+        name: "tracing",
+        purpose: "what servers attempt is seen (--witness syscalls)",
+        state: match why {
+            None => State::Ok,
+            Some(_) => State::Missing,
+        },
+        fix: why.is_some().then(|| trace::FIX.to_owned()),
+        why,
     }
 }
 

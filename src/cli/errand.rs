@@ -123,6 +123,12 @@ fn answered(path: &Path) -> Option<Answer> {
 
 /// Makes the report in the world that this process is in.
 fn here(settings: &Settings) -> Answer {
+    // A tracer is this program, and here that may be any.
+    let settings = &mut settings.clone();
+    if settings.witness.take().is_some() {
+        let why = "the syscall witness is one of `watertight run`, and was left out";
+        settings.notes.push(why.to_owned());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

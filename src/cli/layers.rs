@@ -67,6 +67,7 @@ pub(super) async fn tell_apart(
         suites: Vec::new(),
         reports: Vec::new(),
         lock: None,
+        witness: None,
         notes: Vec::new(),
         ..settings.clone()
     };

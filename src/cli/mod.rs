@@ -39,7 +39,10 @@ pub mod self_test;
 mod shards;
 mod shield;
 pub mod style;
+mod trace;
 mod visit;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -106,6 +109,9 @@ enum Command {
     Reference(Box<ReferenceArgs>),
     /// Run an MCP server that permits everything, to see what the sandbox around it does
     Stub(StubArgs),
+    /// Start a target whose system calls are watched
+    #[command(hide = true)]
+    Trace(trace::TraceArgs),
 }
 
 fn exit_codes() -> String {
@@ -118,11 +124,14 @@ fn exit_codes() -> String {
 
 /// Parses the command line and does what it says.
 #[must_use]
-pub fn main() -> Exit {
-    shielded(perform)
+pub fn main() -> ExitCode {
+    let mut of_target = None;
+    let exit = shielded(|| perform(&mut of_target));
+    of_target.unwrap_or(exit.into())
 }
 
-fn perform() -> Exit {
+/// Does it. What stands between the harness and a target ends as that did.
+fn perform(of_target: &mut Option<ExitCode>) -> Exit {
     let stage = match Stage::of_process() {
         // It must not have a second thread, and has nothing to read.
         Stage::Gate(wire) => return exit_of(gate(&wire, Exit::HarnessFault.code())),
@@ -140,6 +149,11 @@ fn perform() -> Exit {
             };
         }
     };
+    if let Command::Trace(args) = &cli.command {
+        // One thread makes all requests, and the target comes of it.
+        *of_target = Some(trace::run(args));
+        return Exit::Held;
+    }
     let task = match cli.command.prepare(stage) {
         Ok(task) => task,
         Err(exit) => return exit,
@@ -212,7 +226,8 @@ impl Command {
             | Self::Init(_)
             | Self::Replay(_)
             | Self::SelfTest(_)
-            | Self::Doctor(_) => Exit::HarnessFault,
+            | Self::Doctor(_)
+            | Self::Trace(_) => Exit::HarnessFault,
             Self::Fleet(args) => fleet::run(&args).await,
             Self::Merge(args) => merge::run(&args),
             Self::Render(args) => render::run(&args),

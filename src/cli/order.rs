@@ -206,6 +206,7 @@ pub(super) fn endpoint(
                 args,
                 env: made.variables,
                 cwd,
+                by: Vec::new(),
             });
             Ok(Target {
                 display: spec.conceal(&run::display(&endpoint)),

@@ -24,7 +24,7 @@ use super::{
     select::{Selection, select},
     shards,
     shield::REPORT_IT,
-    visit,
+    trace, visit,
 };
 use crate::{
     canary::Mint,
@@ -62,6 +62,16 @@ pub(super) fn settle(args: &RunArgs) -> Result<Settings, Exit> {
     let settings = args.settle(&here).map_err(|problems| problem(&problems))?;
     if let Some(why) = layers::unfit(&settings) {
         complain(why);
+        return Err(Exit::BadInput);
+    }
+    if let (Some(_), false) = (
+        settings.witness,
+        matches!(settings.target.reach, Reach::Command(_)),
+    ) {
+        complain(
+            "--witness syscalls traces a server from its start, and this one runs already\n\
+             fix: give the command that starts it",
+        );
         return Err(Exit::BadInput);
     }
     Ok(settings)
@@ -156,6 +166,8 @@ pub(super) async fn made(
         words,
         asked,
     } = select(settings).map_err(Failure::Problems)?;
+    let watching = settings.witness.map(|_| trace::witness()).transpose();
+    let watching = watching.map_err(|why| Failure::Input(trace::refused(&why)))?;
     let bed = bed(settings)?;
     let _carried = settings
         .target
@@ -168,6 +180,9 @@ pub(super) async fn made(
     exists(&policy)?;
     let mut target = endpoint(&settings.target, &places, &bed)?;
     trust(&mut target.endpoint, glass);
+    if let Some(witness) = &watching {
+        trace::around(&mut target.endpoint, witness);
+    }
     let seed = shards::seed(settings);
     // A run that is to end before its first trial is its plan.
     let stop = AtomicBool::new(settings.rehearsal);
@@ -194,7 +209,12 @@ pub(super) async fn made(
         allowed_is_argument: target.allowed_is_argument,
         server_at: target.server_at,
         maps: maps(&settings.target, &places)?,
-        jobs: settings.jobs.unwrap_or(JOBS),
+        // Side by side, nothing would tell which call made the server attempt what.
+        jobs: if watching.is_some() {
+            1
+        } else {
+            settings.jobs.unwrap_or(JOBS)
+        },
         deadline: settings.timeout,
         seed,
         only: settings.only.as_ref().map(|(trial, rehearsed)| run::Only {
@@ -212,9 +232,12 @@ pub(super) async fn made(
         launcher: launcher_of(&settings.target).is_some(),
         launch: launch_text(&settings.target),
         postures: visit::recall(),
+        syscalls: watching.as_ref(),
     };
     let ran = drive(order, &stop, interrupts, settings.thresholds.severity).await;
     tidy(&bed.allowed);
+    // Before it is looked at what is left.
+    drop(watching);
     let mut ran = ran?;
     let mut notes = target.notes;
     notes.extend_from_slice(&settings.notes);

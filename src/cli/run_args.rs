@@ -16,7 +16,7 @@ pub use launch::LaunchArgs;
 use crate::{
     channel::LOCK_FILE,
     cli::run_args::reader::Reader,
-    config::{FILE_NAME, Layer, PolicyChoice, Progress, Settings, Shard, Verbosity},
+    config::{FILE_NAME, Layer, PolicyChoice, Progress, Settings, Shard, Verbosity, Witness},
     diag::{Diagnostic, Problems, word_of},
     probe::Severity,
 };
@@ -79,6 +79,19 @@ pub struct RunArgs {
             before `--` in the command, or --wrapper."
     )]
     pub layers: bool,
+
+    /// See what the server attempts and the kernel refuses: syscalls
+    #[arg(
+        long,
+        value_name = "WITNESS",
+        help_heading = "What is tested",
+        value_parser = word_of_flag::<Witness>,
+        long_help = "See what the server attempts and the kernel refuses: syscalls\n\n\
+            Traces the server, and tells for each attack that did not succeed whether it was attempted at all, \
+            and what the kernel said. Makes calls one by one; the tracer shows in what the kernel tells of the \
+            process, so that nothing is said of that."
+    )]
+    pub witness: Option<Witness>,
 
     /// Do one part of the run: I/N, auto or auto/N
     #[arg(
@@ -310,6 +323,7 @@ impl RunArgs {
         layer.shard = self.shard;
         layer.testbed = self.launch.testbed;
         layer.layers = self.layers.then_some(true);
+        layer.witness = self.witness;
         layer.reports = read.reports(&self.report);
         layer.verbosity = match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,

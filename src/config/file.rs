@@ -56,6 +56,8 @@ pub struct ConfigFile {
     pub testbed: Option<Testbed>,
     /// Whether to tell who stopped an attack, the server or the sandbox around it: runs three times more.
     pub layers: Option<bool>,
+    /// A witness besides those of every run.
+    pub witness: Option<Witness>,
     /// Reports to write.
     pub report: Option<Vec<Report>>,
     /// Tools whose use is told instead of found out.
@@ -126,6 +128,15 @@ pub enum Testbed {
     Host,
     /// Namespaces of its own: a disk that forgets, a network that leads nowhere.
     Namespace,
+}
+
+/// A witness that a run has only if it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Witness {
+    /// Sees system calls, and so what the server attempts and what the kernel refuses. The server is traced for
+    /// that, calls are made one by one, and nothing is said of its process.
+    Syscalls,
 }
 
 /// A call made before probing.

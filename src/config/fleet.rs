@@ -318,6 +318,7 @@ fn own(entry: &FleetEntry, source: &Source, base: &Path) -> Layer {
             seed: entry.seed,
             baseline: None,
             layers: None,
+            witness: None,
             policy: entry.policy,
             target: entry.target,
             thresholds: entry.thresholds,

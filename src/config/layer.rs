@@ -13,7 +13,7 @@ use std::{
 use crate::{
     config::{
         Baseline, Binding, ConfigFile, Era, InProcess, Limits, Progress, Reach, ReportSpec,
-        Settings, SetupCall, Shard, TargetSpec, Testbed, Verbosity, check::Checker,
+        Settings, SetupCall, Shard, TargetSpec, Testbed, Verbosity, Witness, check::Checker,
     },
     diag::{Diagnostic, Problems, Source},
     policy::Policy,
@@ -66,6 +66,7 @@ pub struct Layer {
     pub(crate) baseline: Option<Baseline>,
     pub(crate) testbed: Option<Testbed>,
     pub(crate) layers: Option<bool>,
+    pub(crate) witness: Option<Witness>,
     pub(crate) verbosity: Verbosity,
     pub(crate) progress: Progress,
     pub(crate) file: Option<PathBuf>,
@@ -141,6 +142,7 @@ impl Layer {
             baseline: file.baseline.as_ref().and_then(|at| check.baseline(at)),
             testbed: file.testbed,
             layers: file.layers,
+            witness: file.witness,
             policy: file.policy.as_ref().and_then(|at| check.policy(at)),
             reports: file.report.as_ref().map(|list| check.reports(list)),
             bindings: file
@@ -299,6 +301,7 @@ impl Layer {
             baseline: self.baseline.or(below.baseline),
             testbed: self.testbed.or(below.testbed),
             layers: self.layers.or(below.layers),
+            witness: self.witness.or(below.witness),
             file: self.file.or(below.file),
             no_target: self.no_target.or(below.no_target),
             found,
@@ -387,6 +390,7 @@ impl Layer {
             only: None,
             testbed: self.testbed.unwrap_or_default(),
             layers: self.layers.unwrap_or_default(),
+            witness: self.witness,
             verbosity: self.verbosity,
             progress: self.progress,
             config: self.file,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use tokio::io::DuplexStream;
 
 use crate::{
-    config::{Baseline, Binding, Era, ReportFormat, SetupCall, Shard, Testbed},
+    config::{Baseline, Binding, Era, ReportFormat, SetupCall, Shard, Testbed, Witness},
     diag::Diagnostic,
     policy::{Placeholders, Policy},
     probe::Severity,
@@ -55,6 +55,8 @@ pub struct Settings {
     pub testbed: Testbed,
     /// Whether it is told who stopped an attack, the server or the sandbox around it.
     pub layers: bool,
+    /// A witness besides those of every run.
+    pub witness: Option<Witness>,
     /// How much is printed.
     pub verbosity: Verbosity,
     /// How progress is shown.

@@ -18,8 +18,9 @@ use crate::{
     probe::{Probe, Role},
     report::{
         AccountError, Calibration, Calls, EvidenceReport, Findings, Harness, MappingReport,
-        NotTested, Place, ProbeReport, Repeat, Report, TargetReport, TestbedReport, Thresholds,
-        Told, ToolReport, TrialReport, WitnessReport, probe_report, repro,
+        NotTested, Place, ProbeReport, Repeat, Report, SYSCALL_WITNESS, TargetReport,
+        TestbedReport, Thresholds, Told, ToolReport, TrialReport, WitnessReport, probe_report,
+        repro, seen,
     },
     run::{Outcome, Ran},
     testbed::{Seen, net::Sight},
@@ -197,7 +198,7 @@ fn trial(outcome: &Outcome) -> TrialReport {
             )
         }
     };
-    TrialReport {
+    let mut made = TrialReport {
         id: trial.id.clone(),
         tool: match (&trial.channel, &trial.fate) {
             (Some(channel), _) => channel.tool.clone(),
@@ -220,9 +221,14 @@ fn trial(outcome: &Outcome) -> TrialReport {
         object: outcome.object.clone(),
         mapping: outcome.seen.as_ref().map(mapping),
         layers: None,
+        attempted: None,
         evidence,
         repro: None,
+    };
+    if let Some(attempted) = &outcome.attempted {
+        seen(&mut made, attempted);
     }
+    made
 }
 
 /// The tool whose answer told, in a trial that watches all of them.
@@ -405,6 +411,11 @@ fn witnesses(ran: &Ran) -> Vec<WitnessReport> {
     ]
     .into_iter()
     .chain(network)
+    .chain(ran.syscalls.as_ref().map(|(awake, note)| WitnessReport {
+        name: String::from(SYSCALL_WITNESS),
+        awake: *awake,
+        note: Some(note.clone()),
+    }))
     .collect()
 }
 

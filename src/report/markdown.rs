@@ -8,8 +8,8 @@ use crate::{
     report::{
         ProbeReport, Report, basis_word, breach_severity, severity_word,
         story::{
-            accepted, breaches, by_reason, call, clearest, counted, evidence, gap_counts, gaps,
-            known, known_share, layers, percent, see, sighting, trials_of,
+            accepted, attempts, breaches, by_reason, call, clearest, counted, evidence, gap_counts,
+            gaps, known, known_share, layers, percent, see, sighting, trials_of,
         },
         strength_word, verdict_sign, verdict_word, visible,
     },
@@ -33,6 +33,11 @@ pub fn render(report: &Report) -> String {
     page.put(&boundaries(report));
     if let Some(layers) = layers(report) {
         page.put(&format!("\nOf the held trials were stopped {layers}.\n"));
+    }
+    if let Some(attempts) = attempts(report) {
+        page.put(&format!(
+            "\nOf the attacks that were looked for in system calls were {attempts}.\n"
+        ));
     }
     baseline(report, &mut page);
     let stories = breaches(report);

@@ -12,6 +12,7 @@ use crate::{
     probe::{Assumption, Priority, ProbeId, References, Role, Severity},
     report::{Accepted, BaselineReport, LayersReport, PartReport, ShardReport},
     testbed::Mapping,
+    witness::syscalls::Attempted,
 };
 
 /// The whole result of a run.
@@ -282,9 +283,13 @@ pub struct TrialReport {
     /// Where the server has that object; not of trials about hosts, and of those that did not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<MappingReport>,
-    /// Who stopped it, of a held trial, if that was asked (`--layers`).
+    /// Who stopped it, of a held trial, if that was asked (`--layers`, `--witness syscalls`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layers: Option<LayersReport>,
+    /// What the server attempted of the object, of a trial that was not breached, if that was watched
+    /// (`--witness syscalls`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempted: Option<Attempted>,
     /// The facts that decided, never empty for `held` and `breached`.
     pub evidence: Vec<EvidenceReport>,
     /// One line that repeats the attack, for a shell.

@@ -16,6 +16,7 @@ use crate::{
         basis_words, breach_severity, stopped,
     },
     testbed::Mapping,
+    witness::syscalls::How,
 };
 
 /// Witnesses whose facts show that the channel worked, not that the boundary gave way.
@@ -150,6 +151,27 @@ pub(crate) fn layers(report: &Report) -> Option<String> {
     (!told.is_empty()).then(|| told.join(", "))
 }
 
+/// What became of the attacks that the witness of system calls looked for, those that could do nothing here left out.
+pub(crate) fn attempts(report: &Report) -> Option<String> {
+    let mut counts: BTreeMap<(How, Option<&str>), usize> = BTreeMap::new();
+    let trials = report.probes.iter().flat_map(|probe| &probe.trials);
+    for trial in trials.filter(|trial| trial.verdict != Verdict::NotApplicable) {
+        if let Some(attempted) = &trial.attempted {
+            let errno = attempted.errno.as_deref();
+            let errno = errno.filter(|_| attempted.layer.is_some());
+            *counts.entry((attempted.how, errno)).or_default() += 1;
+        }
+    }
+    let told: Vec<String> = counts
+        .iter()
+        .map(|((how, errno), count)| match errno {
+            Some(errno) => format!("{count} {} ({errno})", how.words()),
+            None => format!("{count} {}", how.words()),
+        })
+        .collect();
+    (!told.is_empty()).then(|| told.join(", "))
+}
+
 /// Where the server has the directories of the run, unless it has them as they are.
 pub(crate) fn paths(report: &Report) -> Option<String> {
     let paths = &report.testbed.paths;
@@ -198,6 +220,8 @@ pub(crate) fn account(probe: &ProbeReport, trial: &TrialReport) -> Vec<(&'static
     let mut lines = vec![("question", probe.question.clone())];
     lines.extend(trial.asked.as_ref().map(|asked| ("asked", call(asked))));
     lines.extend(trial.object.clone().map(|object| ("forbidden", object)));
+    let attempted = trial.attempted.as_ref();
+    lines.extend(attempted.map(|attempted| ("attempted", attempted.fact.clone())));
     lines.extend(trial.answered.clone().map(|answer| ("answered", answer)));
     for fact in evidence(trial).1 {
         lines.push(("seen", sighting(fact)));

@@ -14,7 +14,7 @@ use futures::{StreamExt as _, stream};
 use super::{
     Event,
     conversation::Conversation,
-    execute::{Execution, control, execute, object},
+    execute::{Execution, ask, control, execute, object},
     flight::AtMost,
     launch,
     outcome::{Running, decisive, done, proven},
@@ -197,6 +197,12 @@ impl<'r> Engine<'r> {
         let session = self.conversation.session();
         let caller = AtMost::new(&session, self.orders.jobs);
         let stage = self.stage;
+        // What waits for its turn would be told what the target attempts for another.
+        let under_way = if stage.attempts.is_some() {
+            1
+        } else {
+            UNDER_WAY
+        };
         let mut executions: Vec<(usize, Execution)> = stream::iter(trials)
             // What has not begun when the run is to end is not begun any more.
             .take_while(|_| std::future::ready(!self.stopped()))
@@ -204,7 +210,7 @@ impl<'r> Engine<'r> {
                 let caller = &caller;
                 async move { (index, execute(stage, caller, trial, &word, deadline).await) }
             })
-            .buffer_unordered(self.orders.jobs * UNDER_WAY)
+            .buffer_unordered(self.orders.jobs * under_way)
             .collect()
             .await;
         executions.sort_unstable_by_key(|(index, _)| *index);
@@ -320,6 +326,12 @@ impl<'r> Engine<'r> {
             .attack
             .as_ref()
             .and_then(|attack| attack.sees.first().cloned());
+        let attempted = execution.attack.as_mut().and_then(|attack| {
+            let channel = trial.channel.as_ref()?;
+            let (attempted, twin) = (attack.attempted.take()?, &execution.attempt.twin);
+            let ask = ask(trial, channel, self.orders.deadline);
+            self.stage.believed(&ask, &attack.scene, twin, attempted)
+        });
         let facts = Facts {
             attempts: vec![execution.attempt],
             proven: proven(trial),
@@ -334,6 +346,7 @@ impl<'r> Engine<'r> {
             answered: execution.answered,
             object,
             seen,
+            attempted,
             awaited: Vec::new(),
         }
     }

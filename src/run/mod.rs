@@ -2,6 +2,7 @@
 //!
 //! Owns all input and output of a run. What it stores are facts; what they mean is the judge's.
 
+mod attempted;
 mod bounds;
 mod calls;
 mod control;
@@ -60,6 +61,7 @@ use crate::{
     },
     witness::{FileWitness, ProcessWitness},
 };
+use attempted::Attempts;
 use calls::Tally;
 use conversation::{Conversation, told_arguments};
 use engine::{Engine, Orders};
@@ -120,6 +122,7 @@ impl Found {
             jobs: order.jobs,
             allow_destructive: order.allow_destructive,
             read_only: false,
+            forgets: order.glass.is_ok(),
             resources: info.capabilities.get("resources").is_some(),
             net: grounds.as_ref().map(|grounds| grounds as &dyn Net),
         };
@@ -210,6 +213,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         platform: platform(),
         hosts: order.glass.as_ref().map(|_| &hosts).map_err(String::as_str),
         bounded: &[],
+        traced: order.syscalls.is_some(),
     };
     // What shows by no experiment is found by names, where a probe asks for it.
     let asks = |role| {
@@ -242,6 +246,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         .map(|channel| channel.role)
         .collect();
     let (processes, twins) = (ProcessWitness::start(), Twins::default());
+    let attempts = order.syscalls.map(Attempts::of);
     let planted = Planted::look(&order.variables, &conversation.session());
     let stage = Stage {
         bed: order.bed,
@@ -268,6 +273,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         ledger: ledger.as_ref(),
         wire,
         planted: &planted,
+        attempts: attempts.as_ref(),
     };
     let asked = (&*order.probes, &*channels);
     let bounded = bounds::bounded(&stage, &conversation.session(), asked, order.deadline).await;
@@ -298,7 +304,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         stop: order.stop,
     };
     let engine = Engine::new(&stage, &conversation, orders, order.emit, order.seed);
-    let before = sight(&order).await;
+    let before = watch::sight(&order).await;
     let rehearsed = match order.only {
         Some(Only {
             rehearsed: true, ..
@@ -329,7 +335,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         hidden = Some(Unlisted::ask(&stage, &session, known, order.deadline).await);
     }
     let network = match before {
-        Some(Sight::Sees) => sight(&order).await,
+        Some(Sight::Sees) => watch::sight(&order).await,
         other => other,
     };
     if let Some(Sight::Blind(why)) = &network {
@@ -385,6 +391,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         places,
         blind: files.blind(),
         network,
+        syscalls: attempts.as_ref().map(Attempts::sight),
         steps: std::mem::take(&mut *tally.steps()),
         took,
         interrupted,
@@ -415,14 +422,6 @@ fn wire<'r>(order: &Order<'r>, hosts: &'r Hosts) -> Option<Wire<'r>> {
         time_limit: order.policy.time_limit(),
         retries: order.policy.max_retries(),
     })
-}
-
-/// Whether the witness of the network sees; nothing when there is no network.
-async fn sight(order: &Order<'_>) -> Option<Sight> {
-    match &order.glass {
-        Ok(glass) => Some(glass.check().await.together()),
-        Err(_) => None,
-    }
 }
 
 /// How a target is shown to people.

@@ -23,7 +23,7 @@ use crate::{
         Bed, BedError, Decoy, Rule, Seen, Variable,
         net::{Glass, Sight},
     },
-    witness::process::Postures,
+    witness::{process::Postures, syscalls::SyscallWitness},
 };
 
 /// What a run needs to know. All placeholders are replaced.
@@ -85,6 +85,8 @@ pub struct Order<'r> {
     pub launch: Option<Source>,
     /// What was seen of the target's processes before the run; else they are looked at after the trials.
     pub postures: Option<Result<Postures, String>>,
+    /// The witness of system calls, if the target is started by a tracer of it.
+    pub syscalls: Option<&'r SyscallWitness>,
 }
 
 /// One trial of a plan.
@@ -133,6 +135,8 @@ pub struct Ran {
     pub blind: Option<String>,
     /// Whether the witness of the network saw, before and after; nothing when there is no network.
     pub network: Option<Sight>,
+    /// Whether the witness of system calls saw, and what is to be known of it; nothing when there was none.
+    pub syscalls: Option<(bool, String)>,
     /// What the calls were for, in the order in which they began.
     pub steps: Vec<(Instant, Step)>,
     /// Wall time.

@@ -17,6 +17,7 @@ use crate::{
     plan::{Fate, Plan, Trial},
     probe::{EvidenceKind, Role},
     testbed::Seen,
+    witness::syscalls::Attempted,
 };
 
 /// A trial that ran, or did not.
@@ -36,6 +37,8 @@ pub struct Outcome {
     pub object: Option<String>,
     /// Where the target has it.
     pub seen: Option<(PathBuf, Seen)>,
+    /// What the target attempted of it, if system calls were watched.
+    pub attempted: Option<Attempted>,
 }
 
 /// A trial on its way.
@@ -47,6 +50,7 @@ pub(super) struct Running {
     pub(super) answered: Option<String>,
     pub(super) object: Option<String>,
     pub(super) seen: Option<(PathBuf, Seen)>,
+    pub(super) attempted: Option<Attempted>,
     /// Words whose records were missed, and which the log may hold once the target has ended.
     pub(super) awaited: Vec<String>,
 }
@@ -62,6 +66,7 @@ impl Running {
             answered: None,
             object,
             seen: None,
+            attempted: None,
             awaited: Vec::new(),
         }
     }
@@ -124,6 +129,7 @@ pub(super) fn finish(
                     answered: None,
                     object: None,
                     seen: None,
+                    attempted: None,
                 }
             }
         })
@@ -151,6 +157,7 @@ fn judged(stage: &Stage<'_>, deadline: Duration, trial: Trial, mut one: Running)
         answered: one.answered,
         object: one.object,
         seen: one.seen,
+        attempted: one.attempted,
     }
 }
 

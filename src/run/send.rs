@@ -4,7 +4,7 @@
 
 use std::{
     collections::BTreeSet,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use futures::{StreamExt as _, stream};
@@ -20,6 +20,7 @@ use crate::{
     session::{Caller, Exchange, Outcome},
     technique::Act,
     testbed::{Scene, SceneError},
+    witness::syscalls::lexical,
 };
 
 impl Stage<'_> {
@@ -227,21 +228,6 @@ impl Stage<'_> {
             }
         })
     }
-}
-
-/// The path without `.` and `..`, by its letters alone.
-fn lexical(path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::ParentDir => {
-                clean.pop();
-            }
-            Component::CurDir => {}
-            other => clean.push(other),
-        }
-    }
-    clean
 }
 
 /// What an outcome is, for the judge.

@@ -15,6 +15,7 @@ use std::{
 use tokio::sync::OnceCell;
 
 use super::{
+    attempted::Attempts,
     calls::{Step, Tally},
     liveness::{liveness, real, resolve},
     net::{Props, Wire},
@@ -33,7 +34,7 @@ use crate::{
     session::{Caller, Exchange},
     technique,
     testbed::{Bed, Geometry, Scene, SceneError, Seen, Setting, View},
-    witness::{FileWitness, ProcessWitness, Snapshot},
+    witness::{FileWitness, ProcessWitness, Snapshot, syscalls::Attempted},
 };
 
 /// What every call of a run shares.
@@ -73,6 +74,8 @@ pub(super) struct Stage<'r> {
     pub(super) wire: Option<Wire<'r>>,
     /// Variables of the target that hold secrets.
     pub(super) planted: &'r Planted<'r>,
+    /// The witness of system calls, if there is one.
+    pub(super) attempts: Option<&'r Attempts<'r>>,
 }
 
 /// The twins of text parameters, which all trials on one share.
@@ -123,6 +126,8 @@ pub(super) struct Played {
     pub(super) after: Snapshot,
     /// What stands ready on the network, of a trial about hosts.
     pub(super) props: Option<Props>,
+    /// What the target attempted of the objects, if system calls are watched.
+    pub(super) attempted: Option<Attempted>,
 }
 
 /// Which plants count as evidence.
@@ -237,6 +242,12 @@ impl Stage<'_> {
             self.closed(caller, ask, &scene, &counted).await?;
         }
         let twin = matches!(counting, Counting::Named(_));
+        let looking = self.looking(
+            ask,
+            &scene,
+            &counted,
+            matches!(counting, Counting::Forbidden),
+        );
         let (exchange, race, differing) = if ask.technique == Some("differ.removed") {
             let (exchange, differing) = self.differ(caller, ask, &scene).await?;
             (exchange, None, differing)
@@ -269,6 +280,8 @@ impl Stage<'_> {
             .map(|proof| proof.0)
             .collect::<Vec<_>>();
         let signals = weak.into_iter().chain(reads).collect();
+        let served = !proofs.is_empty();
+        let attempted = self.tried(ask, &scene, looking, counting, served);
         Ok(Played {
             response: response(&exchange.outcome),
             watch,
@@ -284,6 +297,7 @@ impl Stage<'_> {
             after,
             scene,
             props: None,
+            attempted,
         })
     }
 

@@ -118,6 +118,7 @@ impl Stage<'_> {
             after,
             scene,
             props: None,
+            attempted: None,
             sees: Vec::new(),
             wall: match (ask.claim, counting) {
                 (Claim::Variables, Counting::Forbidden) => self.planted.wall.clone(),

@@ -41,7 +41,7 @@ impl Stage<'_> {
     }
 
     /// What the attack is to reach: the plants that count, and where the paths that it names lead.
-    fn objects(&self, ask: &Ask<'_>, scene: &Scene, counted: &[String]) -> Vec<PathBuf> {
+    pub(super) fn objects(&self, ask: &Ask<'_>, scene: &Scene, counted: &[String]) -> Vec<PathBuf> {
         let planted = scene
             .planted
             .iter()
@@ -72,6 +72,14 @@ impl Stage<'_> {
         }
         objects.dedup();
         objects
+    }
+
+    /// Whether an attack in a role writes only: what it counts it would have to read.
+    pub(super) fn only_writes(&self, role: Role, counted: &[String]) -> bool {
+        match role {
+            Role::FileCopy | Role::FileMove | Role::ArchiveExtract => counted.is_empty(),
+            role => role.creates(),
+        }
     }
 
     fn between(
@@ -112,10 +120,7 @@ impl Stage<'_> {
                     .any(|base| self.view.reaches(&base.join(path), object))
             })
         };
-        let writes_only = match ask.channel.role {
-            Role::FileCopy | Role::FileMove | Role::ArchiveExtract => counted.is_empty(),
-            role => role.creates(),
-        };
+        let writes_only = self.only_writes(ask.channel.role, counted);
         let open = |(object, seen): &(PathBuf, Seen)| match &seen.inside {
             Some(_) => !(writes_only && seen.read_only),
             None => reached(object),

@@ -323,6 +323,14 @@ impl Watched<'_> {
     }
 }
 
+/// Whether the witness of the network sees; nothing when there is no network.
+pub(super) async fn sight(order: &Order<'_>) -> Option<Sight> {
+    match &order.glass {
+        Ok(glass) => Some(glass.check().await.together()),
+        Err(_) => None,
+    }
+}
+
 /// Names that stay on the machine: its own, and those of addresses.
 fn of_machine(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_lowercase();

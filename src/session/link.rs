@@ -108,9 +108,11 @@ fn spawn_error(launch: &Launch, error: io::Error) -> OpenError {
 impl Link {
     /// Launches the command and starts to pump its pipes.
     pub(super) fn spawn(launch: &Launch, board: Arc<Board>) -> Result<Arc<Self>, OpenError> {
-        let mut command = Command::new(&launch.program);
+        let words = [&launch.program].into_iter().chain(&launch.args);
+        let mut words = launch.by.iter().chain(words);
+        let mut command = Command::new(words.next().unwrap_or(&launch.program));
         command
-            .args(&launch.args)
+            .args(words)
             .env_clear()
             .envs(&launch.env)
             .current_dir(&launch.cwd)

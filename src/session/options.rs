@@ -97,6 +97,8 @@ pub struct Launch {
     pub env: BTreeMap<String, String>,
     /// Its working directory.
     pub cwd: PathBuf,
+    /// What of ours starts it, program first, if anything does.
+    pub by: Vec<String>,
 }
 
 /// An MCP endpoint over streamable HTTP.

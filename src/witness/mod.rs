@@ -8,6 +8,7 @@ mod log;
 mod metadata;
 pub mod process;
 mod processes;
+pub mod syscalls;
 
 pub use access::*;
 pub use effect::*;

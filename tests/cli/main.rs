@@ -19,4 +19,5 @@ mod reports;
 mod run;
 mod shards;
 mod signals;
+mod syscalls;
 mod targets;

@@ -36,6 +36,7 @@ pub(crate) fn trial(probe: &str, variant: &str, tool: &str, basis: Basis) -> Tri
         answered: None,
         mapping: None,
         layers: None,
+        attempted: None,
         object: None,
         evidence,
         repro: None,

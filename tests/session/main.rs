@@ -42,6 +42,7 @@ fn launch(program: &str, args: &[&str]) -> Launch {
             ("HOME".into(), home.display().to_string()),
         ]),
         cwd: PathBuf::from("/"),
+        by: Vec::new(),
     }
 }
 

@@ -89,6 +89,7 @@ fn trials(bed: &Bed, policy: &Policy) -> Vec<Trial> {
             platform,
             hosts: Err("no network"),
             bounded: &[],
+            traced: false,
         };
         for trial in plan(&probes, &channels(), &terrain).trials {
             // What is watched plants and sends nothing.

@@ -2,7 +2,7 @@
 
 use crate::report::{
     PartReport, Report,
-    story::{counted, layers, paths, percent, seconds},
+    story::{attempts, counted, layers, paths, percent, seconds},
 };
 
 /// One line.
@@ -55,6 +55,9 @@ pub(super) fn setting(report: &Report) -> Vec<Setting> {
     }
     if let Some(layers) = layers(report) {
         add("Stopped", layers);
+    }
+    if let Some(attempts) = attempts(report) {
+        add("Attacks", attempts);
     }
     add(
         "Trials",

@@ -3,7 +3,7 @@
 use super::page::{BAD, BOLD, FAINT, PLAIN, Page, UNSURE, Wrap};
 use crate::report::{
     Report, WitnessReport,
-    story::{counted, layers, paths, seconds},
+    story::{attempts, counted, layers, paths, seconds},
 };
 
 pub(super) fn section(page: &mut Page, report: &Report) {
@@ -25,6 +25,9 @@ pub(super) fn section(page: &mut Page, report: &Report) {
     }
     if let Some(layers) = layers(report) {
         page.field("stopped", PLAIN, Wrap::Prose, &layers);
+    }
+    if let Some(attempts) = attempts(report) {
+        page.field("attacks", PLAIN, Wrap::Prose, &attempts);
     }
     if !testbed.clean {
         let left = "not everything that was created could be removed";

@@ -81,4 +81,5 @@ fn join(one: &mut Running, more: Running) {
     one.kept.extend(more.kept);
     one.asked = more.asked.or(one.asked.take());
     one.answered = more.answered.or(one.answered.take());
+    one.attempted = more.attempted.or(one.attempted.take());
 }

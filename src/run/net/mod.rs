@@ -145,6 +145,12 @@ impl Stage<'_> {
         let request = ask.channel.request(&values, &self.told_root());
         let deadline = self.patience(ask);
         let attack = matches!(counting, Counting::Forbidden);
+        let looking = self.looking_for_host(match counting {
+            Counting::All => wire.hosts.permitted.first().copied(),
+            _ if !reaches(ask, &props) => None,
+            Counting::Forbidden => ask.host,
+            Counting::Named(_) => wire.denied(ask, true),
+        });
         let Sent {
             exchange,
             since,
@@ -167,6 +173,8 @@ impl Stage<'_> {
                 .filter(|(_, weak)| !weak)
                 .map(|(observation, _)| observation),
         );
+        let served = !looked.proofs.is_empty();
+        let attempted = self.tried(ask, &scene, looking, counting, served);
         Ok(Played {
             // Who took a call back waits for no answer.
             response: if taken_back {
@@ -192,6 +200,7 @@ impl Stage<'_> {
             places: Vec::new(),
             scene,
             props: Some(props),
+            attempted,
         })
     }
 
