@@ -396,14 +396,24 @@ fn fate(
             ),
         };
     }
-    // A name that the policy itself gives is not the trial's own.
-    let named = terrain.hosts.is_ok_and(|hosts| hosts.named.is_some())
-        && probe.plants_of(variant).any(|plant| plant.record.is_some());
+    // A name that the policy gives, or the whole world knows, is not the trial's own.
+    let policy_names = terrain.hosts.is_ok_and(|hosts| hosts.named.is_some());
+    let mut records = probe
+        .plants_of(variant)
+        .filter_map(|plant| plant.record.as_ref());
+    let named = records.any(|record| policy_names || record.called.is_some());
+    // Connections without a word of their own are known by their port, of which a policy may list few.
+    let by_port = terrain.policy.network().ports.is_some()
+        && probe.roles_of(variant).contains(&Role::NetConnect);
     if widens {
         Fate::Last
     } else if fresh {
         Fate::Fresh
-    } else if named || technique.is_some() || matches!(inside, Some(InsidePlace::File(_))) {
+    } else if named
+        || by_port
+        || technique.is_some()
+        || matches!(inside, Some(InsidePlace::File(_)))
+    {
         Fate::Alone
     } else {
         Fate::Shared

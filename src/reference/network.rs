@@ -16,6 +16,8 @@ pub struct NetworkOptions {
     pub allow: Option<Vec<String>>,
     /// Addresses, CIDR ranges and names that may not be reached.
     pub deny: Vec<String>,
+    /// Ports that may be reached, and no others; without a list all may be.
+    pub ports: Option<Vec<u16>>,
     /// Whether an address that no rule names must be public. So it is as well where no rule is given.
     pub public_only: bool,
     /// The only name server that may be asked; without it the first one of `resolv_conf`.
@@ -33,6 +35,7 @@ impl Default for NetworkOptions {
         Self {
             allow: None,
             deny: Vec::new(),
+            ports: None,
             public_only: false,
             dns: None,
             resolv_conf: PathBuf::from("/etc/resolv.conf"),
@@ -60,6 +63,9 @@ pub(super) struct NetworkArgs {
     /// Refuse an address, a range, a name or `*.example.org` (repeatable)
     #[arg(long, value_name = "HOST")]
     deny_host: Vec<String>,
+    /// Permit this port, and no others (repeatable)
+    #[arg(long, value_name = "PORT")]
+    allow_port: Vec<u16>,
     /// Ask this name server, and no other
     #[arg(long, value_name = "ADDR")]
     dns: Option<String>,
@@ -87,6 +93,7 @@ impl NetworkArgs {
         let given = self.network
             || listed
             || !self.deny_host.is_empty()
+            || !self.allow_port.is_empty()
             || self.dns.is_some()
             || self.timeout.is_some()
             || self.retries.is_some();
@@ -99,6 +106,7 @@ impl NetworkArgs {
         Ok(Some(NetworkOptions {
             allow: listed.then_some(self.allow_host),
             deny: self.deny_host,
+            ports: (!self.allow_port.is_empty()).then_some(self.allow_port),
             public_only: self.network,
             dns: dns.transpose()?,
             timeout: self.timeout,

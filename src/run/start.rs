@@ -8,6 +8,12 @@ use crate::session::OpenError;
 /// Starts the target. One that ends at once may have found a port taken at which it listens itself: then it is
 /// started once more while the sink leaves it its ports.
 pub(super) async fn start(order: &Order<'_>) -> Result<(Conversation, Option<String>), OpenError> {
+    if let (Ok(glass), Some(ports)) = (&order.glass, &order.policy.network().ports) {
+        for port in ports {
+            // Taken by somebody else, its control fails, and says so.
+            let _taken = glass.listen(*port);
+        }
+    }
     let open = || Conversation::open(order);
     let error = match (open().await, &order.glass) {
         (Err(error @ OpenError::Exited { .. }), Ok(glass)) => {

@@ -109,6 +109,27 @@ allowed_hosts = ["*.example.org"]
     flags: &["--allow-host", "*.example.org"],
 };
 
+/// Some ports are allowed. There are three, so that each of the places on which a channel is proven has its own.
+pub(super) static PORTS: Terms = Terms {
+    policy: r#"
+[server.network]
+allowed_hosts = ["93.184.216.34", "93.184.216.35"]
+allowed_ports = [8080, 8443, 9000]
+"#,
+    flags: &[
+        "--allow-host",
+        "93.184.216.34",
+        "--allow-host",
+        "93.184.216.35",
+        "--allow-port",
+        "8080",
+        "--allow-port",
+        "8443",
+        "--allow-port",
+        "9000",
+    ],
+};
+
 /// Some programs may be run.
 pub(super) static EXECUTION: Terms = Terms {
     policy: r#"
@@ -227,6 +248,7 @@ pub(super) fn terms(probe: &Probe) -> &'static Terms {
         | Claim::TimeLimit
         | Claim::RetryLimit => &LISTED,
         Claim::HostName | Claim::OnlyNames => &NAMED,
+        Claim::Port => &PORTS,
         Claim::Outside
         | Claim::DeniedInside
         | Claim::DeniedPattern
