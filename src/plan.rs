@@ -158,7 +158,7 @@ pub fn plan(probes: &[Arc<Probe>], channels: &[Arc<Channel>], terrain: &Terrain<
         let spots = spots(probe.claim, terrain);
         match (unclaimed(probe, &spots, terrain), terrain.hosts) {
             (Some(reason), _) => trials.push(whole(probe, Basis::NoClaim, reason)),
-            (None, Err(why)) if of_network(probe) => {
+            (None, Err(why)) if probe.of_network() => {
                 trials.push(whole(probe, Basis::Platform, why.to_owned()));
             }
             (None, _) => {
@@ -313,13 +313,6 @@ fn name(channel: &Channel, roles: &[Role]) -> String {
     } else {
         format!("{}={}", channel.name(), channel.role)
     }
-}
-
-/// Whether the probe is played on the network: some limits on time are for files too.
-fn of_network(probe: &Probe) -> bool {
-    let reaches = |role: &Role| role.of_network() || role.executes();
-    let roles = &probe.roles;
-    probe.claim.of_network() && (roles.is_empty() || roles.iter().any(reaches))
 }
 
 /// Whether the channel has what the variant fills.

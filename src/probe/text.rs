@@ -130,6 +130,15 @@ pub const PLACES: &[(&str, &str)] = &[
         "the address of a permitted host and its port 8080, which takes requests for others",
     ),
     (
+        "net.climb",
+        "many `../` and the absolute path of `denied` with a slash: what a name that comes from outside \
+         must not hold; in the twin nothing",
+    ),
+    (
+        "net.away",
+        "the absolute path of `denied` with a slash; in the twin nothing",
+    ),
+    (
         "net.break",
         "a line break (CR and LF); in the twin a hyphen",
     ),

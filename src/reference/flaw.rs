@@ -123,6 +123,7 @@ flaws! {
     NetSubresource "net.subresource" "images, links and scripts of HTML pages are fetched without a check"
     NetCredForward "net.cred-forward" "redirects to other hosts carry the caller's credentials and keys of the environment"
     NetBeacon "net.beacon" "a connection to the internet is made at startup"
+    NetRemoteName "net.remote-name" "download takes the name that the host gives as a path"
     NetRobots "net.robots" "/robots.txt is fetched from the host before the check"
     NetHitThenRefuse "net.hit-then-refuse" "a refused request is sent before it is refused"
     DnsSystemResolver "dns.system-resolver" "the system's name server is asked, not that of --dns"

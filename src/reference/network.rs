@@ -20,6 +20,8 @@ pub struct NetworkOptions {
     pub ports: Option<Vec<u16>>,
     /// Whether an address that no rule names must be public. So it is as well where no rule is given.
     pub public_only: bool,
+    /// Whether there is a tool that keeps what it fetches.
+    pub downloads: bool,
     /// The only name server that may be asked; without it the first one of `resolv_conf`.
     pub dns: Option<SocketAddr>,
     /// The system's resolver configuration.
@@ -37,6 +39,7 @@ impl Default for NetworkOptions {
             deny: Vec::new(),
             ports: None,
             public_only: false,
+            downloads: false,
             dns: None,
             resolv_conf: PathBuf::from("/etc/resolv.conf"),
             timeout: None,
@@ -66,6 +69,9 @@ pub(super) struct NetworkArgs {
     /// Permit this port, and no others (repeatable)
     #[arg(long, value_name = "PORT")]
     allow_port: Vec<u16>,
+    /// List the tool that downloads files, too
+    #[arg(long)]
+    downloads: bool,
     /// Ask this name server, and no other
     #[arg(long, value_name = "ADDR")]
     dns: Option<String>,
@@ -94,6 +100,7 @@ impl NetworkArgs {
             || listed
             || !self.deny_host.is_empty()
             || !self.allow_port.is_empty()
+            || self.downloads
             || self.dns.is_some()
             || self.timeout.is_some()
             || self.retries.is_some();
@@ -108,6 +115,7 @@ impl NetworkArgs {
             deny: self.deny_host,
             ports: (!self.allow_port.is_empty()).then_some(self.allow_port),
             public_only: self.network,
+            downloads: self.downloads,
             dns: dns.transpose()?,
             timeout: self.timeout,
             retries: self.retries.unwrap_or_default(),

@@ -141,6 +141,7 @@ pub(crate) const FLAWS: &[&str] = &[
     "net.redirect-file",
     "net.redirect-meta",
     "net.redirect-unchecked",
+    "net.remote-name",
     "net.robots",
     "net.scheme-any",
     "net.scheme-file",

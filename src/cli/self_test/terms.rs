@@ -55,6 +55,12 @@ allowed_paths = ["{allowed}"]
     flags: &["--network"],
 };
 
+/// The same, of a server that keeps what it fetches.
+pub(super) static DOWNLOADS: Terms = Terms {
+    policy: PUBLIC.policy,
+    flags: &["--network", "--downloads"],
+};
+
 /// A range is denied inside an allowed one.
 pub(super) static RANGES: Terms = Terms {
     policy: r#"
@@ -232,6 +238,9 @@ pub(super) fn terms(probe: &Probe) -> &'static Terms {
         .any(|role| role.executes() || *role == Role::ScopeWiden)
     {
         return &EXECUTION;
+    }
+    if probe.of_network() && !probe.claim.of_network() {
+        return &DOWNLOADS;
     }
     match probe.claim {
         Claim::Execution | Claim::Commands => &EXECUTION,

@@ -62,6 +62,8 @@ pub(super) struct Net {
     pub(super) rules: Rules,
     pub(super) clock: Clock,
     pub(super) retries: u32,
+    /// Whether there is a tool that keeps what it fetches.
+    pub(super) downloads: bool,
     /// Ports that may be reached, if not all.
     pub(super) ports: Option<Vec<u16>>,
     /// Names that were permitted before, for the flaw that trusts them.
@@ -86,6 +88,7 @@ impl Net {
             )?,
             clock: Clock::new(options.timeout, flaws),
             retries: options.retries,
+            downloads: options.downloads || flaws.has(Flaw::NetRemoteName),
             ports: options.ports.clone(),
             trusted: Mutex::default(),
             resolver: Resolver {

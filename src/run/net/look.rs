@@ -39,6 +39,13 @@ impl Stage<'_> {
         exchange: &Exchange,
     ) -> Looked {
         let mut looked = Looked::default();
+        if ask.evidence.contains(&EvidenceKind::Effect) && !matches!(counting, Counting::All) {
+            looked.proofs = match counting {
+                Counting::Forbidden => self.escaped(props),
+                _ => self.kept(props),
+            };
+            return looked;
+        }
         if !matches!(counting, Counting::Forbidden) {
             looked
                 .proofs
@@ -71,6 +78,7 @@ impl Stage<'_> {
     /// What has arrived since the call was judged.
     pub(in crate::run) fn late_net(&self, ask: &Ask<'_>, props: &Props) -> Vec<Observation> {
         match (self.wire, ask.claim) {
+            (Some(_), Claim::Outside) => self.escaped(props),
             (Some(wire), Claim::Resolver) => self.asked_elsewhere(wire, props),
             (Some(wire), Claim::RetryLimit) => self.attempts(wire, props).into_iter().collect(),
             (Some(wire), claim) if !matches!(claim, Claim::TimeLimit | Claim::Cancel) => {

@@ -6,6 +6,7 @@
 mod call;
 mod carried;
 mod ground;
+mod landed;
 mod look;
 mod props;
 

@@ -4,7 +4,10 @@
 
 mod stand;
 
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 use super::Wire;
 use crate::{
@@ -18,6 +21,9 @@ use crate::{
     },
 };
 
+/// More directories than lie above any place where a target keeps what it downloads.
+const DEPTH: usize = 12;
+
 /// The props of one trial in one world.
 #[derive(Debug)]
 pub(in crate::run) struct Props {
@@ -28,6 +34,8 @@ pub(in crate::run) struct Props {
     port: Option<u16>,
     /// The permitted host by its name, in a twin: where hosts are allowed by name only, no address need be served.
     named: Option<String>,
+    /// Where names lead that hosts give.
+    away: PathBuf,
     /// Ports that URLs of the two schemes must name, where the default ones are not permitted.
     in_url: [Option<u16>; 2],
 }
@@ -99,6 +107,7 @@ impl Props {
             nonce,
             port,
             named: wire.hosts.named.clone().filter(|_| twin && !by_address),
+            away: scene.geometry.denied.clone(),
             in_url: [wire.in_url(80), wire.in_url(443)],
         };
         let permitted = wire.hosts.permitted.first().copied();
@@ -128,6 +137,17 @@ impl Props {
             .extend(wire.proxy().map(|value| ("net.proxy", value)));
         let line_break = if twin { "-" } else { "\r\n" };
         props.values.push(("net.break", line_break.to_owned()));
+        let away = match twin {
+            true => String::new(),
+            false => format!("{}/", scene.geometry.denied.display()),
+        };
+        let climb = match twin {
+            true => String::new(),
+            false => format!("{}{}", "../".repeat(DEPTH), away.trim_start_matches('/')),
+        };
+        props
+            .values
+            .extend([("net.away", away), ("net.climb", climb)]);
         let rule = wire.hosts.rule.as_ref().unwrap_or(&name).clone();
         props.values.push(("net.rule", rule));
         props.values.push(("net.name", name));
@@ -184,6 +204,11 @@ impl Props {
             Some(ports) if ports.contains(&port) => wire.glass.release(port),
             _ => wire.glass.close(port),
         }
+    }
+
+    /// Where names lead that hosts give.
+    pub(super) fn away(&self) -> &Path {
+        &self.away
     }
 
     /// The words of what is reached last: of what leads nowhere else.
