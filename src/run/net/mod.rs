@@ -65,7 +65,9 @@ impl Wire<'_> {
         ports.first().filter(|_| !ports.contains(&default)).copied()
     }
 
-    /// A port for something of its own: any, or where the policy lists ports each of them in turn.
+    /// A port for something of its own: any, or where the policy lists ports each of them in turn. Where it lists
+    /// fewer than the three places on which a channel is proven, connections cannot be told apart, and tools that
+    /// only connect stay unproven.
     pub(super) fn own_port(&self) -> u16 {
         static TURN: AtomicUsize = AtomicUsize::new(0);
         self.network.ports.as_ref().map_or(0, |ports| {
@@ -100,7 +102,7 @@ impl Wire<'_> {
         Some(match (twin, permitted.get(1), &self.hosts.named) {
             (true, ..) => first,
             (false, Some(second), None) => written(second),
-            (false, ..) => format!("{first}:{}", self.another()),
+            (false, ..) => format!("{first}:{}", self.another()?),
         })
     }
 
@@ -108,14 +110,19 @@ impl Wire<'_> {
     pub(super) fn proxy(&self) -> Option<String> {
         let first = self.hosts.permitted.first()?;
         let host = spell(&first.to_string(), Spelling::Bracketed);
-        Some(format!("{host}:{}", self.another()))
+        let usual = self.in_url(80).unwrap_or(80);
+        Some(format!("{host}:{}", self.another().unwrap_or(usual)))
     }
 
-    /// A permitted port that no URL has by default.
-    fn another(&self) -> u16 {
+    /// A permitted port that is not that of other URLs of a trial, if there is one: at the same port it would be the
+    /// same server.
+    fn another(&self) -> Option<u16> {
+        let usual = self.in_url(80).unwrap_or(80);
         match &self.network.ports {
-            Some(ports) if !ports.contains(&PROXY) => ports.last().copied().unwrap_or(PROXY),
-            _ => PROXY,
+            Some(ports) if !ports.contains(&PROXY) || usual == PROXY => {
+                ports.iter().rfind(|port| **port != usual).copied()
+            }
+            _ => Some(PROXY),
         }
     }
 }
