@@ -168,7 +168,7 @@ pub fn plan(probes: &[Arc<Probe>], channels: &[Arc<Channel>], terrain: &Terrain<
             (None, _) if terrain.traced && probe.claim.of_process() => {
                 trials.push(whole(probe, Basis::Platform, TRACED.to_owned()));
             }
-            (None, Err(why)) if of_network(probe) => {
+            (None, Err(why)) if probe.of_network() => {
                 trials.push(whole(probe, Basis::Platform, why.to_owned()));
             }
             (None, _) => {
@@ -327,13 +327,6 @@ fn name(channel: &Channel, roles: &[Role]) -> String {
     }
 }
 
-/// Whether the probe is played on the network: some limits on time are for files too.
-fn of_network(probe: &Probe) -> bool {
-    let reaches = |role: &Role| role.of_network() || role.executes();
-    let roles = &probe.roles;
-    probe.claim.of_network() && (roles.is_empty() || roles.iter().any(reaches))
-}
-
 /// Whether the channel has what the variant fills.
 fn fits(variant: &Variant, channel: &Channel, roles: &[Role], policy: &Policy) -> bool {
     let speaks = variant
@@ -408,14 +401,21 @@ fn fate(
             ),
         };
     }
-    // A name that the policy itself gives is not the trial's own.
-    let named = terrain.hosts.is_ok_and(|hosts| hosts.named.is_some())
-        && probe.plants_of(variant).any(|plant| plant.record.is_some());
+    // A name that the policy gives, or the whole world knows, is not the trial's own.
+    let policy_names = terrain.hosts.is_ok_and(|hosts| hosts.named.is_some());
+    let mut records = probe
+        .plants_of(variant)
+        .filter_map(|plant| plant.record.as_ref());
+    let named = records.any(|record| policy_names || record.called.is_some());
+    // Connections without a word of their own are known by their port, of which a policy may list few.
+    let by_port = terrain.policy.network().ports.is_some()
+        && probe.roles_of(variant).contains(&Role::NetConnect);
     if widens {
         Fate::Last
     } else if fresh {
         Fate::Fresh
     } else if named
+        || by_port
         || technique.is_some()
         || probe.claim == Claim::Queries
         || matches!(inside, Some(InsidePlace::File(_)))

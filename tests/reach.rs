@@ -33,7 +33,7 @@ struct Known {
 }
 
 impl Net for World {
-    fn place(&self, word: &str) -> Place {
+    fn place(&self, word: &str, _: Arrival) -> Place {
         let mut places = self.places.lock().unwrap();
         let number = u16::try_from(places.len()).unwrap();
         let nonce = format!("n{}", fastrand::u64(1 << 40..1 << 50));

@@ -3,14 +3,16 @@
 //! Owns what an experiment needs to know of it. The network itself is the testbed's; here nothing
 //! is ever sent.
 
+use crate::probe::Role;
+
 /// Why roles that reach hosts are not tried without a network of the run's own.
 pub(super) const NEEDS_NETWORK: &str = "reaches hosts; that needs the namespace testbed";
 
 /// A network of the run's own: places that the target may reach, and what arrived there.
 pub trait Net: Sync {
-    /// A new place that the policy permits. It answers requests and connections with `word`, which
-    /// is never sent to the target otherwise.
-    fn place(&self, word: &str) -> Place;
+    /// A new place that the policy permits, at which this is to arrive. It answers requests and
+    /// connections with `word`, which is never sent to the target otherwise.
+    fn place(&self, word: &str, what: Arrival) -> Place;
 
     /// Whether that has arrived at the place since it was made. What came late is asked for again
     /// after a moment, so this must not wait.
@@ -30,6 +32,18 @@ pub enum Arrival {
     Question,
 }
 
+impl Arrival {
+    /// What a channel of a role that reaches hosts brings about.
+    #[must_use]
+    pub fn of(role: Role) -> Self {
+        match role {
+            Role::HttpFetch => Self::Request,
+            Role::NetConnect => Self::Connection,
+            _ => Self::Question,
+        }
+    }
+}
+
 /// A place on the network that nobody else asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -40,7 +54,7 @@ pub struct Place {
     /// A host name with the nonce in it, which the resolver knows, and which leads to the place.
     /// With another word in place of the nonce, nobody knows it.
     pub name: String,
-    /// A port of the host on which nothing but this place listens.
+    /// A port of the host on which nothing but this place listens, where a connection is to arrive.
     pub port: u16,
     /// A port of the host on which nothing listens.
     pub closed: u16,

@@ -26,14 +26,10 @@ pub(super) fn reaches<'a>(
     mint: &dyn Fn() -> String,
 ) -> io::Result<Reaches<'a>> {
     let net = net.ok_or_else(|| io::Error::other(NEEDS_NETWORK))?;
-    let arrival = match role {
-        Role::HttpFetch => Arrival::Request,
-        Role::NetConnect => Arrival::Connection,
-        _ => Arrival::Question,
-    };
+    let arrival = Arrival::of(role);
     let place = || {
         let word = mint();
-        let place = net.place(&word);
+        let place = net.place(&word, arrival);
         let evidence = Evidence::Net(Reach {
             net,
             place: place.clone(),

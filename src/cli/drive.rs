@@ -130,7 +130,7 @@ fn explain(error: &RunError, fetched: bool) -> Failure {
             let what = told.split("\nfix:").next().unwrap_or_default();
             format!(
                 "{what}\nthe command is a package launcher, and in the bottle there is no registry: only what \
-                 it had fetched outside before can start\n\
+                 it had fetched outside before can start; whether it starts there is told above, where it is warmed\n\
                  fix: install the server first (npm install, uv tool install, pipx install) and give its own \
                  command; or leave the bottle with --testbed host, where hosts are not tested"
             )

@@ -12,8 +12,8 @@ use futures::{StreamExt as _, future::join, stream};
 use serde::{Deserialize, Serialize};
 
 use terms::{
-    AUDIT, EXECUTION, FILES, LISTED, NAMED, PROCESS, PUBLIC, RANGES, READ_ONLY, RESOURCES, Terms,
-    VARIABLES, terms,
+    AUDIT, DOWNLOADS, EXECUTION, FILES, LISTED, NAMED, PORTS, PROCESS, PUBLIC, RANGES, READ_ONLY,
+    RESOURCES, Terms, VARIABLES, terms,
 };
 
 use super::{
@@ -175,8 +175,8 @@ pub async fn cells(program: &Path, only: &[String]) -> Vec<Cell> {
         .collect();
     let mut benches: Vec<Bench<'_>> = Vec::new();
     for on in [
-        &FILES, &READ_ONLY, &PUBLIC, &RANGES, &LISTED, &NAMED, &EXECUTION, &RESOURCES, &AUDIT,
-        &PROCESS, &VARIABLES,
+        &FILES, &READ_ONLY, &PUBLIC, &RANGES, &LISTED, &NAMED, &PORTS, &DOWNLOADS, &EXECUTION,
+        &RESOURCES, &AUDIT, &PROCESS, &VARIABLES,
     ] {
         let of: Vec<&Probe> = probes
             .iter()
@@ -262,7 +262,9 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     fn of_network(&self) -> bool {
-        self.probes.iter().any(|probe| probe.claim.of_network())
+        self.probes
+            .iter()
+            .any(|probe| probe.claim.of_network() || probe.of_network())
     }
 
     async fn cells(&self, program: &Path, glass: &Result<Glass, String>) -> Vec<Cell> {
@@ -302,8 +304,8 @@ impl Bench<'_> {
         if self.kind.is_some_and(|kind| kind != SILENT.0) {
             return Expected::Undecided;
         }
-        let bottled = probe.claim.of_network() || probe.claim == Claim::Queries;
-        if bottled && !network {
+        let of_network = probe.claim.of_network() || probe.of_network();
+        if (of_network || probe.claim == Claim::Queries) && !network {
             return Expected::Exactly(Verdict::NotApplicable);
         }
         let here = if cfg!(target_os = "macos") {

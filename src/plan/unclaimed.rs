@@ -19,6 +19,7 @@ pub(super) fn words(claim: Claim) -> &'static str {
         Claim::UnlistedHost => "the policy has no list of allowed hosts (`allowed_hosts`)",
         Claim::HostName => "the policy allows no host by name (`allowed_hosts`)",
         Claim::OnlyNames => "the policy does not allow hosts by name only (`allowed_hosts`)",
+        Claim::Port => "the policy lists no ports (`allowed_ports`)",
         Claim::Resolver => "the policy names no resolver (`dns_override`)",
         Claim::TimeLimit => "the policy limits no time (`timeout_seconds`)",
         Claim::RetryLimit => "the policy limits no retries (`max_retries`)",

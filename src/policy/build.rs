@@ -53,13 +53,19 @@ impl PolicyBuilder {
 
     /// An address, network or name that may be reached; with one of them, all others may not.
     pub fn allow_host(mut self, host: impl Into<String>) -> Self {
-        push(&mut self.network, "allowed_hosts", host);
+        push(&mut self.network, "allowed_hosts", host.into());
         self
     }
 
     /// An address, network or name that may not be reached.
     pub fn deny_host(mut self, host: impl Into<String>) -> Self {
-        push(&mut self.network, "denied_hosts", host);
+        push(&mut self.network, "denied_hosts", host.into());
+        self
+    }
+
+    /// A port of those hosts that may be reached; with one of them, all others may not.
+    pub fn allow_port(mut self, port: u16) -> Self {
+        push(&mut self.network, "allowed_ports", port);
         self
     }
 
@@ -104,7 +110,7 @@ impl PolicyBuilder {
     }
 
     fn file(mut self, key: &str, value: impl Into<String>) -> Self {
-        push(&mut self.files, key, value);
+        push(&mut self.files, key, value.into());
         self
     }
 }
@@ -117,10 +123,10 @@ impl TryFrom<PolicyBuilder> for Policy {
     }
 }
 
-fn push(table: &mut Map<String, Value>, key: &str, value: impl Into<String>) {
+fn push(table: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
     let list = table.entry(key).or_insert_with(|| json!([]));
     if let Value::Array(list) = list {
-        list.push(Value::String(value.into()));
+        list.push(value.into());
     }
 }
 

@@ -69,6 +69,10 @@ pub struct Network {
     /// Addresses, CIDR ranges and host names that may not be reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denied_hosts: Vec<At<String>>,
+    /// Ports of those hosts that may be reached, 1 to 65535. A list that is there denies all others;
+    /// questions to a resolver do not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_ports: Option<At<Vec<At<u32>>>>,
     /// Address of the only resolver that may be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dns_override: Option<At<String>>,

@@ -197,6 +197,7 @@ impl Policy {
                 let ranges = self.network.allowed.as_deref().unwrap_or_default();
                 return !self.network.allowed_names.is_empty() && ranges.is_empty();
             }
+            Claim::Port => return self.network.ports.is_some(),
             Claim::Resolver => return self.network.resolver.is_some(),
             Claim::TimeLimit => return self.time_limit().is_some(),
             Claim::RetryLimit => return self.max_retries().is_some(),
@@ -326,6 +327,7 @@ impl Policy {
         let span = match claim {
             Claim::Host | Claim::HostRange => &hosts()?.span,
             Claim::HostHole | Claim::UnlistedHost | Claim::HostName => &allowed()?.span,
+            Claim::Port => &server.network.as_ref()?.allowed_ports.as_ref()?.span,
             Claim::Resolver => &server.network.as_ref()?.dns_override.as_ref()?.span,
             Claim::TimeLimit => &server.timeout_seconds.as_ref()?.span,
             Claim::RetryLimit => &server.max_retries.as_ref()?.span,

@@ -86,6 +86,8 @@ pub struct Network {
     pub denied: Vec<IpNet>,
     /// Names that may not be reached.
     pub denied_names: Vec<NameRule>,
+    /// The ports that may be reached; all where there is no list.
+    pub ports: Option<Vec<u16>>,
     /// The only resolver that may be asked.
     pub resolver: Option<IpAddr>,
     /// Whether the policy itself says so, and it is not what anybody would expect.
@@ -103,6 +105,7 @@ impl Network {
                 .filter_map(|text| text.parse().ok())
                 .collect(),
             denied_names: Vec::new(),
+            ports: None,
             resolver: None,
             claimed: false,
         }
@@ -127,6 +130,10 @@ impl Network {
             allowed_names,
             denied,
             denied_names,
+            ports: section.allowed_ports.as_ref().map(|list| {
+                let ports = list.value.iter();
+                ports.filter_map(|at| at.value.try_into().ok()).collect()
+            }),
             resolver: section
                 .dns_override
                 .as_ref()
@@ -144,6 +151,14 @@ impl Network {
             plain => self.ranges_permit(plain),
         };
         plain && carried.is_none_or(|carried| self.ranges_permit(IpAddr::V4(carried)))
+    }
+
+    /// Whether the port of a permitted host may be reached.
+    #[must_use]
+    pub fn opens(&self, port: u16) -> bool {
+        self.ports
+            .as_ref()
+            .is_none_or(|ports| ports.contains(&port))
     }
 
     fn ranges_permit(&self, address: IpAddr) -> bool {
@@ -234,6 +249,7 @@ mod tests {
             allowed_names,
             denied: ranges,
             denied_names: names,
+            ports: None,
             resolver: None,
             claimed: true,
         }

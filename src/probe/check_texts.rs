@@ -267,9 +267,12 @@ impl Texts<'_> {
             );
             self.push("probe.claim", span, message, help);
         }
-        if symbol.starts_with("net.") && !claim.of_network() {
-            let message = format!("`{symbol}` exists only where the claim is about hosts");
-            let help = format!("the claim is `{claim}`; it takes host or one of its kin");
+        if symbol.starts_with("net.") && !claim.of_network() && !self.probe.of_network() {
+            let message =
+                format!("`{symbol}` exists only where the claim or all roles are about hosts");
+            let help = format!(
+                "the claim is `{claim}`; it takes host or one of its kin, or roles such as http.fetch"
+            );
             self.push("probe.claim", span, message, help);
         }
         for (of, needed, why) in [

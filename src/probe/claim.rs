@@ -33,6 +33,8 @@ pub enum Claim {
     HostName,
     /// Hosts are allowed by name, and none by address: other names need not be looked up.
     OnlyNames,
+    /// Only some ports of permitted hosts may be reached (`allowed_ports`).
+    Port,
     /// Only one resolver may be asked (`dns_override`).
     Resolver,
     /// Requests of the server's own end within a time (`timeout_seconds`).
@@ -113,6 +115,7 @@ impl Claim {
             | Claim::UnlistedHost
             | Claim::HostName
             | Claim::OnlyNames
+            | Claim::Port
             | Claim::Resolver
             | Claim::TimeLimit
             | Claim::RetryLimit
@@ -154,6 +157,7 @@ impl Claim {
                 | Claim::HostHole
                 | Claim::UnlistedHost
                 | Claim::HostName
+                | Claim::Port
         )
     }
 

@@ -124,6 +124,17 @@ impl Probe {
         self.roles.is_empty() && self.variants.iter().any(|variant| variant.aspect.is_some())
     }
 
+    /// Whether it is played on the network: some claims on hosts are for tools that reach none, and what a host
+    /// answers may be about files.
+    #[must_use]
+    pub fn of_network(&self) -> bool {
+        let reaches = |role: &Role| role.of_network() || role.executes();
+        if self.claim.of_network() {
+            return self.roles.is_empty() || self.roles.iter().any(reaches);
+        }
+        !self.roles.is_empty() && self.roles.iter().all(|role| role.of_network())
+    }
+
     /// The launch changes of a variant.
     #[must_use]
     pub fn launch_of<'a>(&'a self, variant: &'a Variant) -> Option<&'a Launch> {

@@ -16,8 +16,12 @@ pub struct NetworkOptions {
     pub allow: Option<Vec<String>>,
     /// Addresses, CIDR ranges and names that may not be reached.
     pub deny: Vec<String>,
+    /// Ports that may be reached, and no others; without a list all may be.
+    pub ports: Option<Vec<u16>>,
     /// Whether an address that no rule names must be public. So it is as well where no rule is given.
     pub public_only: bool,
+    /// Whether there is a tool that keeps what it fetches.
+    pub downloads: bool,
     /// The only name server that may be asked; without it the first one of `resolv_conf`.
     pub dns: Option<SocketAddr>,
     /// The system's resolver configuration.
@@ -33,7 +37,9 @@ impl Default for NetworkOptions {
         Self {
             allow: None,
             deny: Vec::new(),
+            ports: None,
             public_only: false,
+            downloads: false,
             dns: None,
             resolv_conf: PathBuf::from("/etc/resolv.conf"),
             timeout: None,
@@ -60,6 +66,12 @@ pub(super) struct NetworkArgs {
     /// Refuse an address, a range, a name or `*.example.org` (repeatable)
     #[arg(long, value_name = "HOST")]
     deny_host: Vec<String>,
+    /// Permit this port, and no others (repeatable)
+    #[arg(long, value_name = "PORT")]
+    allow_port: Vec<u16>,
+    /// List the tool that downloads files, too
+    #[arg(long)]
+    downloads: bool,
     /// Ask this name server, and no other
     #[arg(long, value_name = "ADDR")]
     dns: Option<String>,
@@ -87,6 +99,8 @@ impl NetworkArgs {
         let given = self.network
             || listed
             || !self.deny_host.is_empty()
+            || !self.allow_port.is_empty()
+            || self.downloads
             || self.dns.is_some()
             || self.timeout.is_some()
             || self.retries.is_some();
@@ -99,7 +113,9 @@ impl NetworkArgs {
         Ok(Some(NetworkOptions {
             allow: listed.then_some(self.allow_host),
             deny: self.deny_host,
+            ports: (!self.allow_port.is_empty()).then_some(self.allow_port),
             public_only: self.network,
+            downloads: self.downloads,
             dns: dns.transpose()?,
             timeout: self.timeout,
             retries: self.retries.unwrap_or_default(),

@@ -42,6 +42,9 @@ pub(super) enum Refusal {
     /// A host that the policy does not permit, or none of whose addresses it permits.
     #[error("Access denied: the host is not permitted")]
     Host,
+    /// A port that is not on the list.
+    #[error("Access denied: the port is not permitted")]
+    Port,
     /// A URL that is neither http nor https.
     #[error("Access denied: the scheme is not permitted")]
     Scheme,

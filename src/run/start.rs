@@ -15,6 +15,12 @@ pub(super) async fn start(order: &Order<'_>) -> Result<(Conversation, Option<Str
             }
         }));
     }
+    if let (Ok(glass), Some(ports)) = (&order.glass, &order.policy.network().ports) {
+        for port in ports {
+            // Taken by somebody else, its control fails, and says so.
+            let _taken = glass.listen(*port);
+        }
+    }
     let open = || Conversation::open(order);
     let error = match (open().await, &order.glass) {
         (Err(error @ OpenError::Exited { .. }), Ok(glass)) => {

@@ -18,7 +18,7 @@ use super::{
     values::values,
 };
 use crate::{
-    channel::{Channel, Net as _, SlotValue, Values, place_values},
+    channel::{Arrival, Channel, Net as _, SlotValue, Values, place_values},
     judge::{Control, Observation, Twin, Wall, Watch},
     probe::{Claim, EvidenceKind, Slot},
     session::{Caller, Exchange},
@@ -141,7 +141,7 @@ impl Stage<'_> {
                 symbol: String::from("net"),
                 why: "there is no network of the run's own",
             })?;
-            let place = Grounds(wire).place(self.mint.token().as_str());
+            let place = Grounds(wire).place(self.mint.token().as_str(), Arrival::of(base.role));
             (None, place_values(base, &place))
         } else {
             let Some(plain) = plain(base.role) else {

@@ -44,6 +44,8 @@ pub const OFFLINE: &[(&str, &str)] = &[
     ("UV_OFFLINE", "1"),
     ("YARN_ENABLE_OFFLINE_MODE", "1"),
     ("PIP_RETRIES", "0"),
+    // It would look for a newer one of itself at each start.
+    ("DENO_NO_UPDATE_CHECK", "1"),
 ];
 
 impl Launcher {

@@ -178,7 +178,13 @@ fn places(own: &BTreeMap<OsString, OsString>, launcher: Launcher) -> Vec<(&'stat
             ("UV_TOOL_DIR", data("uv/tools")),
             ("UV_PYTHON_INSTALL_DIR", data("uv/python")),
         ],
-        Launcher::Pipx => vec![("PIPX_HOME", data("pipx")), ("PIP_CACHE_DIR", cache("pip"))],
+        // Where there is a uv, pipx has that fetch and run.
+        Launcher::Pipx => vec![
+            ("PIPX_HOME", data("pipx")),
+            ("PIP_CACHE_DIR", cache("pip")),
+            ("UV_CACHE_DIR", cache("uv")),
+            ("UV_PYTHON_INSTALL_DIR", data("uv/python")),
+        ],
         Launcher::Deno => vec![("DENO_DIR", cache("deno"))],
         // Engines keep images with their daemon; rootless podman below the real home.
         Launcher::Container => vec![
@@ -308,6 +314,16 @@ mod tests {
             npm(&[("HOME", &root)], &[("npm_config_cache", "/mine")]),
             Some("/mine".into())
         );
+        // What pipx has fetched is with uv, where there is one.
+        std::fs::create_dir_all(home.path().join(".cache/uv")).expect("a directory");
+        let pipx = environment(
+            &own(&[("HOME", &root)]),
+            base(),
+            Some(Launcher::Pipx),
+            &[],
+            &BTreeMap::new(),
+        );
+        assert_eq!(pipx.caches, ["UV_CACHE_DIR"]);
         std::fs::create_dir_all(home.path().join(".volta/bin")).expect("a directory");
         let path = home.path().join(".volta/bin").display().to_string();
         let shim = environment(

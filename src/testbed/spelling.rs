@@ -25,6 +25,9 @@ pub fn spell(value: &str, spelling: Spelling) -> String {
             let _ = write!(spelled, "%{byte:02x}");
             spelled
         }),
+        Spelling::Wrapped => value
+            .parse::<u32>()
+            .map_or_else(|_| value.to_owned(), |port| (port + 65536).to_string()),
         Spelling::Circled => value.chars().map(circled).collect(),
         Spelling::IdeographicDot => value.replace('.', "\u{3002}"),
         Spelling::Percent => utf8_percent_encode(value, ALL).to_string(),

@@ -26,6 +26,7 @@ pub(super) fn claim(claim: Claim) -> &'static str {
         Claim::UnlistedHost => "The policy lists the hosts that may be reached (`allowed_hosts`)",
         Claim::HostName => "The policy allows hosts by name (`allowed_hosts`)",
         Claim::OnlyNames => "The policy allows hosts by name only (`allowed_hosts`)",
+        Claim::Port => "The policy lists the ports that may be reached (`allowed_ports`)",
         Claim::Resolver => "The policy names the only resolver (`dns_override`)",
         Claim::TimeLimit => "The policy limits the time of a request (`timeout_seconds`)",
         Claim::RetryLimit => "The policy limits how often a request is repeated (`max_retries`)",

@@ -155,7 +155,8 @@ pub(super) fn policy(found: &Explored) -> String {
     text.push_str(
         "# [server.network]\n\
          # allowed_hosts = [\"api.example.org\"]\n\
-         # denied_hosts = [\"10.0.0.0/8\"]\n",
+         # denied_hosts = [\"10.0.0.0/8\"]\n\
+         # allowed_ports = [443]\n",
     );
     text
 }

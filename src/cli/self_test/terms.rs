@@ -55,6 +55,12 @@ allowed_paths = ["{allowed}"]
     flags: &["--network"],
 };
 
+/// The same, of a server that keeps what it fetches.
+pub(super) static DOWNLOADS: Terms = Terms {
+    policy: PUBLIC.policy,
+    flags: &["--network", "--downloads"],
+};
+
 /// A range is denied inside an allowed one.
 pub(super) static RANGES: Terms = Terms {
     policy: r#"
@@ -107,6 +113,27 @@ pub(super) static NAMED: Terms = Terms {
 allowed_hosts = ["*.example.org"]
 "#,
     flags: &["--allow-host", "*.example.org"],
+};
+
+/// Some ports are allowed. There are three, so that each of the places on which a channel is proven has its own.
+pub(super) static PORTS: Terms = Terms {
+    policy: r#"
+[server.network]
+allowed_hosts = ["93.184.216.34", "93.184.216.35"]
+allowed_ports = [8080, 8443, 9000]
+"#,
+    flags: &[
+        "--allow-host",
+        "93.184.216.34",
+        "--allow-host",
+        "93.184.216.35",
+        "--allow-port",
+        "8080",
+        "--allow-port",
+        "8443",
+        "--allow-port",
+        "9000",
+    ],
 };
 
 /// Some programs may be run.
@@ -212,6 +239,9 @@ pub(super) fn terms(probe: &Probe) -> &'static Terms {
     {
         return &EXECUTION;
     }
+    if probe.of_network() && !probe.claim.of_network() {
+        return &DOWNLOADS;
+    }
     match probe.claim {
         Claim::Execution | Claim::Commands => &EXECUTION,
         Claim::Variables => &VARIABLES,
@@ -231,6 +261,7 @@ pub(super) fn terms(probe: &Probe) -> &'static Terms {
         | Claim::TimeLimit
         | Claim::RetryLimit => &LISTED,
         Claim::HostName | Claim::OnlyNames => &NAMED,
+        Claim::Port => &PORTS,
         Claim::Outside
         | Claim::DeniedInside
         | Claim::DeniedPattern

@@ -1,6 +1,6 @@
 //! Checks of addresses, CIDR ranges and host names.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 
@@ -18,6 +18,9 @@ impl Checker<'_> {
         self.twice(allowed, same_host);
         self.twice(&network.denied_hosts, same_host);
         self.contradictions(allowed, &network.denied_hosts, same_host);
+        if let Some(ports) = &network.allowed_ports {
+            self.ports(ports);
+        }
         if let Some(at) = &network.dns_override
             && at.value.parse::<IpAddr>().is_err()
         {
@@ -28,6 +31,38 @@ impl Checker<'_> {
                 "must be one address",
                 "write the address of the resolver, such as 10.0.1.10",
             );
+        }
+    }
+
+    fn ports(&mut self, ports: &At<Vec<At<u32>>>) {
+        if ports.value.is_empty() {
+            self.error(
+                ports,
+                "policy::empty",
+                String::from("`allowed_ports` must not be empty"),
+                "no port at all may be reached",
+                "list ports, such as 443, or write `allowed_hosts = []` to deny every host",
+            );
+        }
+        let mut seen = BTreeMap::new();
+        for at in &ports.value {
+            if !(1..=65535).contains(&at.value) {
+                self.error(
+                    at,
+                    "policy::port",
+                    format!("{} is no port", at.value),
+                    "ports are 1 to 65535",
+                    "write the number of a TCP or UDP port, such as 443",
+                );
+            }
+            if let Some(first) = seen.insert(at.value, at) {
+                self.found.push(
+                    Diagnostic::warning("policy::twice", format!("{} is listed twice", at.value))
+                        .within(self.source)
+                        .label(at.span.clone(), "again here")
+                        .label(first.span.clone(), "first here"),
+                );
+            }
         }
     }
 
@@ -62,7 +97,7 @@ impl Checker<'_> {
                     "policy::cidr",
                     format!("`{text}` is no address and no CIDR range"),
                     "cannot be read",
-                    "write 10.0.0.0/8, 2001:db8::/32, 10.0.1.50 or a host name; no scheme, no port",
+                    "write 10.0.0.0/8, 2001:db8::/32, 10.0.1.50 or a host name; no scheme, and ports in `allowed_ports`",
                 ),
             }
             return;

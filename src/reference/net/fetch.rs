@@ -146,6 +146,7 @@ impl Net {
         if let Some(reply) = flawed::net::before_check(self, url, &place, headers, asked).await {
             return reply;
         }
+        self.admit_port(place.port, written, purpose)?;
         let addresses = self.admit(asked).await?;
         self.send(&place, &addresses, headers).await
     }

@@ -62,6 +62,10 @@ pub(super) struct Net {
     pub(super) rules: Rules,
     pub(super) clock: Clock,
     pub(super) retries: u32,
+    /// Whether there is a tool that keeps what it fetches.
+    pub(super) downloads: bool,
+    /// Ports that may be reached, if not all.
+    pub(super) ports: Option<Vec<u16>>,
     /// Names that were permitted before, for the flaw that trusts them.
     pub(super) trusted: Mutex<BTreeSet<String>>,
     resolver: Resolver,
@@ -84,6 +88,8 @@ impl Net {
             )?,
             clock: Clock::new(options.timeout, flaws),
             retries: options.retries,
+            downloads: options.downloads || flaws.has(Flaw::NetRemoteName),
+            ports: options.ports.clone(),
             trusted: Mutex::default(),
             resolver: Resolver {
                 server: options.dns,
@@ -148,6 +154,27 @@ impl Net {
 
     fn permits(&self, address: IpAddr, by_name: bool) -> bool {
         self.rules.permit(address, by_name) || flawed::net::permits(self, address, by_name)
+    }
+
+    /// Refuses a port that may not be reached; `written` is the text in which it came.
+    ///
+    /// # Errors
+    /// [`Refusal::Port`].
+    pub(super) fn admit_port(
+        &self,
+        port: u16,
+        written: &str,
+        purpose: Purpose,
+    ) -> Result<(), Refusal> {
+        let port = flawed::net::port_checked(self, written).unwrap_or(port);
+        let listed = self
+            .ports
+            .as_ref()
+            .is_none_or(|ports| ports.contains(&port));
+        if listed || flawed::net::opens(self, purpose) {
+            return Ok(());
+        }
+        Err(Refusal::Port)
     }
 
     /// Connects to the first of the addresses that accepts.

@@ -4,6 +4,7 @@
 
 mod archive;
 mod copy;
+mod download;
 mod environment;
 pub(super) mod execute;
 mod list;
@@ -36,6 +37,8 @@ enum Effect {
     Destroys,
     /// Nothing here; it reaches hosts.
     Reaches,
+    /// A file of what a host sends.
+    Downloads,
     /// Nothing by itself; it runs programs, or evaluates what the caller gives.
     Executes,
     /// Nothing; it tells of the server itself.
@@ -64,7 +67,7 @@ impl ToolSpec {
     /// What kind of event a call of it is, in the audit log.
     pub(super) fn event(&self) -> &'static str {
         match self.effect {
-            Effect::Reaches => "network_request",
+            Effect::Reaches | Effect::Downloads => "network_request",
             Effect::Executes => "command_execution",
             Effect::Reads | Effect::Writes | Effect::Destroys | Effect::Tells => "file_access",
         }
@@ -74,6 +77,7 @@ impl ToolSpec {
     pub(super) fn exists(&self, world: &World) -> bool {
         match self.effect {
             Effect::Reaches => world.net.is_some(),
+            Effect::Downloads => world.net.as_ref().is_some_and(|net| net.downloads),
             Effect::Executes => world.options.execution.is_some() || world.flaws().of_execution(),
             Effect::Tells => !world.options.variables.is_empty() || world.flaws().of_environment(),
             _ => true,
@@ -101,7 +105,7 @@ impl ToolSpec {
             .read_only(self.harmless())
             .destructive(self.effect == Effect::Destroys)
             .idempotent(self.harmless())
-            .open_world(self.effect == Effect::Reaches);
+            .open_world(matches!(self.effect, Effect::Reaches | Effect::Downloads));
         Tool::new(self.name, self.description, (self.schema)()).with_annotations(hints)
     }
 }
@@ -161,6 +165,7 @@ tools! {
     "describe_table" Executes Blocks execute::describe_table(DescribeTable) "Show the columns of a table"
     "add_allowed_directory" Executes Blocks execute::add_directory(AddDirectory) "Add a directory to the allowed ones"
     "http_get" Reaches Awaits net::http_get(HttpGet) "Fetch a URL with GET; answers with the status and the body"
+    "download" Downloads Awaits download::download(Download) "Download a URL to a file in the first allowed directory, under the name that the host gives it"
     "can_connect" Reaches Awaits net::can_connect(CanConnect) "Find out whether a TCP connection to a port of a host can be made"
     "get_variable" Tells Blocks environment::get_variable(GetVariable) "Show the value of an environment variable"
     "show_message" Tells Blocks environment::show_message(ShowMessage) "Show a message as it would stand in the log"

@@ -83,6 +83,7 @@ pub(super) fn can_connect(
             if let Some(addresses) = flawed::net::cut_host(net, &arguments.host).await {
                 return connect(net, &addresses?, arguments.port).await;
             }
+            net.admit_port(arguments.port, "", Purpose::Connect)?;
             let host = Host::read(&arguments.host)?;
             let asked = Asked {
                 host: &host,

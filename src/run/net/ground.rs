@@ -16,7 +16,7 @@ const CLOSED: u16 = 9;
 pub(in crate::run) struct Grounds<'r>(pub(in crate::run) Wire<'r>);
 
 impl Net for Grounds<'_> {
-    fn place(&self, word: &str) -> Place {
+    fn place(&self, word: &str, what: Arrival) -> Place {
         let Wire { glass, hosts, .. } = self.0;
         let nonce = glass.nonce();
         glass.script(
@@ -41,15 +41,22 @@ impl Net for Grounds<'_> {
         } else {
             host.clone()
         };
+        let at = self
+            .0
+            .in_url(80)
+            .map_or(String::new(), |port| format!(":{port}"));
         Place {
-            url: format!("http://{in_url}/{nonce}/page.html"),
+            url: format!("http://{in_url}{at}/{nonce}/page.html"),
             host,
             name,
             // Without a port of its own the place is told by time alone, which proves nothing.
-            port: glass
-                .listen_for(0, &nonce)
-                .inspect(|port| glass.greet(*port, format!("{word}\r\n")))
-                .unwrap_or(0),
+            port: match what {
+                Arrival::Connection => glass
+                    .listen_for(self.0.own_port(), &nonce)
+                    .inspect(|port| glass.greet(*port, format!("{word}\r\n")))
+                    .unwrap_or(0),
+                Arrival::Request | Arrival::Question => 0,
+            },
             closed: CLOSED,
             nonce: nonce.to_string(),
         }

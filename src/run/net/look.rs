@@ -39,6 +39,13 @@ impl Stage<'_> {
         exchange: &Exchange,
     ) -> Looked {
         let mut looked = Looked::default();
+        if ask.evidence.contains(&EvidenceKind::Effect) && !matches!(counting, Counting::All) {
+            looked.proofs = match counting {
+                Counting::Forbidden => self.escaped(props),
+                _ => self.kept(props),
+            };
+            return looked;
+        }
         if !matches!(counting, Counting::Forbidden) {
             looked
                 .proofs
@@ -71,6 +78,7 @@ impl Stage<'_> {
     /// What has arrived since the call was judged.
     pub(in crate::run) fn late_net(&self, ask: &Ask<'_>, props: &Props) -> Vec<Observation> {
         match (self.wire, ask.claim) {
+            (Some(_), Claim::Outside) => self.escaped(props),
             (Some(wire), Claim::Resolver) => self.asked_elsewhere(wire, props),
             (Some(wire), Claim::RetryLimit) => self.attempts(wire, props).into_iter().collect(),
             (Some(wire), claim) if !matches!(claim, Claim::TimeLimit | Claim::Cancel) => {
@@ -102,7 +110,8 @@ impl Stage<'_> {
         for hit in self.hits(wire, props) {
             let denied = hit.socket.is_some()
                 || proxied(&hit).is_some_and(|host| !wire.permits(host))
-                || !wire.permits(hit.local.ip());
+                || !wire.permits(hit.local.ip())
+                || closed(wire, ask, &hit);
             if !(is_contact(&hit) && denied) {
                 continue;
             }
@@ -124,6 +133,8 @@ impl Stage<'_> {
                     fact.push_str(", a service of the machine that is not the server's");
                 } else if proxied(hit).is_some_and(|host| !wire.permits(host)) {
                     fact.push_str(": the policy denies the host that the proxy was asked for");
+                } else if closed(wire, ask, hit) {
+                    fact.push_str(", a port that the policy does not list");
                 } else if let Some(asked) = ask.host.filter(|asked| *asked != hit.local.ip()) {
                     fact.push_str(&format!(", which the policy denies as it does {asked}"));
                 } else {
@@ -190,6 +201,22 @@ impl Stage<'_> {
         // What a request must not carry, its twin must: else nothing shows that it is sent at all.
         if let Some(carried) = self.carried(wire, props) {
             return carried.into_iter().collect();
+        }
+        // Ports are of one host, and the last place of a trial is what must be reached.
+        if ask.claim == Claim::Port && meant.is_some() {
+            let at_last = |hit: &&Hit| {
+                props.goals().any(|goal| hit.nonce.as_ref() == Some(goal))
+                    && hit.seq >= since
+                    && is_contact(hit)
+                    && wire.permits(hit.local.ip())
+                    && wire.network.opens(hit.local.port())
+            };
+            let hits = self.hits(wire, props);
+            let found = hits.iter().find(at_last).map(|hit| {
+                let fact = format!("{}, a port that the policy lists", told(hit));
+                self.observed(hit, EvidenceKind::Connection, fact)
+            });
+            return found.into_iter().collect();
         }
         let two = wire.hosts.permitted.len() > 1 && !props.smuggles();
         let arrived = self
@@ -306,6 +333,12 @@ impl Stage<'_> {
             excerpt: excerpt(hit),
         }
     }
+}
+
+/// Whether a trial on ports has led to one that is not permitted. Resolvers are another question.
+fn closed(wire: Wire<'_>, ask: &Ask<'_>, hit: &Hit) -> bool {
+    let port = hit.local.port();
+    ask.claim == Claim::Port && port != DNS && !wire.network.opens(port)
 }
 
 fn same_host(meant: IpAddr, met: IpAddr) -> bool {

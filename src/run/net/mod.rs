@@ -6,10 +6,15 @@
 mod call;
 mod carried;
 mod ground;
+mod landed;
 mod look;
 mod props;
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use call::Sent;
 use serde_json::{Map, Value};
@@ -54,6 +59,23 @@ impl Wire<'_> {
         named || self.network.permits(address)
     }
 
+    /// The port that must be written out in a URL, where the default one of its scheme is not permitted.
+    pub(super) fn in_url(&self, default: u16) -> Option<u16> {
+        let ports = self.network.ports.as_ref()?;
+        ports.first().filter(|_| !ports.contains(&default)).copied()
+    }
+
+    /// A port for something of its own: any, or where the policy lists ports each of them in turn. Where it lists
+    /// fewer than the three places on which a channel is proven, connections cannot be told apart, and tools that
+    /// only connect stay unproven.
+    pub(super) fn own_port(&self) -> u16 {
+        static TURN: AtomicUsize = AtomicUsize::new(0);
+        self.network.ports.as_ref().map_or(0, |ports| {
+            let turn = TURN.fetch_add(1, Ordering::Relaxed);
+            ports.get(turn % ports.len().max(1)).copied().unwrap_or(0)
+        })
+    }
+
     /// What the text of a probe calls the denied host: the trial's own, in the twin a permitted one, another than
     /// that of `net.allowed` where there is one.
     fn denied(&self, ask: &Ask<'_>, twin: bool) -> Option<IpAddr> {
@@ -80,7 +102,7 @@ impl Wire<'_> {
         Some(match (twin, permitted.get(1), &self.hosts.named) {
             (true, ..) => first,
             (false, Some(second), None) => written(second),
-            (false, ..) => format!("{first}:{PROXY}"),
+            (false, ..) => format!("{first}:{}", self.another()?),
         })
     }
 
@@ -88,7 +110,20 @@ impl Wire<'_> {
     pub(super) fn proxy(&self) -> Option<String> {
         let first = self.hosts.permitted.first()?;
         let host = spell(&first.to_string(), Spelling::Bracketed);
-        Some(format!("{host}:{PROXY}"))
+        let usual = self.in_url(80).unwrap_or(80);
+        Some(format!("{host}:{}", self.another().unwrap_or(usual)))
+    }
+
+    /// A permitted port that is not that of other URLs of a trial, if there is one: at the same port it would be the
+    /// same server.
+    fn another(&self) -> Option<u16> {
+        let usual = self.in_url(80).unwrap_or(80);
+        match &self.network.ports {
+            Some(ports) if !ports.contains(&PROXY) || usual == PROXY => {
+                ports.iter().rfind(|port| **port != usual).copied()
+            }
+            _ => Some(PROXY),
+        }
     }
 }
 
@@ -164,7 +199,7 @@ impl Stage<'_> {
         looked.proofs.extend(lingering);
         props.let_go(wire);
         if let (Some(port), false) = (props.port(), matches!(counting, Counting::Forbidden)) {
-            wire.glass.close(port);
+            props.close(wire, port);
         }
         let tokens = self.tokens(ask, &scene, &counted);
         looked.proofs.extend(
@@ -276,6 +311,12 @@ fn liveness(wire: Wire<'_>, ask: &Ask<'_>, scene: &Scene, props: &Props) -> Live
         Claim::TimeLimit | Claim::RetryLimit | Claim::Resolver | Claim::Cancel => {
             return Liveness::Live;
         }
+        Claim::Port => {
+            return match ask.variant.url.as_ref().or(ask.variant.port.as_ref()) {
+                Some(text) if as_it_is(text) => Liveness::Live,
+                _ => Liveness::Unknown,
+            };
+        }
         _ if props.has_socket() => return Liveness::Live,
         _ => {}
     }
@@ -288,6 +329,10 @@ fn liveness(wire: Wire<'_>, ask: &Ask<'_>, scene: &Scene, props: &Props) -> Live
             .flat_map(|text| text.references())
             .any(|reference| reference.symbol == symbol)
     };
+    // Whether code or a query can connect at all is for the twin to tell.
+    if sent.is_empty() {
+        return Liveness::Unknown;
+    }
     // Two hosts in one text: which of them is meant is a matter of the parser.
     if names("net.denied") && (names("net.allowed") || names("net.name")) {
         return Liveness::Unknown;
@@ -314,6 +359,16 @@ fn liveness(wire: Wire<'_>, ask: &Ask<'_>, scene: &Scene, props: &Props) -> Live
     } else {
         Liveness::Unknown
     }
+}
+
+/// Whether every parser reads the same in a text: a scheme, a host, a port.
+fn as_it_is(text: &Text) -> bool {
+    text.0.iter().all(|part| match part {
+        Part::Literal(literal) => matches!(literal.as_str(), "http://" | "https://" | ":"),
+        Part::Reference(reference) => {
+            matches!(reference.spelling, None | Some(Spelling::Bracketed))
+        }
+    })
 }
 
 /// Whether the resolver of the C library takes the spelling for the address. Only what is a number to it is

@@ -4,7 +4,10 @@
 
 mod stand;
 
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 use super::Wire;
 use crate::{
@@ -18,6 +21,9 @@ use crate::{
     },
 };
 
+/// More directories than lie above any place where a target keeps what it downloads.
+const DEPTH: usize = 12;
+
 /// The props of one trial in one world.
 #[derive(Debug)]
 pub(in crate::run) struct Props {
@@ -28,6 +34,10 @@ pub(in crate::run) struct Props {
     port: Option<u16>,
     /// The permitted host by its name, in a twin: where hosts are allowed by name only, no address need be served.
     named: Option<String>,
+    /// Where names lead that hosts give.
+    away: PathBuf,
+    /// Ports that URLs of the two schemes must name, where the default ones are not permitted.
+    in_url: [Option<u16>; 2],
 }
 
 #[derive(Debug)]
@@ -78,8 +88,11 @@ impl Props {
             .filter(|_| names(ask, "net.lone-port"));
         let port = match lone {
             Some(address) => Some(glass.listen_alone(address, &nonce).map_err(unheard)?),
+            None if names(ask, "net.denied-port") && !twin => {
+                Some(unlisted(wire, &nonce).map_err(unheard)?)
+            }
             None => needs_port(ask)
-                .then(|| glass.listen_for(0, &nonce))
+                .then(|| glass.listen_for(wire.own_port(), &nonce))
                 .transpose()
                 .map_err(unheard)?,
         };
@@ -94,6 +107,8 @@ impl Props {
             nonce,
             port,
             named: wire.hosts.named.clone().filter(|_| twin && !by_address),
+            away: scene.geometry.denied.clone(),
+            in_url: [wire.in_url(80), wire.in_url(443)],
         };
         let permitted = wire.hosts.permitted.first().copied();
         let text = |address: Option<IpAddr>| address.map(|address| address.to_string());
@@ -122,6 +137,17 @@ impl Props {
             .extend(wire.proxy().map(|value| ("net.proxy", value)));
         let line_break = if twin { "-" } else { "\r\n" };
         props.values.push(("net.break", line_break.to_owned()));
+        let away = match twin {
+            true => String::new(),
+            false => format!("{}/", scene.geometry.denied.display()),
+        };
+        let climb = match twin {
+            true => String::new(),
+            false => format!("{}{}", "../".repeat(DEPTH), away.trim_start_matches('/')),
+        };
+        props
+            .values
+            .extend([("net.away", away), ("net.climb", climb)]);
         let rule = wire.hosts.rule.as_ref().unwrap_or(&name).clone();
         props.values.push(("net.rule", rule));
         props.values.push(("net.name", name));
@@ -131,7 +157,13 @@ impl Props {
             .extend(port.map(|port| ("net.port", port.to_string())));
         props
             .values
+            .extend(port.map(|port| ("net.denied-port", port.to_string())));
+        props
+            .values
             .extend(port.map(|port| ("net.lone-port", port.to_string())));
+        let listed = wire.network.ports.as_ref().and_then(|ports| ports.first());
+        let listed = listed.map_or_else(|| String::from("80"), u16::to_string);
+        props.values.push(("net.port-listed", listed));
         for plant in &ask.plants {
             if !plant.on_network() {
                 continue;
@@ -164,6 +196,25 @@ impl Props {
     /// The port on which only this trial listens, if it needs one.
     pub(super) fn port(&self) -> Option<u16> {
         self.port
+    }
+
+    /// Gives the port of the trial free. One of the policy's is listened at by all.
+    pub(super) fn close(&self, wire: Wire<'_>, port: u16) {
+        match &wire.network.ports {
+            Some(ports) if ports.contains(&port) => wire.glass.release(port),
+            _ => wire.glass.close(port),
+        }
+    }
+
+    /// Where names lead that hosts give.
+    pub(super) fn away(&self) -> &Path {
+        &self.away
+    }
+
+    /// The words of what is reached last: of what leads nowhere else.
+    pub(super) fn goals(&self) -> impl Iterator<Item = &Nonce> {
+        let last = self.items.iter().filter(|prop| !prop.leads);
+        last.map(|prop| &prop.nonce).chain([&self.nonce])
     }
 
     /// The tokens that only what stands at the sink carries.
@@ -235,6 +286,10 @@ impl Props {
         for part in &text.0 {
             match part {
                 Part::Literal(literal) => rendered.push_str(literal),
+                Part::Reference(reference) if reference.symbol.ends_with(".request") => {
+                    rendered.push_str(&self.port_of(&rendered));
+                    rendered.push_str(&self.value(reference).unwrap_or_default());
+                }
                 Part::Reference(reference) => match self.value(reference) {
                     Some(value) => rendered.push_str(
                         &reference
@@ -246,6 +301,26 @@ impl Props {
             }
         }
         Ok(rendered)
+    }
+
+    /// What has to follow the beginning of a URL, up to the host: a port that the policy permits, where that of
+    /// the scheme is not, and none is written.
+    fn port_of(&self, begun: &str) -> String {
+        let Some((scheme, authority)) = begun.split_once("//") else {
+            return String::new();
+        };
+        let host = authority.rsplit(['@', ']']).next().unwrap_or_default();
+        let port = match scheme.to_ascii_lowercase().as_str() {
+            "http:" | "" => self.in_url[0],
+            "https:" => self.in_url[1],
+            _ => None,
+        };
+        match port {
+            Some(port) if !authority.contains(['/', '?', '#']) && !host.contains(':') => {
+                format!(":{port}")
+            }
+            _ => String::new(),
+        }
     }
 
     fn value(&self, reference: &Reference) -> Option<String> {
@@ -273,15 +348,29 @@ impl Props {
 
 /// Whether a text of the trial names the port, or its role needs one that no text gives.
 fn needs_port(ask: &Ask<'_>) -> bool {
-    names(ask, "net.port") || (ask.channel.role == Role::NetConnect && ask.variant.port.is_none())
+    names(ask, "net.port")
+        || names(ask, "net.denied-port")
+        || (ask.channel.role == Role::NetConnect && ask.variant.port.is_none())
 }
 
-/// Whether a text that is sent names the symbol.
+/// Listens at a port that the policy does not list.
+fn unlisted(wire: Wire<'_>, nonce: &Nonce) -> Result<u16, GlassError> {
+    loop {
+        let port = wire.glass.listen_for(0, nonce)?;
+        if !wire.network.opens(port) {
+            return Ok(port);
+        }
+    }
+}
+
+/// Whether a text that is sent, or that a place answers with, names the symbol.
 fn names(ask: &Ask<'_>, symbol: &str) -> bool {
     let variant = ask.variant;
+    let sites = ask.plants.iter().filter_map(|plant| plant.site.as_ref());
     [&variant.url, &variant.host, &variant.port, &variant.text]
         .into_iter()
         .flatten()
+        .chain(sites.flat_map(|site| site.headers.values()))
         .flat_map(Text::references)
         .any(|reference| reference.symbol == symbol)
 }

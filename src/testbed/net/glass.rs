@@ -303,6 +303,11 @@ impl Glass {
         self.shared.hits.release(port);
     }
 
+    /// What arrives at a port belongs to nobody any more.
+    pub fn release(&self, port: u16) {
+        self.shared.hits.release(port);
+    }
+
     /// Gives the ports free at which development servers listen, and the target may: all of them above 1023.
     /// Returns them; first packets to them are still seen.
     pub fn yield_ports(&self) -> Vec<u16> {

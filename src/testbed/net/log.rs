@@ -274,7 +274,7 @@ impl Hits {
             .or_else(|| self.0.nonces.find(&hit.raw))
             .or_else(|| {
                 let ports = locked(&self.0.ports);
-                let of_port = ports.iter().find(|(port, _)| *port == hit.local.port());
+                let of_port = ports.iter().rfind(|(port, _)| *port == hit.local.port());
                 of_port.map(|(_, nonce)| nonce.clone())
             })
     }

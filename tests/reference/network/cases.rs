@@ -34,6 +34,15 @@ fn hit(after: &After<'_>) -> bool {
     !after.world.forbidden().is_empty()
 }
 
+/// Permits the port of the web server alone.
+fn one_port(to: &mut NetworkOptions) {
+    to.ports = Some(vec![0]);
+}
+
+fn at_side(after: &After<'_>) -> bool {
+    !after.world.side.hits().is_empty()
+}
+
 fn secret(after: &After<'_>) -> bool {
     after.text.contains(SECRET)
 }
@@ -153,6 +162,25 @@ fn requests() -> Vec<Case> {
             .any(|hit| hit.request.contains("\r\nX-Injected: 1"))
     };
     vec![
+        get!(
+            NetPortUnchecked,
+            "http://127.0.0.2:SIDE/",
+            one_port,
+            at_side
+        ),
+        get!(
+            NetPortRedirect,
+            "http://127.0.0.2:PORT/to?http://127.0.0.2:SIDE/",
+            one_port,
+            at_side
+        ),
+        get!(
+            NetPortPattern,
+            "http://u:PORT@127.0.0.2:SIDE/",
+            one_port,
+            at_side
+        ),
+        get!(NetPortWraps, "http://127.0.0.2:WRAPPED/", one_port, at_side),
         get!(
             NetRedirectUnchecked,
             "http://127.0.0.2:PORT/to?http://127.0.0.3:PORT/"
@@ -288,9 +316,11 @@ fn times() -> Vec<Case> {
 
 /// Flaws with a test of their own: nothing but loopback is contacted here, so what other addresses they let through is
 /// tested beside their code. The self-test tries work that outlasts its limit.
-const ELSEWHERE: [&str; 6] = [
+const ELSEWHERE: [&str; 7] = [
     "net.beacon",
     "net.metadata-open",
+    // It writes a file; the names are tested beside its code.
+    "net.remote-name",
     "net.v6-unchecked",
     "time.cancel-ignored",
     "time.local-unbounded",
@@ -307,6 +337,9 @@ async fn run(case: &Case, flaws: &[Flaw]) -> Option<String> {
     let port = std::env::var(PORT).unwrap().parse().unwrap();
     let mut world = World::new(if proxied { port } else { 0 }).await;
     (case.policy)(&mut world.options);
+    for port in world.options.ports.iter_mut().flatten() {
+        *port = world.web.port;
+    }
     let socket = UnixListener::bind(world.dir.path().join("socket")).unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = socket.accept().await {

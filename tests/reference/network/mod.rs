@@ -35,6 +35,8 @@ struct World {
     web: Web,
     /// Listens on the denied 127.0.0.3 alone.
     other: Web,
+    /// Listens on the allowed 127.0.0.2 alone, at a port of its own.
+    side: Web,
     dns: Dns,
     system: Dns,
     dir: TempDir,
@@ -91,6 +93,7 @@ impl World {
         Self {
             web: Web::start(SocketAddr::new(ip("::"), port)).await,
             other: Web::start(SocketAddr::new(ip("127.0.0.3"), 0)).await,
+            side: Web::start(SocketAddr::new(ip("127.0.0.2"), 0)).await,
             options: NetworkOptions {
                 allow: Some(strings(&["127.0.0.2/32"])),
                 deny: strings(&["127.0.0.0/8"]),
@@ -114,10 +117,12 @@ impl World {
         Client::start(Kind::Sound, options).await
     }
 
-    /// Arguments of `http_get` for a URL in which `PORT` is that of the web server.
+    /// Arguments of `http_get` for a URL in which `PORT` is that of the web server, `SIDE` that of the other one of its host.
     fn url(&self, url: &str) -> Value {
         let url = url
             .replace("PORT", &self.web.port.to_string())
+            .replace("WRAPPED", &(65536 + u32::from(self.side.port)).to_string())
+            .replace("SIDE", &self.side.port.to_string())
             .replace("OTHER", &self.other.port.to_string())
             .replace("DIR", &self.dir.path().display().to_string());
         json!({"url": url})

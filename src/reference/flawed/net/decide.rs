@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use crate::reference::Flaw;
 use crate::reference::net::{
-    Embedded, Host, Net, Pattern, Rules, Verdict, embedded, is_public, special_ranges,
+    Embedded, Host, Net, Pattern, Purpose, Rules, Verdict, embedded, is_public, special_ranges,
 };
 use crate::reference::refusal::Refusal;
 
@@ -31,6 +31,24 @@ pub(in crate::reference) fn permits(net: &Net, address: IpAddr, by_name: bool) -
             && (permitted_as(rules, address, inside) || on_special_edge(rules, address)))
         || (has(Flaw::NetSpecialPartial) && !is_public(address) && !well_known(address))
         || (has(Flaw::NetMetadataOpen) && is_metadata(address))
+}
+
+/// Whether a defective check lets any port through.
+pub(in crate::reference) fn opens(net: &Net, purpose: Purpose) -> bool {
+    net.has(Flaw::NetPortUnchecked)
+        || (net.has(Flaw::NetPortRedirect) && purpose == Purpose::Redirect)
+}
+
+/// [`Flaw::NetPortPattern`]: the port that is checked instead of the one that is connected to.
+pub(in crate::reference) fn port_checked(net: &Net, written: &str) -> Option<u16> {
+    if !net.has(Flaw::NetPortPattern) {
+        return None;
+    }
+    let mut numbers = written.split(':').skip(1).filter_map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_digit());
+        rest[..end.unwrap_or(rest.len())].parse().ok()
+    });
+    numbers.next()
 }
 
 /// Whether a defective check lets the host through before its addresses are looked at.

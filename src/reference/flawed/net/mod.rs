@@ -11,7 +11,7 @@ mod spelling;
 use std::net::IpAddr;
 use std::sync::PoisonError;
 
-pub(in crate::reference) use self::decide::permits;
+pub(in crate::reference) use self::decide::{opens, permits, port_checked};
 pub(in crate::reference) use self::follow::{
     beacon, before_check, exfiltrate, fetch_parts, forwarded, outlived, redirected_to_file, refresh,
 };

@@ -185,6 +185,11 @@ pub(in crate::reference) async fn odd_url(net: &Net, text: &str) -> Option<Resul
             Err(_) => Err(Refusal::Scheme),
         });
     }
+    if net.has(Flaw::NetPortWraps)
+        && let Some(url) = wrapped_port(text)
+    {
+        return Some(wrapped(net, &url).await);
+    }
     if net.has(Flaw::NetUnixSocket)
         && let Some((socket, path)) = unix_socket(text)
     {
@@ -211,6 +216,28 @@ pub(in crate::reference) async fn odd_url(net: &Net, text: &str) -> Option<Resul
         return Some(any_scheme(net, url).await);
     }
     None
+}
+
+/// The URL with its port above 65535 as 16 bits have it.
+fn wrapped_port(text: &str) -> Option<String> {
+    let authority = text.split_once("://")?.1.split(['/', '?', '#']).next()?;
+    let (_, port) = authority.rsplit_once(':')?;
+    let number: u32 = port.parse().ok().filter(|number| *number > 65535)?;
+    Some(text.replacen(&format!(":{port}"), &format!(":{}", number % 65536), 1))
+}
+
+/// [`Flaw::NetPortWraps`]: the host is checked, the port is not.
+async fn wrapped(net: &Net, text: &str) -> Result<Reply, Refusal> {
+    let url = read_url(text)?;
+    let place = Place::of(&url)?;
+    let addresses = net
+        .admit(Asked {
+            host: &place.host,
+            written: text,
+            purpose: Purpose::Fetch,
+        })
+        .await?;
+    net.send(&place, &addresses, &Vec::new()).await
 }
 
 /// Sends a plain request to these addresses.
