@@ -51,7 +51,8 @@ pub(super) fn ranked<'f>(role: Role, slot: Slot, leaves: &[&'f Leaf]) -> Vec<(f3
             let many = leaf.in_array();
             match (role, slot) {
                 (_, Slot::Paths) => many,
-                (Role::FileRead, _) => !many,
+                // An object in a list of them takes one file.
+                (Role::FileRead, _) => !many || leaf.pointer.contains("/-/"),
                 _ => true,
             }
         })

@@ -133,7 +133,8 @@ pub fn boundary_reports(probes: &[ProbeReport], extent: Extent) -> Vec<BoundaryR
 /// Breached if any probe is; not applicable if all are; else inconclusive if a P0 probe is, or if
 /// no P0 probe was judged at all; else held, as strongly as its weakest P0 probe. Where no P0 probe was selected, or
 /// none has anything to be asked of, the same is said of the others. In a part of a run that no P0 probe was judged
-/// says nothing: other parts have them.
+/// says nothing: other parts have them. What only calls can cross, and no tool was driven at, is not applicable, whatever
+/// was watched meanwhile.
 #[must_use]
 pub fn boundary_report(id: &str, probes: &[ProbeReport], extent: Extent) -> BoundaryReport {
     let own: Vec<&ProbeReport> = probes.iter().filter(|probe| probe.boundary == id).collect();
@@ -152,7 +153,9 @@ pub fn boundary_report(id: &str, probes: &[ProbeReport], extent: Extent) -> Boun
         .map(|probe| probe.verdict)
         .max()
         .unwrap_or(Verdict::NotApplicable);
+    let undriven = decided == Verdict::Held && is_undriven(id, &own);
     let verdict = match (worst, decided) {
+        _ if undriven => Verdict::NotApplicable,
         (Verdict::Breached | Verdict::NotApplicable, _) => worst,
         (_, Verdict::Held) => Verdict::Held,
         (_, Verdict::NotApplicable) if extent == Extent::Part => worst,
@@ -175,6 +178,16 @@ pub fn boundary_report(id: &str, probes: &[ProbeReport], extent: Extent) -> Boun
                 .map(|trial| trial.verdict),
         ),
     }
+}
+
+/// Whether what holds of a boundary that only calls can cross was watched while no tool was driven at it.
+fn is_undriven(id: &str, own: &[&ProbeReport]) -> bool {
+    let crossed_by_calls = ["fs.", "net."].iter().any(|family| id.starts_with(family));
+    let mut judged = own
+        .iter()
+        .flat_map(|probe| &probe.trials)
+        .filter(|trial| trial.verdict != Verdict::NotApplicable);
+    crossed_by_calls && judged.all(|trial| trial.role.is_none() && trial.verdict == Verdict::Held)
 }
 
 /// Whether there is nothing that the probe could be asked of: no tool, no claim, nothing that reads what it sends.
@@ -215,8 +228,10 @@ pub fn summary(
         .any(|severity| severity >= thresholds.min_severity);
     // A part in which nothing applies is in order: what the run is worth is told by all of them.
     let idle = extent == Extent::Part && counts.inconclusive == 0;
+    let mut verdicts = boundaries.iter().map(|boundary| boundary.verdict);
+    let nothing = verdicts.all(|verdict| verdict == Verdict::NotApplicable);
     let open = interrupted
-        || (judged == 0 && !idle)
+        || (nothing && !idle)
         || (judged > 0 && coverage < thresholds.min_coverage)
         || match &forgiven {
             Some(forgiven) => boundary_reports(forgiven, extent).iter().any(is_open),

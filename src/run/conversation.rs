@@ -28,8 +28,8 @@ pub struct Setup {
     pub arguments: Map<String, Value>,
 }
 
-/// A target that ends more often than this is not worth another start.
-const RESTARTS: usize = 12;
+/// A target that ends more often than this is not worth another start. One that dies of each payload of a family is.
+const RESTARTS: usize = 48;
 
 /// How long answers may still come once the run is to end. The longest call may take far longer.
 const GRACE: Duration = Duration::from_secs(5);
@@ -111,12 +111,18 @@ impl Conversation {
         self.restarts.load(Ordering::Relaxed)
     }
 
+    /// Whether it was started too often already.
+    pub(super) fn is_spent(&self) -> bool {
+        self.restarts() >= RESTARTS
+    }
+
     /// Ends what is left of the session and opens a new one. `false` when the target was started
     /// too often already, or does not start any more.
     pub(super) async fn restart(&self) -> bool {
-        if self.restarts.fetch_add(1, Ordering::Relaxed) >= RESTARTS {
+        if self.is_spent() {
             return false;
         }
+        self.restarts.fetch_add(1, Ordering::Relaxed);
         let old = self.session();
         old.close().await;
         let Ok(session) =

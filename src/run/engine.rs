@@ -378,12 +378,13 @@ impl<'r> Engine<'r> {
 
     async fn restart(&mut self) -> bool {
         self.controls.clear();
+        let spent = self.conversation.is_spent();
         let restarted = self.conversation.restart().await;
         (self.emit)(Event::Restarted {
-            why: String::from(if restarted {
-                "the target had ended"
-            } else {
-                "the target no longer starts"
+            why: String::from(match (restarted, spent) {
+                (true, _) => "the target had ended",
+                (false, true) => "the target ended too often to be started again",
+                (false, false) => "the target no longer starts",
             }),
         });
         restarted

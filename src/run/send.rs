@@ -36,7 +36,8 @@ impl Stage<'_> {
                 | PathForm::Rooted
                 | PathForm::SplitRelative
         );
-        if !ask.channel.role.creates() || rooted {
+        // A disk that forgets has nothing of the user's to lose.
+        if !ask.channel.role.creates() || rooted || self.wire.is_some() {
             return None;
         }
         named

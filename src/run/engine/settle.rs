@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::Engine;
 use crate::{
-    judge::{Again, again},
+    judge::{Again, Control, again},
     plan::{Fate, Plan, Trial},
     run::outcome::Running,
+    session::Health,
 };
 
 impl Engine<'_> {
@@ -60,7 +61,8 @@ impl Engine<'_> {
             }
             // Each strained trial has a process of its own anyway.
             let has_own = matches!(trial.fate, Fate::Strained | Fate::Last);
-            if how == Again::Fresh && !has_own && !self.restart().await {
+            let fresh = how == Again::Fresh && !has_own;
+            if fresh && self.is_lost(trial).await && !self.restart().await {
                 return;
             }
             let deadline = if how == Again::Patient {
@@ -71,6 +73,21 @@ impl Engine<'_> {
             let more = self.once(trial, one.index, deadline).await;
             join(one, more);
         }
+    }
+}
+
+impl Engine<'_> {
+    /// Whether the target has to be started anew before a trial can be repeated. What one trial lost for all that were
+    /// in flight with it is lost once: the first that is repeated finds the target again for the others.
+    async fn is_lost(&mut self, trial: &Trial) -> bool {
+        if self.conversation.session().health() != Health::Alive {
+            return true;
+        }
+        let Some(channel) = self.witnessing(trial).cloned() else {
+            return false;
+        };
+        self.control(&[&channel]).await;
+        !matches!(super::of(&self.controls, &channel), Control::Passed(_))
     }
 }
 
