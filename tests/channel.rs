@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -40,6 +40,9 @@ struct Server {
     handlers: BTreeMap<String, Handler>,
     sent: AtomicU64,
     log: Mutex<Vec<Value>>,
+    /// Whether a call is refused while another one is under way.
+    jealous: bool,
+    busy: AtomicBool,
     _dir: tempfile::TempDir,
 }
 
@@ -54,6 +57,8 @@ impl Server {
             handlers: BTreeMap::new(),
             sent: AtomicU64::new(0),
             log: Mutex::default(),
+            jealous: false,
+            busy: AtomicBool::new(false),
             _dir: dir,
         }
     }
@@ -136,7 +141,16 @@ impl Caller for Server {
             method.to_owned()
         };
         let arguments = params.get("arguments").unwrap_or(&params);
-        let outcome = match self.handlers[&name](arguments, &self.root) {
+        let refused = self.jealous && self.busy.swap(true, Ordering::Relaxed);
+        tokio::task::yield_now().await;
+        let answer = match refused {
+            true => Answer::Failed("busy".into()),
+            false => self.handlers[&name](arguments, &self.root),
+        };
+        if !refused {
+            self.busy.store(false, Ordering::Relaxed);
+        }
+        let outcome = match answer {
             Answer::Text(text) => Outcome::Result(
                 json!({ "content": [{ "type": "text", "text": text }], "isError": false }),
             ),
@@ -1653,4 +1667,27 @@ fn patterns_alone() {
         };
         assert_eq!(proven(&discovery, Role::DirList).form, form);
     }
+}
+
+/// A server that refuses a call while another is under way is asked one thing at a time.
+#[test]
+fn one_call_at_a_time() {
+    let reads = |args: &Value, root: &Path| answer(read(root, get(args, "path")));
+    let mut server = Server::new()
+        .tool("read_file", "Read a file", file_schema(), reads)
+        .tool("cat_file", "Read a file", file_schema(), reads)
+        .tool("get_file", "Read a file", file_schema(), reads);
+    server.jealous = true;
+    let discovery = server.discover();
+    let proven: Vec<_> = discovery
+        .channels
+        .iter()
+        .filter(|channel| channel.proof.proven())
+        .map(|channel| channel.tool.as_str())
+        .collect();
+    assert_eq!(
+        proven,
+        ["read_file", "cat_file", "get_file"],
+        "{discovery:#?}"
+    );
 }

@@ -158,6 +158,7 @@ pub async fn discover<C: Caller>(
         learned: Mutex::new(None),
         gone: AtomicBool::new(false),
         hung: Mutex::default(),
+        lone: AtomicBool::new(jobs == 1),
         side: AtomicBool::new(false),
     };
     let resources = resource_tool();
@@ -193,6 +194,9 @@ pub async fn discover<C: Caller>(
         .buffer_unordered(jobs)
         .collect::<Vec<()>>()
         .await;
+    for (order, one) in &mut found {
+        lab.alone(*order, &mut one.channels).await;
+    }
 
     let mut unbound: Vec<Unbound> = Vec::new();
     for channel in given {

@@ -12,7 +12,7 @@ use super::{
     fresh::NEW,
     score::{Candidate, joined},
     slots::{Binding, single},
-    words::{self, words},
+    words::{self, Words, words},
 };
 use crate::{
     channel::{Channel, NetForm, PathForm, PatternForm, Proof},
@@ -174,7 +174,10 @@ fn safety(leaf: &Leaf) -> Option<Value> {
 /// A value for a required parameter: what the schema offers, else what its name asks for, else the
 /// least of its type.
 pub(super) fn value_for(leaf: &Leaf, role: Role) -> Value {
-    if let Some(value) = safety(leaf).or_else(|| of_network(leaf, role)) {
+    if let Some(value) = safety(leaf)
+        .or_else(|| time_limit(leaf))
+        .or_else(|| of_network(leaf, role))
+    {
         return value;
     }
     let offered = leaf
@@ -198,7 +201,28 @@ pub(super) fn value_for(leaf: &Leaf, role: Role) -> Value {
     }
 }
 
-/// Values without which a request is refused, cut short or given up before it is answered.
+/// How long a call may take, where it has to say so: with less it is given up before it is answered.
+fn time_limit(leaf: &Leaf) -> Option<Value> {
+    const LIMITS: Words = Words("timeout deadline");
+    const MILLISECONDS: Words = Words("ms millis milli millisecond milliseconds");
+    let name = words(&leaf.name);
+    let has = |list: Words| name.iter().any(|word| list.has(word));
+    let told = leaf.constant.is_some() || leaf.default.is_some();
+    if !leaf.takes_number() || told || !has(LIMITS) {
+        return None;
+    }
+    let about = words(&leaf.description);
+    let in_milliseconds = has(MILLISECONDS) || about.iter().any(|word| MILLISECONDS.has(word));
+    Some(at_most(leaf, if in_milliseconds { 10_000.0 } else { 10.0 }))
+}
+
+/// A number, or the largest that the parameter takes.
+fn at_most(leaf: &Leaf, wanted: f64) -> Value {
+    let value = leaf.maximum.map_or(wanted, |most| most.min(wanted));
+    Value::from(value as i64)
+}
+
+/// Values without which a request is refused, or cut short.
 fn of_network(leaf: &Leaf, role: Role) -> Option<Value> {
     if !role.of_network() || leaf.constant.is_some() || leaf.default.is_some() {
         return None;
@@ -226,24 +250,8 @@ fn of_network(leaf: &Leaf, role: Role) -> Option<Value> {
     if !leaf.takes_number() {
         return None;
     }
-    let about = words(&leaf.description);
-    let spoken =
-        |list: &[&str]| has(list) || about.iter().any(|word| list.contains(&word.as_str()));
-    let wanted = if has(&["timeout", "deadline"]) {
-        if spoken(&["ms", "millisecond", "milli"]) {
-            10_000.0
-        } else {
-            10.0
-        }
-    } else if has(&["length", "byte", "char", "character", "size"])
-        && has(&["max", "limit", "maximum"])
-    {
-        10_000.0
-    } else {
-        return None;
-    };
-    let value: f64 = leaf.maximum.map_or(wanted, |most| most.min(wanted));
-    Some(Value::from(value as i64))
+    let lengths = has(&["length", "byte", "char", "character", "size"]);
+    (lengths && has(&["max", "limit", "maximum"])).then(|| at_most(leaf, 10_000.0))
 }
 
 fn number(leaf: &Leaf) -> Value {

@@ -52,6 +52,8 @@ pub(super) struct Lab<'a, C> {
     pub(super) gone: AtomicBool,
     /// Tools, by their order, of which a call was not answered in time.
     pub(super) hung: Mutex<BTreeSet<usize>>,
+    /// Whether one call is made at a time.
+    pub(super) lone: AtomicBool,
     /// Whether the side file is ours to remove.
     pub(super) side: AtomicBool,
 }
@@ -156,6 +158,22 @@ impl<C: Caller> Lab<'_, C> {
         fallback
     }
 
+    /// Tries once more, with nothing else in flight, what was not proven: some targets refuse a call while another is
+    /// under way.
+    pub(super) async fn alone(&self, order: usize, channels: &mut [Channel]) {
+        self.lone.store(true, Ordering::Relaxed);
+        for channel in channels {
+            let lost = self.hangs(order) || self.gone.load(Ordering::Relaxed);
+            if lost || channel.proof.proven() {
+                continue;
+            }
+            let again = self.prove_as_is(order, channel).await;
+            if again.proof.proven() {
+                *channel = again;
+            }
+        }
+    }
+
     /// Proves a channel exactly as it is given.
     pub(super) async fn prove_as_is(&self, order: usize, given: &Channel) -> Channel {
         let mut channel = given.clone();
@@ -256,7 +274,7 @@ impl<C: Caller> Lab<'_, C> {
             }
         };
         // Effects are told apart by what the disk holds after each call, replies by themselves.
-        let (second, absent) = if in_reply {
+        let (second, absent) = if in_reply && !self.lone.load(Ordering::Relaxed) {
             join(self.send(channel, &two.values), absent).await
         } else {
             (self.send(channel, &two.values).await, absent.await)

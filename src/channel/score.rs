@@ -158,7 +158,12 @@ pub(super) fn destructive_verb(name: &[String]) -> Option<&String> {
     if words::HARMLESS_FIRST.has(first) {
         return None;
     }
-    name.iter().find(|word| words::DESTRUCTIVE.has(word))
+    // One may format a text and merge cells.
+    const OF_WHOLES: Words = Words("format merge");
+    const WHOLES: Words = Words("disk drive volume partition device filesystem branch request");
+    let whole = any_of(name, WHOLES);
+    let destroys = |word: &&String| words::DESTRUCTIVE.has(word) || whole && OF_WHOLES.has(word);
+    name.iter().find(destroys)
 }
 
 /// Name without separators: `file_path` and `filePath` are `filepath`.

@@ -354,8 +354,8 @@ pub(super) const TRADES: &[Trade] = &[
 
 /// Verbs whose tools are not called unless the user names them.
 pub(super) const DESTRUCTIVE: Words = Words(
-    "delete drop purge format kill reboot send email post publish pay transfer deploy \
-         merge push revoke grant rotate remove rm unlink trash erase destroy shutdown \
+    "delete drop purge kill reboot send email post publish pay transfer deploy \
+         push revoke grant rotate remove rm unlink trash erase destroy shutdown \
          restart uninstall truncate wipe reset terminate stop clear",
 );
 

@@ -27,6 +27,7 @@ use crate::{
     judge::{Control, Facts, Response, again, judge},
     plan::{Fate, Plan, Trial},
     probe::{Claim, EvidenceKind},
+    session::Health,
 };
 
 /// Trials in a wave per call in flight: long enough to keep the pipe full, short enough that a
@@ -412,6 +413,16 @@ impl<'r> Engine<'r> {
             .collect()
             .await;
         self.controls.extend(passed);
+        // A target that refuses a call while another is under way serves each alone.
+        let beside = channels.len() > 1;
+        for channel in channels.iter().filter(|_| beside) {
+            let failed = matches!(of(&self.controls, channel), Control::Failed(_));
+            if failed && session.health() == Health::Alive {
+                let word = self.word();
+                let passed = control(stage, &session, channel, &word, deadline).await;
+                self.controls.insert(key(channel), passed);
+            }
+        }
     }
 
     /// A short word that is part of the names of a trial's objects.

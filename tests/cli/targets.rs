@@ -178,6 +178,25 @@ fn one_that_dies_again_and_again_holds_nothing() {
     ran.code(if with(&report, "breached") > 0 { 1 } else { 3 });
 }
 
+/// What one trial lost for all that were in flight with it is asked again, and not taken for lost with each of them.
+#[test]
+fn one_that_dies_of_some_payloads_is_judged_on_the_others() {
+    let script = "sed -u '/%/Q' | \"$WATERTIGHT\" reference \"$1\"";
+    let flags = ["--suite", "filesystem", "--report", "json=report.json"];
+    let report = Run::script(&flags, script).go().json("report.json");
+    let probes = report["probes"].as_array().expect("a report has probes");
+    let trials = probes.iter().filter_map(|probe| probe["trials"].as_array());
+    let lost: Vec<&Value> = trials
+        .flatten()
+        .filter(|trial| trial["verdict"] == "inconclusive")
+        .collect();
+    assert!(!lost.is_empty());
+    for trial in &lost {
+        assert!(trial["asked"].to_string().contains('%'), "{trial:#}");
+    }
+    assert!(with(&report, "held") > 100, "{lost:?}");
+}
+
 #[test]
 fn an_endless_answer_ends() {
     // One is enough: decoders look at every byte of it.

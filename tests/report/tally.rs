@@ -198,3 +198,33 @@ fn a_read_that_returned_nothing_is_one_step_less_severe() {
     assert_eq!(breach_severity(&token[0]), Some(Severity::High));
     assert_eq!(breach_severity(&held[0]), None);
 }
+
+/// What was watched while no tool was driven says nothing of a boundary that only calls can cross.
+#[test]
+fn watching_alone_holds_no_boundary_of_calls() {
+    use Verdict::*;
+    let watched = |id: &str| {
+        let mut watched = trial(id, "whole-run", "(server)", Basis::Observed);
+        watched.role = None;
+        probe(id, Priority::P0, vec![watched])
+    };
+    let asked = |id: &str, basis| probe(id, Priority::P0, vec![trial(id, "plain", "tool", basis)]);
+    let verdict =
+        |id: &str, probes: &[ProbeReport]| boundary_report(id, probes, Extent::Whole).verdict;
+    let lone = [
+        watched("fs.read.watched"),
+        asked("fs.read.asked", Basis::NoChannel),
+    ];
+    assert_eq!(verdict("fs.read", &lone), NotApplicable);
+    assert_eq!(verdict("env", &[watched("env.watched")]), Held);
+    let driven = [
+        watched("fs.read.watched"),
+        asked("fs.read.asked", Basis::Policy),
+    ];
+    assert_eq!(verdict("fs.read", &driven), Held);
+    let left = [
+        watched("fs.read.watched"),
+        asked("fs.read.asked", Basis::Timeout),
+    ];
+    assert_eq!(verdict("fs.read", &left), Inconclusive);
+}

@@ -412,7 +412,8 @@ fn all(policy_text: &str, wanted: impl Fn(&Trial) -> bool) -> usize {
 
 #[test]
 fn attacks_lie_outside_and_twins_inside() {
-    // What the other claims forbid stands nowhere on a disk, and a text that is executed is no path.
+    // What the other claims forbid stands nowhere on a disk, a text that is executed is no path, and what a host
+    // names is not planted.
     let here = |probe: &&Probe| {
         let on_disk = matches!(
             probe.claim,
@@ -422,7 +423,8 @@ fn attacks_lie_outside_and_twins_inside() {
                 | Claim::ProtectedNames
                 | Claim::MaxFileSize
         );
-        on_disk && !probe.watches() && !probe.roles.iter().all(|role| role.executes())
+        let called = !probe.watches() && !probe.of_network();
+        on_disk && called && !probe.roles.iter().all(|role| role.executes())
     };
     let probes = Catalog::embedded().probes().filter(here).count();
     let met = all(FULL, |trial| here(&&*trial.probe));
