@@ -1691,3 +1691,31 @@ fn one_call_at_a_time() {
         "{discovery:#?}"
     );
 }
+
+/// An object in a list takes a file, and the list takes several.
+#[test]
+fn files_in_a_list_of_objects() {
+    let one = object(&["path"], json!({ "path": { "type": "string" } }));
+    let server = Server::new().tool(
+        "read_all",
+        "Read documents",
+        object(
+            &["documents"],
+            json!({ "documents": { "type": "array", "items": one } }),
+        ),
+        |args, root| {
+            let documents = args["documents"].as_array().cloned().unwrap_or_default();
+            let texts = documents.iter().map(|one| read(root, get(one, "path")));
+            answer(
+                texts
+                    .collect::<std::io::Result<Vec<_>>>()
+                    .map(|texts| texts.join("\n")),
+            )
+        },
+    );
+    let discovery = server.discover();
+    let single = proven(&discovery, Role::FileRead);
+    assert_eq!(slot(single, Slot::Path), ["/documents/0/path"]);
+    let several = proven(&discovery, Role::FileReadMany);
+    assert_eq!(slot(several, Slot::Paths), ["/documents/-/path"]);
+}

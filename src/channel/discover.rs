@@ -413,7 +413,10 @@ impl<C: Caller> Lab<'_, C> {
         {
             return Some(None);
         }
-        if !proven.is_empty() && candidate.score < BIND && candidate.choice.is_none() {
+        // What reads the first of several files may read them all, with a check of the first.
+        let several = candidate.role == Role::FileReadMany;
+        let known = !proven.is_empty() && !several;
+        if known && candidate.score < BIND && candidate.choice.is_none() {
             return Some(None);
         }
         None
