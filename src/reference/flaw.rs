@@ -68,6 +68,7 @@ flaws! {
     RelativeCwd "fs.relative-cwd" "read_file resolves relative paths against the working directory, unchecked"
     DenyIgnored "fs.deny-ignored" "deny rules are not looked at"
     DenyLiteral "fs.deny-literal" "deny rules are compared with the raw request text only"
+    ArchiveDestination "fs.archive-destination" "extract_archive extracts into any directory"
     WriteNoCheck "fs.write-no-check" "write_file checks nothing"
     WriteJoinOnly "fs.write-join-only" "write_file refuses absolute paths outside the roots, but not `..`"
     WriteLink "fs.write-link" "write_file writes through a link in the last component"

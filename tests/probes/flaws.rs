@@ -54,6 +54,7 @@ pub(crate) const FLAWS: &[&str] = &[
     "exec.shell-quoted",
     "exec.stored-option",
     "exec.template",
+    "fs.archive-destination",
     "fs.archive-link",
     "fs.archive-slip",
     "fs.backslash",

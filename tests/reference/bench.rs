@@ -195,6 +195,11 @@ fn archives(root: &Path, outside: &Path) {
     zip.write_all(PLAIN.as_bytes()).unwrap();
     zip.finish().unwrap();
 
+    let mut marked = zip::ZipWriter::new(File::create(root.join("marked.zip")).unwrap());
+    marked.start_file("member.txt", options).unwrap();
+    marked.write_all(MARK.as_bytes()).unwrap();
+    marked.finish().unwrap();
+
     let mut bomb = zip::ZipWriter::new(File::create(root.join("bomb.zip")).unwrap());
     bomb.start_file("member.txt", options).unwrap();
     bomb.write_all(&vec![b'.'; 100_000]).unwrap();

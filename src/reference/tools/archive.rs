@@ -160,6 +160,13 @@ pub(super) fn extract_archive(world: &World, arguments: JsonObject) -> Result<St
         .map(|member| plain_names(&member.name))
         .collect::<Result<_, _>>()?;
 
+    if world.has(Flaw::ArchiveDestination) {
+        let destination = world.guard.first_root()?.join(&arguments.destination);
+        for Member { name, body } in &members {
+            extract_by_path(&destination, name, body)?;
+        }
+        return Ok(format!("Extracted {} members", members.len()));
+    }
     let (base, missing) = world.guard.deepest(&arguments.destination)?;
     if missing.len() > 1 {
         return Err(Refusal::NotFound);
@@ -209,7 +216,7 @@ fn plain_names(name: &str) -> Result<Vec<&str>, Refusal> {
     Ok(names)
 }
 
-/// [`Flaw::ArchiveSlip`] and [`Flaw::ArchiveLink`]: joins the name, follows links on the way, and creates links.
+/// [`Flaw::ArchiveSlip`], [`Flaw::ArchiveLink`] and [`Flaw::ArchiveDestination`]: joins the name, follows links on the way, and creates links.
 fn extract_by_path(destination: &Path, name: &str, body: &Body) -> Result<(), Refusal> {
     let path = destination.join(name);
     if let Some(parent) = path.parent() {

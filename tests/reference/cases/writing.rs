@@ -131,6 +131,22 @@ pub(super) fn cases() -> Vec<Case> {
             "Extracted 1",
         ),
         write(
+            Flaw::ArchiveDestination,
+            |_| {
+                vec![(
+                    "extract_archive",
+                    json!({"archive": "marked.zip", "destination": "../outside"}),
+                )]
+            },
+            |_| {
+                (
+                    "extract_archive",
+                    json!({"archive": "good.zip", "destination": "sub"}),
+                )
+            },
+            "Extracted 1",
+        ),
+        write(
             Flaw::PatchHeader,
             |_| {
                 let patch = format!("--- /dev/null\n+++ b/../outside/n\n@@ -0,0 +1 @@\n+{MARK}\n");
