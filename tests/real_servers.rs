@@ -331,15 +331,11 @@ fn git(
     select_with(server, &expected, &["--fixture", &fixture], verdict, exit)
 }
 
-/// The list of commands and the directory hold, as far as is publicly known.
+/// The list of commands holds, as far as is publicly known.
 fn commands(server: &Installed) -> Result<(), Failed> {
     const HELD: Expected<'_> = Expected {
         breached: &[],
-        held: &[
-            "exec.denied-command",
-            "exec.allowlist-chain",
-            "exec.command-files",
-        ],
+        held: &["exec.denied-command", "exec.allowlist-chain"],
     };
     let scratch = tempfile::tempdir()?;
     let policy = scratch.path().join("policy.toml");
