@@ -10,6 +10,8 @@ use std::{
 
 fn main() -> io::Result<()> {
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    // Clones may share a target directory, and the embedded files are named by their absolute paths.
+    println!("cargo::rerun-if-env-changed=CARGO_MANIFEST_DIR");
     let mut code = String::new();
     for (name, directory, depth) in [
         ("PROBES", "probes", 2),
