@@ -36,13 +36,13 @@ impl Litter {
         })
     }
 
-    /// Takes the names out of a message that is sent; a head before its JSON is passed over.
+    /// Takes the names out of the arguments of a call that is sent; a head before its JSON is passed over. Words of
+    /// the protocol and names of tools are no names of files.
     pub fn hear(&self, message: &[u8]) {
         let start = memchr::memchr(b'{', message).unwrap_or(message.len());
-        if let Ok(message) = serde_json::from_slice(&message[start..]) {
-            let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-            self.gather(&message, &mut sent);
-        }
+        let message: Value = serde_json::from_slice(&message[start..]).unwrap_or_default();
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        self.gather(&message["params"]["arguments"], &mut sent);
     }
 
     /// The names directly in the directory that the strings of a message can stand for.
@@ -118,9 +118,18 @@ mod tests {
         let arguments = serde_json::json!({
             "path": at("before"), "items": ["--file=/x", inside, "/srv/elsewhere", "../above"],
         });
-        litter.hear(arguments.to_string().as_bytes());
-        litter.hear(b"POST http://127.0.0.1/mcp\r\n{\"params\":{\"title\":\"Qwer Tzuiop\"}}");
-        for name in ["--file=", "qwer-tzuiop.md", "made", "elsewhere", "x", "srv"] {
+        let call = |arguments: Value| {
+            let params = serde_json::json!({ "name": "export_report", "arguments": arguments });
+            serde_json::json!({ "method": "tools/call", "params": params }).to_string()
+        };
+        litter.hear(call(arguments).as_bytes());
+        let posted = call(serde_json::json!({ "title": "Qwer Tzuiop" }));
+        litter.hear(format!("POST http://127.0.0.1/mcp\r\n{posted}").as_bytes());
+        let others = ["elsewhere", "x", "srv", "tools", "export_report"];
+        for name in ["--file=", "qwer-tzuiop.md", "made"]
+            .into_iter()
+            .chain(others)
+        {
             fs::create_dir(at(name)).unwrap();
         }
         fs::write(at("--file=").join("x"), "").unwrap();
@@ -130,6 +139,9 @@ mod tests {
             .iter()
             .map(|name| name.to_string_lossy().into_owned())
             .collect();
-        assert_eq!(left, ["before", "elsewhere", "srv", "x"]);
+        assert_eq!(
+            left,
+            ["before", "elsewhere", "export_report", "srv", "tools", "x"]
+        );
     }
 }
