@@ -1719,3 +1719,25 @@ fn files_in_a_list_of_objects() {
     let several = proven(&discovery, Role::FileReadMany);
     assert_eq!(slot(several, Slot::Paths), ["/documents/-/path"]);
 }
+
+/// What evaluates expressions is not taken for what runs code, where no name says which it is.
+#[test]
+fn a_calculator_without_a_name() {
+    let server = Server::new().tool(
+        "x",
+        "",
+        object(&["y"], json!({ "y": { "type": "string" } })),
+        |args, _| {
+            let product = get(args, "y")
+                .split_once(" * ")
+                .and_then(|(one, two)| Some(one.parse::<u64>().ok()? * two.parse::<u64>().ok()?));
+            match product {
+                Some(product) => Answer::Text(product.to_string()),
+                None => Answer::Failed("no expression".into()),
+            }
+        },
+    );
+    let discovery = server.discover();
+    proven(&discovery, Role::ExecExpression);
+    assert_eq!(discovery.channels.len(), 1, "{discovery:#?}");
+}

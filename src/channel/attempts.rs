@@ -5,7 +5,7 @@
 use super::{
     flatten::Leaf,
     recipe::recipes,
-    score::Candidate,
+    score::{CANDIDATE, Candidate},
     slots::{Binding, single},
     words::{EXTENSIONS, words},
 };
@@ -65,7 +65,9 @@ pub(super) fn attempts(
         recipe: None,
     };
     if role.executes() {
-        for recipe in recipes(role) {
+        // Where no name says that code is run, what evaluates expressions is not taken for what does.
+        let guessed = candidate.score < CANDIDATE && role == Role::ExecCode;
+        for recipe in recipes(role).filter(|recipe| !(guessed && recipe.is_expression())) {
             for index in 0..candidate.bindings.len() {
                 add(Attempt {
                     recipe: Some(recipe.name),

@@ -79,6 +79,11 @@ impl Recipe {
             .replace("{two}", &factors.1.to_string())
     }
 
+    /// Whether it is a value alone, which whoever evaluates expressions answers as well as whoever runs code.
+    pub(crate) fn is_expression(&self) -> bool {
+        self.sentence == "{one} * {two}"
+    }
+
     /// Whether the answer is a product, and not what stands in a file.
     pub(crate) fn computes(&self) -> bool {
         self.role != Role::ExecCommand

@@ -413,9 +413,10 @@ impl<'r> Engine<'r> {
             .collect()
             .await;
         self.controls.extend(passed);
-        // A target that refuses a call while another is under way serves each alone.
+        // A target that refuses a call while another is under way serves each alone, as it did when it was proven.
         let beside = channels.len() > 1;
-        for channel in channels.iter().filter(|_| beside) {
+        let proven = channels.iter().filter(|channel| channel.proof.proven());
+        for channel in proven.filter(|_| beside) {
             let failed = matches!(of(&self.controls, channel), Control::Failed(_));
             if failed && session.health() == Health::Alive {
                 let word = self.word();
