@@ -23,6 +23,14 @@ const WAYS: [&str; 4] = ["", "sh -c ", "/bin/sh -c ", "env "];
 /// The recipe of channels in which what was written can be read again.
 const SELECTS: &str = "sql";
 
+/// The same read from what is no table: who answers it would answer the reading of a change that was made.
+const READ: &str = r#"
+role = "sql.query"
+[variant]
+name = "plain"
+text = ["SELECT v * ", { "@" = "factor.one" }, " AS answer FROM (SELECT ", { "@" = "factor.two" }, " AS v) AS t"]
+"#;
+
 /// The plain change, and what shows that it was made: a product, whose factors no single statement holds.
 const CHANGE: &str = r#"
 role = "sql.query"
@@ -51,7 +59,9 @@ pub(super) async fn bounded(
         let refuses = match channel.role {
             Role::ExecCommand if commands => lists(stage, session, channel, deadline).await,
             Role::SqlQuery if queries && channel.recipe.as_deref() == Some(SELECTS) => {
-                refuses(stage, session, channel, (CHANGE, "change"), deadline).await
+                does(stage, session, channel, (READ, "read"), deadline).await == Some(true)
+                    && does(stage, session, channel, (CHANGE, "change"), deadline).await
+                        == Some(false)
             }
             _ => false,
         };
@@ -76,44 +86,41 @@ async fn lists(
              [variant]\nname = \"plain\"\ntext = [\"{way}\", {{ \"@\" = \"mark.path\" }}]\n"
         );
         let word = format!("listing{number}");
-        if !refuses(stage, session, channel, (&text, &word), deadline).await {
+        if does(stage, session, channel, (&text, &word), deadline).await != Some(false) {
             return false;
         }
     }
     true
 }
 
-/// Whether a call that would start a program of the run, or change a database, is answered and does neither.
-async fn refuses(
+/// Whether a call starts a program of the run, or brings a product about; nothing where it is not answered.
+async fn does(
     stage: &Stage<'_>,
     session: &Session,
     channel: &Channel,
     (text, word): (&str, &str),
     deadline: Duration,
-) -> bool {
-    let Ok(plain) = toml::from_str::<Plain>(text) else {
-        return false;
-    };
+) -> Option<bool> {
+    let plain: Plain = toml::from_str(text).ok()?;
     let ask = stage.plain_ask(channel, &plain, deadline);
-    let Ok(scene) = stage.set(&ask, Geometry::twin(stage.bed, word, None), word) else {
-        return false;
-    };
-    let played = stage.play(session, &ask, scene, Counting::All).await;
-    played.is_ok_and(|mut played| {
-        let done = |kind| matches!(kind, EvidenceKind::Execution | EvidenceKind::Computed);
-        let ran = played.proofs.iter().any(|seen| done(seen.kind));
-        played.scene.strike();
-        !ran && played.exchange.outcome.answered()
-    })
+    let scene = stage.set(&ask, Geometry::twin(stage.bed, word, None), word);
+    let played = stage.play(session, &ask, scene.ok()?, Counting::All).await;
+    let mut played = played.ok()?;
+    let done = |kind| matches!(kind, EvidenceKind::Execution | EvidenceKind::Computed);
+    let done = played.proofs.iter().any(|seen| done(seen.kind));
+    played.scene.strike();
+    (done || played.exchange.outcome.answered()).then_some(done)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{CHANGE, Plain};
+    use super::{CHANGE, Plain, READ};
 
     #[test]
-    fn the_plain_change_is_one() {
-        let plain: Plain = toml::from_str(CHANGE).expect("it is in the words of the probe format");
-        assert!(plain.variant.then_text.is_some());
+    fn a_change_is_read_again() {
+        let plain =
+            |text| -> Plain { toml::from_str(text).expect("the words are those of probes") };
+        assert!(plain(CHANGE).variant.then_text.is_some());
+        assert!(plain(READ).variant.then_text.is_none());
     }
 }

@@ -204,7 +204,8 @@ fn table(world: &World, sql: &str) -> Option<Result<String, Refusal>> {
     }
     let (factor, name) = sql
         .strip_prefix("SELECT v * ")?
-        .split_once(" AS answer FROM ")?;
+        .split_once(" AS answer FROM ")
+        .filter(|(_, name)| !name.starts_with('('))?;
     let known = tables.get(name).copied();
     let known = known.ok_or_else(|| Refusal::invalid("no such table"));
     let factor: f64 = factor.parse().ok()?;

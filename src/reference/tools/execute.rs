@@ -184,6 +184,13 @@ pub(super) fn query(world: &World, arguments: JsonObject) -> Result<String, Refu
     if let Some(path) = read_text(selected) {
         return Ok(text(&world.read(path)?));
     }
+    if let Some((factor, inner)) = selected
+        .strip_prefix("v * ")
+        .and_then(|rest| rest.split_once(" AS answer FROM (SELECT "))
+    {
+        let inner = inner.split(" AS v").next().unwrap_or(inner);
+        return value(&format!("{factor} * {inner}"));
+    }
     value(selected.split(" AS ").next().unwrap_or(selected))
 }
 
