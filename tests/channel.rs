@@ -107,6 +107,7 @@ impl Server {
             read_only: false,
             forgets: true,
             resources: false,
+            uris: &[],
             net: None,
         };
         change(&mut ground);
@@ -997,6 +998,91 @@ fn resources_are_read_by_uri() {
     assert_eq!(server.discover().channels, []);
 }
 
+/// A server that reads resources `scheme` names, as the router of the template wants them.
+fn resources_of(scheme: &'static str, one_segment: bool) -> Server {
+    let mut server = Server::new();
+    server.handlers.insert(
+        "resources/read".into(),
+        Box::new(move |params, root| {
+            let path = get(params, "uri").strip_prefix(scheme);
+            match path.filter(|path| !(one_segment && path.contains('/'))) {
+                Some(path) if one_segment => answer(read(
+                    root,
+                    &format!("{}/{}", root.display(), path.replace("%2F", "/")),
+                )),
+                Some(path) => answer(read(root, &format!("{}/{path}", root.display()))),
+                None => Answer::Refused(-32002, "not found".into()),
+            }
+        }),
+    );
+    server
+}
+
+#[test]
+fn resources_are_read_by_a_scheme_of_the_servers_own() {
+    let cases = [
+        ("notes://{+path}", "notes://", false),
+        ("notes://{name}", "notes://", true),
+        ("docs://files/{+path}", "docs://files/", false),
+        ("memo:///welcome.md", "memo:///", false),
+    ];
+    for (offered, prefix, one_segment) in cases {
+        let server = resources_of(prefix, one_segment);
+        let uris = [String::from(offered)];
+        let discovery = server.discover_with(&[], |ground| {
+            ground.resources = true;
+            ground.uris = Box::leak(Box::new(uris.clone()));
+        });
+        let channel = proven(&discovery, Role::ResourceRead);
+        let uri = channel.uri.as_ref().unwrap();
+        assert_eq!(
+            (channel.form, uri.prefix.as_str(), uri.escaped),
+            (PathForm::Relative, prefix, one_segment),
+            "{offered}"
+        );
+        let outside = server.root.join("../secret").to_string_lossy().into_owned();
+        let values = BTreeMap::from([(Slot::Path, SlotValue::Text(outside))]);
+        let (_, params) = channel.request(&values, &server.root);
+        let slash = if one_segment { "%2F" } else { "/" };
+        assert_eq!(params, json!({ "uri": format!("{prefix}..{slash}secret") }));
+        let text = Lock::new(&discovery.channels, &[]).to_toml().unwrap();
+        assert_eq!(
+            Lock::parse(&text).unwrap().entries[0].channel.uri,
+            channel.uri
+        );
+    }
+    // Without anything that tells of the scheme, it is not guessed.
+    let silent = resources_of("notes://", false);
+    nothing_proven(&silent.discover_with(&[], |ground| ground.resources = true));
+}
+
+#[test]
+fn a_tool_tells_the_scheme_of_its_uris() {
+    let refusal = "documents are named as workspace://...";
+    let cases = [
+        ("uri", "Such as workspace://docs/a.md", "no"),
+        ("document", "The document", refusal),
+    ];
+    for (parameter, about, refusal) in cases {
+        let server = Server::new().tool(
+            "read_document",
+            "Reads a document of the workspace",
+            object(
+                &[parameter],
+                json!({ parameter: { "type": "string", "description": about } }),
+            ),
+            move |args, root| match get(args, parameter).strip_prefix("workspace://") {
+                Some(path) => answer(read(root, &format!("{}/{path}", root.display()))),
+                None => Answer::Failed(refusal.into()),
+            },
+        );
+        let discovery = server.discover();
+        let channel = proven(&discovery, Role::FileRead);
+        assert_eq!(channel.uri.as_ref().unwrap().prefix, "workspace://");
+        assert!(discovery.calls <= 12, "{}", discovery.calls);
+    }
+}
+
 #[test]
 fn a_constant_answer_proves_nothing() {
     let server = Server::new().tool("read_file", "Read a file", file_schema(), |_, _| {
@@ -1265,6 +1351,7 @@ fn tokens_are_never_sent() {
         read_only: false,
         forgets: true,
         resources: false,
+        uris: &[],
         net: None,
     };
     let discovery = tokio::runtime::Builder::new_current_thread()

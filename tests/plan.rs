@@ -58,6 +58,7 @@ fn channel(tool: &str, role: Role) -> Arc<Channel> {
         slots,
         fixed: serde_json::Map::new(),
         form: PathForm::Absolute,
+        uri: None,
         pattern: PatternForm::Plain,
         extension: String::from(".txt"),
         score: 1.0,

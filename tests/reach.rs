@@ -144,6 +144,7 @@ impl Server {
             read_only: false,
             forgets: true,
             resources: false,
+            uris: &[],
             net,
         };
         tokio::runtime::Builder::new_current_thread()

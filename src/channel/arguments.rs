@@ -250,13 +250,25 @@ impl Channel {
 
     fn spell(&self, slot: Slot, root: &Path, text: &str) -> Spelled {
         match slot {
-            Slot::Path | Slot::Paths | Slot::Source => self.form.apply(root, text),
+            Slot::Path | Slot::Paths | Slot::Source => self.in_uri(self.form.apply(root, text)),
             Slot::Pattern => Spelled::One(self.pattern.apply(text)),
             Slot::Url if matches!(self.net, NetForm::Split | NetForm::SplitBase) => {
                 halves(text, self.net == NetForm::SplitBase)
             }
             Slot::Url => Spelled::One(self.net.apply(text).to_owned()),
             _ => Spelled::One(text.to_owned()),
+        }
+    }
+
+    /// A path inside the URI that the channel wants around it.
+    fn in_uri(&self, path: Spelled) -> Spelled {
+        match (&self.uri, path) {
+            (None, path) => path,
+            (Some(uri), Spelled::One(path)) => Spelled::One(uri.apply(&path)),
+            (Some(uri), Spelled::Two { dir, name }) => Spelled::Two {
+                dir: uri.apply(&dir),
+                name,
+            },
         }
     }
 
@@ -271,7 +283,7 @@ impl Channel {
                     PathForm::SplitRelative | PathForm::RelativeGlob => PathForm::Relative,
                     form => form,
                 };
-                *text = match form.apply(root, &path) {
+                *text = match self.in_uri(form.apply(root, &path)) {
                     Spelled::One(text) => text,
                     Spelled::Two { .. } => path,
                 };

@@ -4,13 +4,15 @@
 
 use super::{
     flatten::Leaf,
+    prove::Learned,
     recipe::recipes,
     score::{CANDIDATE, Candidate},
     slots::{Binding, single},
+    uri::{Shape, advertised, described, quoted},
     words::{EXTENSIONS, words},
 };
 use crate::{
-    channel::{BIND, Channel, NetForm, PathForm, PatternForm},
+    channel::{BIND, Channel, NetForm, PathForm, PatternForm, UriForm},
     probe::{Role, Slot},
     session::Tool,
 };
@@ -20,6 +22,7 @@ use crate::{
 pub(super) struct Attempt {
     pub(super) binding: usize,
     pub(super) form: PathForm,
+    pub(super) uri: Option<UriForm>,
     pub(super) net: NetForm,
     pub(super) extension: &'static str,
     pub(super) bare: bool,
@@ -32,6 +35,7 @@ impl Attempt {
     pub(super) fn apply(&self, draft: &Channel) -> Channel {
         Channel {
             form: self.form,
+            uri: self.uri.clone(),
             net: self.net,
             extension: self.extension.to_owned(),
             pattern: self.pattern,
@@ -45,7 +49,8 @@ impl Attempt {
 pub(super) fn attempts(
     tool: &Tool,
     candidate: &Candidate,
-    learned: Option<PathForm>,
+    learned: Option<Learned>,
+    uris: &[String],
 ) -> Vec<Attempt> {
     let role = candidate.role;
     let mut queue: Vec<Attempt> = Vec::new();
@@ -58,6 +63,7 @@ pub(super) fn attempts(
     let plain = |binding: usize, form: PathForm| Attempt {
         binding,
         form,
+        uri: None,
         net: NetForm::default(),
         extension: extensions[0],
         bare: false,
@@ -88,11 +94,24 @@ pub(super) fn attempts(
         }
         return queue;
     }
+    let (learned, uri) = learned.unzip();
+    if let (Some(form), Some(Some(uri))) = (learned, uri.clone()) {
+        add(Attempt {
+            uri: Some(uri),
+            ..plain(0, form)
+        });
+    }
+    let learned = learned.filter(|_| uri.flatten().is_none());
     let forms = |binding: &Binding| forms(candidate, binding, learned);
     // All forms of the best binding, then the best form of the others, then their other forms.
     let first = forms(&candidate.bindings[0]);
-    for form in &first {
+    let shapes = shapes(tool, candidate, uris);
+    for (at, form) in first.iter().enumerate() {
         add(plain(0, *form));
+        if at == 0 {
+            let within = |shape| by_uri(shape, &plain(0, PathForm::Relative));
+            shapes.iter().flat_map(within).for_each(&mut add);
+        }
     }
     for (index, binding) in candidate.bindings.iter().enumerate().skip(1) {
         add(plain(index, forms(binding)[0]));
@@ -131,6 +150,44 @@ pub(super) fn attempts(
         }
     }
     queue
+}
+
+/// The URIs that a tool may want paths in, where it tells of any; those of resources, for what reads these.
+fn shapes(tool: &Tool, candidate: &Candidate, uris: &[String]) -> Vec<Shape> {
+    if candidate.role == Role::ResourceRead {
+        return advertised(uris);
+    }
+    let mut shapes = described(tool);
+    let main = candidate.role.slots()[0];
+    let named = leaf(candidate, &candidate.bindings[0], main)
+        .is_some_and(|leaf| words(&leaf.name).iter().any(|word| word == "uri"));
+    if shapes.is_empty() && named {
+        shapes = advertised(uris);
+    }
+    shapes
+}
+
+/// The ways to put a path into a URI: as it is below the allowed directory, as a client would
+/// escape it, and the whole of it.
+fn by_uri(shape: &Shape, plain: &Attempt) -> Vec<Attempt> {
+    let way = |form: PathForm, escaped: bool, bare: bool| Attempt {
+        form,
+        bare,
+        uri: Some(UriForm {
+            prefix: shape.prefix.clone(),
+            escaped,
+        }),
+        extension: shape.extension.unwrap_or(plain.extension),
+        ..plain.clone()
+    };
+    let mut ways = vec![way(PathForm::Relative, false, false)];
+    if shape.escaped {
+        ways.push(way(PathForm::Relative, true, false));
+        ways.push(way(PathForm::Absolute, true, false));
+        ways.push(way(PathForm::Relative, true, true));
+    }
+    ways.push(way(PathForm::Absolute, false, false));
+    ways
 }
 
 /// The forms in which a binding may want hosts, most likely first.
@@ -330,6 +387,20 @@ pub(super) fn hint(answer: &str, tried: &[Attempt], queue: &mut Vec<Attempt>) {
         })
         .filter(|attempt| !tried.contains(attempt))
         .collect();
+    // An answer that refuses what it was given may tell what it takes.
+    let named = match attempt.uri {
+        None if attempt.recipe.is_none() => quoted(answer),
+        _ => Vec::new(),
+    };
+    let plain = Attempt {
+        bare: false,
+        ..attempt.clone()
+    };
+    let by_uri = named.iter().flat_map(|shape| by_uri(shape, &plain));
+    let wanted = by_uri
+        .filter(|attempt| !tried.contains(attempt))
+        .chain(wanted)
+        .collect::<Vec<_>>();
     for attempt in wanted.into_iter().rev() {
         queue.retain(|other| *other != attempt);
         queue.insert(0, attempt);

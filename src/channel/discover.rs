@@ -53,6 +53,8 @@ pub struct Ground<'a> {
     pub read_only: bool,
     /// Whether the target announced the capability `resources`.
     pub resources: bool,
+    /// The URIs of its resources, and the templates of such, as it lists them.
+    pub uris: &'a [String],
     /// Whether the disk forgets whatever is written to it, wherever that is.
     pub forgets: bool,
     /// The network of the run. Without one, roles that reach hosts are not tried.

@@ -31,6 +31,7 @@ pub(super) fn draft(tool: &Tool, candidate: &Candidate, binding: &Binding) -> Ch
         slots: binding.slots.clone(),
         fixed: fixed(candidate, binding),
         form: PathForm::Absolute,
+        uri: None,
         net: NetForm::default(),
         pattern: PatternForm::Plain,
         extension: String::from(".txt"),

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::{
-    channel::{Channel, Follow, NetForm, PathForm, PatternForm, Proof, RESOURCES_READ},
+    channel::{Channel, Follow, NetForm, PathForm, PatternForm, Proof, RESOURCES_READ, UriForm},
     probe::{Role, Slot},
     session::Tool,
 };
@@ -86,6 +86,8 @@ struct Row {
     definition: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     recipe: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uri: Option<UriForm>,
     slots: BTreeMap<Slot, Vec<String>>,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     fixed: Map<String, Value>,
@@ -209,6 +211,7 @@ impl Lock {
                     slots: row.slots,
                     fixed: row.fixed,
                     form: row.form,
+                    uri: row.uri,
                     net: row.net,
                     pattern: row.pattern,
                     extension: row.extension,
@@ -242,6 +245,7 @@ impl Lock {
                     tool: entry.channel.tool.clone(),
                     role: entry.channel.role,
                     form: entry.channel.form,
+                    uri: entry.channel.uri.clone(),
                     net: entry.channel.net,
                     pattern: entry.channel.pattern,
                     extension: entry.channel.extension.clone(),

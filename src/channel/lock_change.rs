@@ -84,6 +84,7 @@ fn differences(old: &Entry, new: &Entry) -> Vec<String> {
         ("slots", was.slots != is.slots),
         ("fixed arguments", was.fixed != is.fixed),
         ("path form", was.form != is.form),
+        ("URI form", was.uri != is.uri),
         ("network form", was.net != is.net),
         ("pattern form", was.pattern != is.pattern),
         ("extension", was.extension != is.extension),

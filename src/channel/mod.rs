@@ -32,6 +32,7 @@ mod stage;
 mod sweep;
 mod told;
 mod unlisted;
+mod uri;
 mod widen;
 mod words;
 

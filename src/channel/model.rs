@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::slots::single;
 use crate::config::Binding;
-pub use crate::config::{NetForm, PathForm};
+pub use crate::config::{NetForm, PathForm, UriForm};
 use crate::probe::{Role, Slot};
 
 /// The score from which on a channel is attacked although its proof failed: evidence of a breach
@@ -34,6 +34,9 @@ pub struct Channel {
     /// How the channel wants paths spelled.
     #[serde(default)]
     pub form: PathForm,
+    /// The URI that the channel wants around each path, where it takes those of a scheme of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<UriForm>,
     /// How the channel wants URLs and ports spelled.
     #[serde(default)]
     pub net: NetForm,
@@ -182,6 +185,7 @@ impl Channel {
                 .collect(),
             fixed,
             form: binding.form.unwrap_or_default(),
+            uri: binding.uri.clone(),
             net: binding.net,
             pattern: PatternForm::default(),
             extension: binding

@@ -28,7 +28,7 @@ use super::{
     slots::{Binding, parts},
 };
 use crate::{
-    channel::{BIND, Channel, PathForm, Proof, Values},
+    channel::{BIND, Channel, PathForm, Proof, UriForm, Values},
     session::{Caller, Exchange, Outcome, Tool},
 };
 
@@ -47,8 +47,8 @@ pub(super) struct Lab<'a, C> {
     pub(super) flights: Semaphore,
     pub(super) calls: AtomicUsize,
     pub(super) log: Mutex<Vec<(usize, ProofStep)>>,
-    /// The form that worked for the first channel: tried first for all others.
-    pub(super) learned: Mutex<Option<PathForm>>,
+    /// What worked for the first channel: tried first for all others.
+    pub(super) learned: Mutex<Option<Learned>>,
     pub(super) gone: AtomicBool,
     /// Tools, by their order, of which a call was not answered in time.
     pub(super) hung: Mutex<BTreeSet<usize>>,
@@ -57,6 +57,9 @@ pub(super) struct Lab<'a, C> {
     /// Whether the side file is ours to remove.
     pub(super) side: AtomicBool,
 }
+
+/// How the first channel wanted paths.
+pub(super) type Learned = (PathForm, Option<UriForm>);
 
 /// How a steering test ended.
 pub(super) enum Steered {
@@ -98,7 +101,7 @@ impl<C: Caller> Lab<'_, C> {
             .collect();
         let mut fallback = draft(tool, candidate, first);
         let mut why: Option<String> = None;
-        let mut queue = attempts(tool, candidate, self.learned());
+        let mut queue = attempts(tool, candidate, self.learned(), self.ground.uris);
         let mut rounds = ROUNDS;
         let mut tried: Vec<Attempt> = Vec::new();
         let mut hangs = 0;
@@ -196,9 +199,10 @@ impl<C: Caller> Lab<'_, C> {
         hung.contains(&order)
     }
 
-    /// The form that worked for the first channel.
-    pub(super) fn learned(&self) -> Option<PathForm> {
-        *self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What worked for the first channel.
+    pub(super) fn learned(&self) -> Option<Learned> {
+        let learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        learned.clone()
     }
 
     fn learn(&self, channel: &Channel) {
@@ -208,7 +212,7 @@ impl<C: Caller> Lab<'_, C> {
         self.learned
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(channel.form);
+            .get_or_insert_with(|| (channel.form, channel.uri.clone()));
     }
 
     /// Two inputs must give their own evidence, and one that names nothing neither.

@@ -223,7 +223,7 @@ impl<C: Caller> Lab<'_, C> {
             ));
         }
         let mut why = String::from("no parameter fits");
-        for attempt in attempts(tool, candidate, self.learned())
+        for attempt in attempts(tool, candidate, self.learned(), self.ground.uris)
             .iter()
             .take(OFFERS)
         {

@@ -159,6 +159,9 @@ fn told(binding: &Binding) -> String {
     if let Some(form) = binding.form {
         value["form"] = json!(form);
     }
+    if let Some(uri) = &binding.uri {
+        value["uri"] = json!(uri);
+    }
     if binding.net != NetForm::default() {
         value["net"] = json!(binding.net);
     }

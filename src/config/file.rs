@@ -212,6 +212,8 @@ pub struct Binding {
     pub arguments: Map<String, Value>,
     /// How the tool wants paths spelled; found out when left out.
     pub form: Option<PathForm>,
+    /// What the tool wants before each path, for one that takes URIs of its own.
+    pub uri: Option<UriForm>,
     /// How the tool wants hosts spelled.
     #[serde(default)]
     pub net: NetForm,
@@ -240,6 +242,17 @@ pub enum PathForm {
     Glob,
     /// `notes/*`, relative to the allowed directory.
     RelativeGlob,
+}
+
+/// How a tool spells paths as URIs of its own scheme.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UriForm {
+    /// What stands before each path, such as `notes://`.
+    pub prefix: String,
+    /// Whether slashes and other signs of the path are percent-encoded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub escaped: bool,
 }
 
 /// How a tool wants URLs and ports spelled. One that takes `host:port` in one argument has the same

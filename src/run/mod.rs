@@ -17,6 +17,7 @@ mod liveness;
 mod net;
 mod observe;
 mod observed;
+mod offer;
 mod order;
 mod outcome;
 mod recorded;
@@ -99,10 +100,9 @@ impl Found {
         let session = conversation.session();
         let unasked = silence.end(order, &session).await;
         conversation.prepare().await;
-        let tools = session
-            .tools(order.deadline.max(order.options.limits.startup))
-            .await?;
         let info = session.info();
+        let tools = offer::tools(&session, order).await?;
+        let uris = offer::uris(&session, order.deadline).await;
         (order.emit)(Event::Ready {
             name: Some(info.name.clone()).filter(|name| !name.is_empty()),
             version: Some(info.version.clone()).filter(|version| !version.is_empty()),
@@ -124,6 +124,7 @@ impl Found {
             read_only: false,
             forgets: order.glass.is_ok(),
             resources: info.capabilities.get("resources").is_some(),
+            uris: &uris,
             net: grounds.as_ref().map(|grounds| grounds as &dyn Net),
         };
         let mut given = order.given.clone();

@@ -55,6 +55,7 @@ fn channels() -> Vec<Arc<Channel>> {
                 .collect(),
             fixed: serde_json::Map::new(),
             form: PathForm::Absolute,
+            uri: None,
             pattern: PatternForm::Plain,
             extension: String::from(".txt"),
             score: 1.0,

@@ -8,12 +8,15 @@ use serde_json::{Map, Value};
 
 use super::{Locked, Outcome};
 use crate::{
-    channel::{Change, Channel, Follow, NetForm, PathForm, PatternForm, Proof, Take, Unbound},
+    channel::{
+        Change, Channel, Follow, NetForm, PathForm, PatternForm, Proof, Take, Unbound, UriForm,
+    },
     config::word,
     probe::{Role, Slot},
     report::{
         Look,
         terminal::page::{BOLD, CODE, FAINT, GOOD, PLAIN, Page, UNSURE, Wrap},
+        visible,
     },
 };
 
@@ -168,7 +171,13 @@ fn takes(channel: &Channel) -> String {
         PathForm::RelativeGlob => "patterns of relative paths",
         PathForm::Split | PathForm::SplitRelative => "directory and name apart",
     };
-    if channel.role != Role::IdentRead {
+    if let Some(uri) = &channel.uri {
+        let escaped = if uri.escaped { ", escaped" } else { "" };
+        parts.push(format!(
+            "URIs {}… with {form}{escaped}",
+            visible(&uri.prefix, 60)
+        ));
+    } else if channel.role != Role::IdentRead {
         parts.push(String::from(form));
     }
     if channel.role == Role::FileSearch {
@@ -305,6 +314,9 @@ struct Row<'a> {
     proven: bool,
     slots: &'a std::collections::BTreeMap<Slot, Vec<String>>,
     form: PathForm,
+    /// Only of those that want paths in URIs of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uri: Option<&'a UriForm>,
     /// Only of roles that reach hosts.
     #[serde(skip_serializing_if = "Option::is_none")]
     net: Option<NetForm>,
@@ -371,6 +383,7 @@ fn row<'a>(outcome: &'a Outcome, channel: &'a Channel) -> Row<'a> {
         proven: channel.proof.proven(),
         slots: &channel.slots,
         form: channel.form,
+        uri: channel.uri.as_ref(),
         net: channel.role.of_network().then_some(channel.net),
         pattern: channel.pattern,
         extension: &channel.extension,

@@ -272,6 +272,7 @@ fn binding_of(text: &str) -> Result<Binding, String> {
         },
         arguments: Map::new(),
         form: None,
+        uri: None,
         net: NetForm::default(),
         extension: None,
     })

@@ -1,0 +1,37 @@
+//! What a target offers before anything is tried: its tools, and the URIs of its resources.
+//!
+//! Owns what a refused list means. What is offered is believed of nobody: channels are proven.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::order::Order;
+use crate::session::{ListError, Session, Tool};
+
+/// The tools. A target that did not announce any may refuse to list them: it has none.
+pub(super) async fn tools(session: &Session, order: &Order<'_>) -> Result<Vec<Tool>, ListError> {
+    let deadline = order.deadline.max(order.options.limits.startup);
+    let announced = session.info().capabilities.get("tools").is_some();
+    match session.tools(deadline).await {
+        Err(ListError::Refused { .. }) if !announced => Ok(Vec::new()),
+        listed => listed,
+    }
+}
+
+/// The templates and the URIs of the resources, for targets that announced such. A list that does
+/// not come tells nothing.
+pub(super) async fn uris(session: &Session, deadline: Duration) -> Vec<String> {
+    if session.info().capabilities.get("resources").is_none() {
+        return Vec::new();
+    }
+    let templates = session.resource_templates(deadline).await;
+    let resources = session.resources(deadline).await;
+    let member = |list: Vec<Value>, name: &str| -> Vec<String> {
+        let text = |item: &Value| item.get(name)?.as_str().map(str::to_owned);
+        list.iter().filter_map(text).collect()
+    };
+    let mut uris = member(templates.unwrap_or_default(), "uriTemplate");
+    uris.extend(member(resources.unwrap_or_default(), "uri"));
+    uris
+}
