@@ -220,3 +220,52 @@ fn is_dead(pid: Pid) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_pid()));
     status.map_or(true, |status| status.contains("State:\tZ"))
 }
+
+/// What is asked of a ring is no system call: the file is read, no event tells of it, and that must not pass for
+/// "not attempted".
+#[test]
+fn a_ring_is_told_to_hide_what_is_done_by_it() {
+    const RING: &str = r#"
+import ctypes, mmap, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+params = (ctypes.c_uint32 * 30)()
+fd = libc.syscall(425, 4, params)  # io_uring_setup(2)
+if fd < 0:
+    print("no ring"); sys.exit()
+sq, cq = params[10:20], params[20:30]  # struct io_sqring_offsets, io_cqring_offsets
+ring = mmap.mmap(fd, sq[6] + params[0] * 4, offset=0)
+done = mmap.mmap(fd, cq[5] + params[1] * 16, offset=0x8000000)
+entries = mmap.mmap(fd, params[0] * 64, offset=0x10000000)
+name = ctypes.create_string_buffer(sys.argv[1].encode())
+# IORING_OP_OPENAT of AT_FDCWD, O_RDONLY
+entries[:64] = struct.pack("<BBHiQQIIQ", 18, 0, 0, -100, 0, ctypes.addressof(name), 0, 0, 7).ljust(64, b"\0")
+ring[sq[6]:sq[6] + 4] = struct.pack("<I", 0)
+ring[sq[1]:sq[1] + 4] = struct.pack("<I", 1)
+print("entered", libc.syscall(426, fd, 1, 1, 1, None, 0))  # io_uring_enter(2), IORING_ENTER_GETEVENTS
+opened = struct.unpack("<Qi", done[cq[5]:cq[5] + 12])
+print(os.read(opened[1], 99).decode() if opened[1] >= 0 else opened)
+"#;
+    let place = tempfile::tempdir().expect("a directory");
+    let file = place.path().join("forbidden.txt");
+    std::fs::write(&file, "by the ring").expect("it can be written");
+    let file = file.to_str().expect("it is a text");
+    let witness = SyscallWitness::start().expect("a pipe can be made");
+    let said = |code: &str| {
+        let output = ended(traced(&witness, &["python3", "-c", code, file]));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    said("import os");
+    assert_eq!(witness.hidden(), None);
+    let said = said(RING);
+    if said == "no ring\n" {
+        // Kernels and containers forbid rings; then nothing is done by them either, and nothing is hidden.
+        assert_eq!(witness.hidden(), None);
+        return;
+    }
+    assert_eq!(said, "entered 1\nby the ring\n");
+    let seen = witness.since(0).expect("nothing is lost");
+    let named =
+        |event: &&Event| matches!(&event.object, Object::File { named, .. } if named == file);
+    assert_eq!(seen.iter().find(named), None);
+    assert!(witness.hidden().is_some_and(|why| why.contains("io_uring")));
+}
