@@ -17,6 +17,7 @@ mod render;
 mod replay;
 mod reports;
 mod run;
+mod sandboxes;
 mod shards;
 mod signals;
 mod syscalls;
