@@ -168,25 +168,30 @@ fn shapes(tool: &Tool, candidate: &Candidate, uris: &[String]) -> Vec<Shape> {
 }
 
 /// The ways to put a path into a URI: as it is below the allowed directory, as a client would
-/// escape it, and the whole of it.
+/// escape it, and the whole of it where nothing but the scheme stands before it.
 fn by_uri(shape: &Shape, plain: &Attempt) -> Vec<Attempt> {
-    let way = |form: PathForm, escaped: bool, bare: bool| Attempt {
+    let way = |prefix: &str, form: PathForm, escaped: bool, bare: bool| Attempt {
         form,
         bare,
         uri: Some(UriForm {
-            prefix: shape.prefix.clone(),
+            prefix: prefix.to_owned(),
             escaped,
         }),
         extension: shape.extension.unwrap_or(plain.extension),
         ..plain.clone()
     };
-    let mut ways = vec![way(PathForm::Relative, false, false)];
+    let prefix = shape.prefix.as_str();
+    let mut ways = vec![way(prefix, PathForm::Relative, false, false)];
     if shape.escaped {
-        ways.push(way(PathForm::Relative, true, false));
-        ways.push(way(PathForm::Absolute, true, false));
-        ways.push(way(PathForm::Relative, true, true));
+        ways.push(way(prefix, PathForm::Relative, true, false));
     }
-    ways.push(way(PathForm::Absolute, false, false));
+    if let Some(scheme) = shape.scheme_alone() {
+        ways.push(way(scheme, PathForm::Absolute, false, false));
+        if shape.escaped {
+            ways.push(way(prefix, PathForm::Absolute, true, false));
+        }
+    }
+    ways.push(way(prefix, PathForm::Relative, shape.escaped, true));
     ways
 }
 

@@ -46,6 +46,19 @@ pub(super) struct Shape {
     pub(super) escaped: bool,
 }
 
+impl Shape {
+    /// The scheme, where nothing else stands before a path. A whole path after `file://` is a form of its own.
+    pub(super) fn scheme_alone(&self) -> Option<&str> {
+        let prefix = self
+            .prefix
+            .strip_suffix(":///")
+            .map_or(self.prefix.as_str(), |scheme| {
+                &self.prefix[..scheme.len() + "://".len()]
+            });
+        (prefix.ends_with("://") && !of_files(prefix)).then_some(prefix)
+    }
+}
+
 impl UriForm {
     /// Spells a path in the URI. What is a URI already (an attack) stays.
     #[must_use]
@@ -110,6 +123,9 @@ pub(super) fn quoted(text: &str) -> Vec<Shape> {
             .find(|letter: char| letter.is_whitespace() || "\"'`()[]|\\,;^$".contains(letter))
             .unwrap_or(rest.len());
         let (scheme, rest) = (&text[start..at + mark.len()], &rest[..end]);
+        if of_files(scheme) {
+            continue;
+        }
         let open = rest.find(['{', '<']);
         if let Some(open) = open {
             collect(
@@ -153,13 +169,16 @@ fn template(uri: &str) -> Option<Shape> {
 fn shape(prefix: &str, extension: Option<&'static str>) -> Option<Shape> {
     let (scheme, rest) = prefix.split_once("://")?;
     let foreign = FOREIGN.contains(&scheme.to_ascii_lowercase().as_str());
-    // A whole path after `file://` is a form of its own.
-    let plain_file = scheme.eq_ignore_ascii_case("file") && rest.is_empty();
+    let plain_file = of_files(prefix) && rest.is_empty();
     (is_scheme(scheme) && !foreign && !plain_file).then(|| Shape {
         prefix: prefix.to_owned(),
         extension,
         escaped: false,
     })
+}
+
+fn of_files(uri: &str) -> bool {
+    uri.to_ascii_lowercase().starts_with("file:")
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -229,7 +248,10 @@ mod tests {
             ]
         );
         assert_eq!(quoted("named as workspace://...")[0].prefix, "workspace://");
-        assert_eq!(quoted("a path, or file:///x")[0].prefix, "file:///");
+        assert_eq!(quoted("a path, or file:///x"), []);
+        let files = advertised(&[String::from("file:///{path}")]);
+        assert_eq!(files[0].prefix, "file:///");
+        assert_eq!(files[0].scheme_alone(), None);
     }
 
     #[test]

@@ -407,7 +407,7 @@ fn inert(facts: &Facts, attempt: &Attempt) -> Option<String> {
             "not even an unrestricted process reaches the forbidden object with this payload",
         )),
         (Liveness::Unknown, Twin::Rejected(why)) => Some(format!(
-            "nothing here decodes this form: its permitted twin was not served either ({why})"
+            "nothing here decodes this form, or lets it out: its permitted twin was not served either ({why})"
         )),
         (Liveness::Unknown, Twin::None(_)) => Some(String::from(
             "nothing shows that anything here decodes this form",

@@ -16,6 +16,7 @@ mod program;
 mod render;
 mod replay;
 mod reports;
+mod resources;
 mod run;
 mod sandboxes;
 mod shards;
