@@ -227,6 +227,10 @@ impl Stage<'_> {
         if !matches!(attempted.how, How::NotMade | How::Looked) {
             return Some(attempted);
         }
+        // What was not seen may have been done where nothing is seen.
+        if let Some(why) = attempts.witness.hidden() {
+            return Some(Attempted::unseen(why));
+        }
         let twin = match twin {
             Twin::Passed(_) => attempts.saw(&of_twin(&scene.slug)),
             Twin::Rejected(_) | Twin::None(_) => None,

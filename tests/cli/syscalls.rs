@@ -172,3 +172,25 @@ fn a_server_that_runs_already_cannot_be_traced() {
     ran.code(2)
         .tells(&["traces a server from its start", "fix:"]);
 }
+
+#[test]
+fn a_server_with_a_ring_is_not_said_not_to_try() {
+    const RING: &str =
+        "import ctypes; print(ctypes.CDLL(None).syscall(425, 4, (ctypes.c_uint32 * 30)()))";
+    let made = Command::new("python3").args(["-c", RING]).output();
+    if !made.is_ok_and(|made| made.status.success() && !made.stdout.starts_with(b"-")) {
+        // Neither can the server make one.
+        return;
+    }
+    let script = format!("python3 -c '{RING}' >&2\nexec \"$WATERTIGHT\" reference \"$1\"");
+    let flags = [&WATCHED[1..], &["--testbed", "host"]].concat();
+    let ran = Run::script(&flags, &script).go();
+    ran.code(0);
+    let report = ran.json("report.json");
+    let held = trials(&report, "held");
+    assert!(!held.is_empty());
+    for trial in held {
+        assert_eq!(trial["attempted"]["how"], "unseen", "{trial:#}");
+        assert_ne!(trial["layers"]["stopped_by"], "server", "{trial:#}");
+    }
+}
