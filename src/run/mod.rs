@@ -99,9 +99,8 @@ impl Found {
         let session = conversation.session();
         let unasked = silence.end(order, &session).await;
         conversation.prepare().await;
-        let tools = session
-            .tools(order.deadline.max(order.options.limits.startup))
-            .await?;
+        let patience = order.deadline.max(order.options.limits.startup);
+        let mut tools = session.tools(patience).await?;
         let info = session.info();
         (order.emit)(Event::Ready {
             name: Some(info.name.clone()).filter(|name| !name.is_empty()),
@@ -110,6 +109,7 @@ impl Found {
             tools: tools.len(),
             startup_ms: u64::try_from(info.startup.as_millis()).unwrap_or(u64::MAX),
         });
+        tools.extend(session.asking_prompts(patience).await);
         let hosts = order.policy.network().hosts();
         let grounds = wire(order, &hosts).map(Grounds);
         let view = conversation.view();
