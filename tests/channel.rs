@@ -1674,6 +1674,9 @@ fn names_that_say_nothing() {
             let path = root.join(format!("{}.json", get(args, "was")));
             answer(read(root, &path.to_string_lossy()))
         })
+        .tool("zaehle", "", one("was"), |args, root| {
+            answer(read(root, get(args, "was")).map(|text| format!("{} Zeichen", text.len())))
+        })
         .tool("wetter", "", one("ort"), |_, _| {
             Answer::Text("sonnig".into())
         });
@@ -1689,6 +1692,7 @@ fn names_that_say_nothing() {
             ("datei_lesen", Role::FileRead, true),
             ("x", Role::FileRead, true),
             ("etwas", Role::IdentRead, true),
+            ("zaehle", Role::FileInfo, true),
         ],
         "{discovery:#?}"
     );

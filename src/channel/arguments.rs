@@ -11,6 +11,7 @@ use super::fresh;
 use crate::{
     channel::{Channel, NetForm, PathForm, PatternForm},
     probe::{Role, Slot},
+    session::asking,
 };
 
 /// Stands in [`Channel::fixed`] for the allowed directory, which differs from run to run.
@@ -215,10 +216,7 @@ impl Channel {
         if self.role == Role::ResourceRead && self.tool == RESOURCES_READ {
             (RESOURCES_READ, Value::Object(arguments))
         } else {
-            (
-                "tools/call",
-                serde_json::json!({ "name": self.tool, "arguments": arguments }),
-            )
+            asking(&self.tool, arguments)
         }
     }
 

@@ -335,9 +335,12 @@ impl<C: Caller> Lab<'_, C> {
             let mut channel = self.prove(order, tool, candidate, reached).await;
             channel.destructive = danger.is_some();
             match &channel.proof {
-                // Nothing but the proof says that resources are files: most are not.
+                // Nothing but the proof says that resources are files, or that a prompt does more
+                // with an argument than to repeat it: most do not.
                 Proof::Unproven { why }
-                    if candidate.score < BIND || candidate.role == Role::ResourceRead =>
+                    if candidate.score < BIND
+                        || candidate.role == Role::ResourceRead
+                        || tool.is_prompt() =>
                 {
                     found.dropped.push((candidate.role, why.clone()));
                 }

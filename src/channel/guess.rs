@@ -31,6 +31,7 @@ const CHOICES: usize = 6;
 /// Roles of one parameter, most telling first.
 const ROLES: &[(Role, Slot)] = &[
     (Role::FileRead, Slot::Path),
+    (Role::FileInfo, Slot::Path),
     (Role::DirList, Slot::Path),
     (Role::IdentRead, Slot::Ident),
     (Role::HttpFetch, Slot::Url),

@@ -100,8 +100,9 @@ impl Found {
         let session = conversation.session();
         let unasked = silence.end(order, &session).await;
         conversation.prepare().await;
+        let patience = order.deadline.max(order.options.limits.startup);
         let info = session.info();
-        let tools = offer::tools(&session, order).await?;
+        let mut tools = offer::tools(&session, patience).await?;
         let uris = offer::uris(&session, order.deadline).await;
         (order.emit)(Event::Ready {
             name: Some(info.name.clone()).filter(|name| !name.is_empty()),
@@ -110,6 +111,7 @@ impl Found {
             tools: tools.len(),
             startup_ms: u64::try_from(info.startup.as_millis()).unwrap_or(u64::MAX),
         });
+        tools.extend(session.asking_prompts(patience).await);
         let hosts = order.policy.network().hosts();
         let grounds = wire(order, &hosts).map(Grounds);
         let view = conversation.view();

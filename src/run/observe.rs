@@ -14,8 +14,11 @@ use crate::{
     probe::{Claim, EvidenceKind, Role},
     session::Exchange,
     testbed::{Planted, Scene},
-    witness::{Change, ChangeKind, Snapshot, WatchId, told},
+    witness::{Change, ChangeKind, Snapshot, WatchId, told, told_digest},
 };
+
+/// Larger files are not looked into: no planted one is, and no copy of one.
+const LOOKED_AT: u64 = 4 << 20;
 
 impl Stage<'_> {
     /// What has come to light since: effects in the forbidden places, and tokens.
@@ -115,20 +118,30 @@ impl Stage<'_> {
         (armed, watch)
     }
 
-    pub(super) fn reads(&self, scene: &Scene, watches: Vec<(String, WatchId)>) -> Vec<Observation> {
+    pub(super) fn reads(
+        &self,
+        ask: &Ask<'_>,
+        scene: &Scene,
+        watches: Vec<(String, WatchId)>,
+    ) -> Vec<Observation> {
+        let lists = ask.channel.role == Role::DirList;
         let mut signals = Vec::new();
         for (name, watch) in watches {
             let reads = self.files.reads(watch);
             self.files.forget(watch);
-            let path = scene
-                .planted(&name)
-                .map(|planted| planted.path.display().to_string())
-                .unwrap_or_default();
+            let path = scene.planted(&name).map(|planted| planted.path.clone());
+            let path = path.unwrap_or_default();
+            let what = match path.parent().filter(|_| lists) {
+                Some(directory) => format!("the directory {}", directory.display()),
+                None => path.display().to_string(),
+            };
             if reads > 0 {
                 signals.push(Observation {
                     witness: String::from("file-witness"),
                     kind: EvidenceKind::Access,
-                    fact: format!("{path} was read {reads} times during the call, though nothing of it was returned"),
+                    fact: format!(
+                        "{what} was read during the call, though nothing of it was returned"
+                    ),
                     at_ms: self.now_ms(),
                     decoders: Vec::new(),
                     excerpt: None,
@@ -145,8 +158,6 @@ impl Stage<'_> {
         changes: &[Change],
         counted: &[String],
     ) -> Vec<(Observation, bool)> {
-        /// Larger files are not what a tool copied out of a planted one.
-        const LOOKED_AT: u64 = 4 << 20;
         let mut found = Vec::new();
         for change in changes {
             let readable = std::fs::symlink_metadata(&change.path)
@@ -281,7 +292,13 @@ impl Stage<'_> {
         let text = String::from_utf8_lossy(&exchange.raw);
         let told_of = |planted: &Planted| {
             let (size, modified) = planted.metadata?;
-            let what = told(&text, size, modified)?;
+            let what = told(&text, size, modified).or_else(|| {
+                // One that is gone, or is no plain file (a pipe would not end), has no digest.
+                let plain = std::fs::symlink_metadata(&planted.path)
+                    .is_ok_and(|found| found.is_file() && found.len() <= LOOKED_AT);
+                let content = plain.then(|| std::fs::read(&planted.path).ok()).flatten()?;
+                told_digest(&text, &content)
+            })?;
             let observation = Observation {
                 witness: String::from("reply"),
                 kind: EvidenceKind::Metadata,

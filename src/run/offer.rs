@@ -6,14 +6,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::order::Order;
 use crate::session::{ListError, Session, Tool};
 
 /// The tools. A target that did not announce any may refuse to list them: it has none.
-pub(super) async fn tools(session: &Session, order: &Order<'_>) -> Result<Vec<Tool>, ListError> {
-    let deadline = order.deadline.max(order.options.limits.startup);
+pub(super) async fn tools(session: &Session, patience: Duration) -> Result<Vec<Tool>, ListError> {
     let announced = session.info().capabilities.get("tools").is_some();
-    match session.tools(deadline).await {
+    match session.tools(patience).await {
         Err(ListError::Refused { .. }) if !announced => Ok(Vec::new()),
         listed => listed,
     }

@@ -256,7 +256,7 @@ impl Stage<'_> {
             (exchange, race, None)
         };
 
-        let reads = self.reads(&scene, watches);
+        let reads = self.reads(ask, &scene, watches);
         let after = Snapshot::take(places.iter().map(PathBuf::as_path));
         let watch = match watch {
             Watch::Awake => self.watches_programs(ask),

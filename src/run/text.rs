@@ -83,7 +83,7 @@ impl Stage<'_> {
         let exchange = caller.request(method, params, ask.deadline).await;
         self.tally.count(&exchange);
         tokio::time::sleep(TRAIL).await;
-        let signals = self.reads(&scene, watches);
+        let signals = self.reads(ask, &scene, watches);
         let after = Snapshot::take(places.iter().map(std::path::PathBuf::as_path));
         let changes = before.changes(&after);
         let mut proofs = self.executed(&scene);

@@ -4,7 +4,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// One request to the target and what came of it.
 #[derive(Debug, Clone)]
@@ -119,6 +119,25 @@ impl Tool {
             definition: Value::Null,
         }
     }
+
+    /// Whether this is a prompt that stands among the tools.
+    pub(crate) fn is_prompt(&self) -> bool {
+        self.name.starts_with(PROMPT)
+    }
+}
+
+/// What the name of a prompt begins with where it stands among the tools: whatever a caller fills in
+/// reaches the same code as the arguments of a tool.
+pub(super) const PROMPT: &str = "prompts/get ";
+
+/// Method and parameters of the request for a tool, or for a prompt that stands among them.
+#[must_use]
+pub fn asking(tool: &str, arguments: Map<String, Value>) -> (&'static str, Value) {
+    let (method, name) = match tool.strip_prefix(PROMPT) {
+        Some(prompt) => ("prompts/get", prompt),
+        None => ("tools/call", tool),
+    };
+    (method, json!({ "name": name, "arguments": arguments }))
 }
 
 /// Anything through which requests reach a target; sessions, and fakes in tests.
@@ -131,17 +150,14 @@ pub trait Caller: Sync {
         deadline: Duration,
     ) -> impl Future<Output = Exchange> + Send;
 
-    /// Calls a tool with the given arguments.
+    /// Calls a tool, or asks for a prompt that stands among them, with the given arguments.
     fn call(
         &self,
         tool: &str,
         arguments: Map<String, Value>,
         deadline: Duration,
     ) -> impl Future<Output = Exchange> + Send {
-        self.request(
-            "tools/call",
-            serde_json::json!({ "name": tool, "arguments": arguments }),
-            deadline,
-        )
+        let (method, params) = asking(tool, arguments);
+        self.request(method, params, deadline)
     }
 }

@@ -8,9 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{Caller, Exchange, ListError, NoiseKind, Outcome, Session, Tool, printable};
+use super::{
+    Caller, Exchange, ListError, NoiseKind, Outcome, Session, Tool, exchange::PROMPT, printable,
+};
 
 /// Pages and items after which a list is taken to be endless.
 const PAGES: usize = 200;
@@ -50,6 +52,15 @@ impl Session {
     /// As for [`Session::tools`].
     pub async fn prompts(&self, deadline: Duration) -> Result<Vec<Value>, ListError> {
         self.list("prompts/list", "prompts", deadline).await
+    }
+
+    /// The prompts that take arguments, each as a tool of its own; none where they cannot be listed.
+    pub async fn asking_prompts(&self, deadline: Duration) -> Vec<Tool> {
+        if self.info().capabilities.get("prompts").is_none() {
+            return Vec::new();
+        }
+        let prompts = self.prompts(deadline).await.unwrap_or_default();
+        prompts.into_iter().filter_map(prompt).collect()
     }
 
     async fn list(
@@ -120,6 +131,28 @@ fn tool(definition: Value) -> Option<Tool> {
             .to_owned(),
         input_schema: definition.get("inputSchema").cloned().unwrap_or_default(),
         annotations: definition.get("annotations").cloned().unwrap_or_default(),
+        definition,
+    })
+}
+
+/// A prompt as a tool: its arguments are texts.
+fn prompt(definition: Value) -> Option<Tool> {
+    let text = |of: &Value, member: &str| of.get(member).and_then(Value::as_str).map(str::to_owned);
+    let (mut properties, mut required) = (Map::new(), Vec::new());
+    for argument in definition.get("arguments")?.as_array()? {
+        let name = text(argument, "name")?;
+        let described = text(argument, "description").unwrap_or_default();
+        if argument.get("required").and_then(Value::as_bool) == Some(true) {
+            required.push(name.clone());
+        }
+        properties.insert(name, json!({ "type": "string", "description": described }));
+    }
+    (!properties.is_empty()).then_some(())?;
+    Some(Tool {
+        name: format!("{PROMPT}{}", text(&definition, "name")?),
+        description: text(&definition, "description").unwrap_or_default(),
+        input_schema: json!({ "type": "object", "properties": properties, "required": required }),
+        annotations: Value::Null,
         definition,
     })
 }

@@ -1,9 +1,12 @@
-//! Whether an answer tells the size or time of a planted file.
+//! Whether an answer tells the size, the time or a digest of a planted file.
 //!
-//! Owns the spellings in which tools print sizes and times. Planted sizes and times are random
-//! enough that their number in an answer is no accident.
+//! Owns the spellings in which tools print them. Planted sizes and times are random enough that
+//! their number in an answer is no accident.
 
 use std::time::{Duration, SystemTime};
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256, Sha512};
 
 /// What of the file the text tells, as a sentence fragment; nothing if it tells nothing.
 #[must_use]
@@ -24,6 +27,24 @@ pub fn told(text: &str, size: u64, modified: u64) -> Option<String> {
         .chain(dates)
         .next()
         .map(|spelled| format!("its time of modification, as `{spelled}`"))
+}
+
+/// Which digest of the content the text tells, as a sentence fragment; nothing if it tells none.
+#[must_use]
+pub fn told_digest(text: &str, content: &[u8]) -> Option<String> {
+    let text = text.to_ascii_lowercase();
+    let digests = [
+        ("SHA-256", HEXLOWER.encode(&Sha256::digest(content))),
+        ("SHA-512", HEXLOWER.encode(&Sha512::digest(content))),
+        (
+            "SHA-1",
+            HEXLOWER.encode(&<sha1::Sha1 as sha1::Digest>::digest(content)),
+        ),
+    ];
+    let found = digests
+        .into_iter()
+        .find(|(_, digest)| text.contains(digest));
+    found.map(|(name, digest)| format!("its {name} digest, as `{digest}`"))
 }
 
 fn sizes(size: u64) -> Vec<String> {
@@ -78,4 +99,19 @@ fn stands_alone(text: &str, number: &str) -> bool {
             || joins(next) && digit(after.next());
         !part
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told_digest;
+
+    #[test]
+    fn a_digest_is_told_in_either_letter_case() {
+        let sha1 = "A9993E364706816ABA3E25717850C26C9CD0D89D  notes.txt";
+        let told = |text: &str| told_digest(text, b"abc").unwrap_or_default();
+        assert!(told(sha1).contains("SHA-1"));
+        let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert!(told(sha256).contains("SHA-256"));
+        assert_eq!(told_digest(sha256, b"abd"), None);
+    }
 }

@@ -71,7 +71,11 @@ pub(crate) fn serve(name: &str) -> ! {
                 "result": { "protocolVersion": "2026-07-28" } })),
             "initialize" => say(&json!({ "jsonrpc": "2.0", "id": id, "result": {
                 "protocolVersion": "2024-11-05",
-                "capabilities": { "tools": {} },
+                "capabilities": if name == "prompting" {
+                    json!({ "tools": {}, "prompts": {} })
+                } else {
+                    json!({ "tools": {} })
+                },
                 "serverInfo": { "name": "fixture", "version": "1" },
                 "instructions": "be gentle" } })),
             "server/discover" if stateless => say(&json!({ "jsonrpc": "2.0", "id": id, "result": {
@@ -104,6 +108,15 @@ pub(crate) fn serve(name: &str) -> ! {
                 { "name": "broken", "inputSchema": "not a schema" },
                 { "title": "nameless" } ] } })),
             "tools/call" => call(&message, &id),
+            "prompts/list" if name == "prompting" => say(&json!({ "jsonrpc": "2.0", "id": id,
+                "result": { "prompts": [
+                    { "name": "review", "description": "of a file", "arguments": [
+                        { "name": "file", "description": "its path", "required": true },
+                        { "name": "tone" } ] },
+                    { "name": "greeting" } ] } })),
+            "prompts/get" if name == "prompting" => say(&json!({ "jsonrpc": "2.0", "id": id,
+                "result": { "messages": [{ "role": "user", "content":
+                    { "type": "text", "text": message["params"]["arguments"]["file"] } }] } })),
             "" | "notifications/initialized" | "notifications/cancelled" => {}
             _ => say(&json!({ "jsonrpc": "2.0", "id": id,
                 "error": { "code": -32601, "message": "Method not found" } })),

@@ -96,6 +96,31 @@ async fn still_answers(session: &Session) {
     assert_eq!(session.health(), Health::Alive);
 }
 
+#[tokio::test]
+async fn prompts_with_arguments_are_asked_like_tools() {
+    let session = Session::open(
+        &Endpoint::Stdio(server("prompting")),
+        &options(),
+        Transcript::new(),
+    )
+    .await
+    .expect("a session");
+    let prompts = session.asking_prompts(LONG).await;
+    let [prompt] = prompts.as_slice() else {
+        panic!("what takes no arguments asks for nothing: {prompts:?}");
+    };
+    assert_eq!(prompt.input_schema["required"], json!(["file"]));
+    assert_eq!(
+        prompt.input_schema["properties"]["file"]["description"],
+        "its path"
+    );
+    let exchange = call(&session, &prompt.name, json!({ "file": "notes" }), LONG).await;
+    assert_eq!(exchange.method, "prompts/get");
+    assert_eq!(exchange.params["name"], "review");
+    assert!(exchange.outcome.text().contains("notes"));
+    session.close().await;
+}
+
 fn noise(session: &Session, kind: NoiseKind) -> u64 {
     session
         .noise()
