@@ -26,6 +26,7 @@ mod prove;
 mod reach;
 mod recipe;
 mod repair;
+mod replace;
 mod score;
 mod slots;
 mod stage;
