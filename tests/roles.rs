@@ -72,3 +72,13 @@ fn a_writer_that_leaves_all_files_alone_holds_none() {
     compare("never", "w", probe, "not-applicable", "not-applicable");
     compare("never", "w", "fs.write.prefix-sibling", "held", "breached");
 }
+
+#[test]
+fn what_only_an_error_or_a_description_tells_is_asked_with() {
+    for tool in ["told_format", "told_mode", "told_by_error"] {
+        compare(tool, "r", "fs.read.outside-abs", "held", "breached");
+    }
+    for tool in ["told_mode", "told_by_description"] {
+        compare(tool, "w", "fs.write.prefix-sibling", "held", "breached");
+    }
+}

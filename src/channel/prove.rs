@@ -4,7 +4,7 @@
 //! words never prove anything; they only hint at what to try next.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{
         Mutex, PoisonError,
@@ -26,6 +26,7 @@ use super::{
     repair::{ROUNDS, repair},
     score::Candidate,
     slots::{Binding, parts},
+    taught::Lesson,
 };
 use crate::{
     channel::{BIND, Channel, PathForm, Proof, Values},
@@ -52,6 +53,8 @@ pub(super) struct Lab<'a, C> {
     pub(super) gone: AtomicBool,
     /// Tools, by their order, of which a call was not answered in time.
     pub(super) hung: Mutex<BTreeSet<usize>>,
+    /// What tools, by their order, told of their arguments.
+    pub(super) lessons: Mutex<BTreeMap<usize, Lesson>>,
     /// Whether one call is made at a time.
     pub(super) lone: AtomicBool,
     /// Whether the side file is ours to remove.
@@ -133,6 +136,7 @@ impl<C: Caller> Lab<'_, C> {
                                 .unwrap_or_else(PoisonError::into_inner)
                                 .insert(order);
                         }
+                        self.keep_lesson(order, &candidate.form, &answer);
                         let mended = (rounds > 0)
                             .then(|| repair(&mut drafts[attempt.binding], &candidate.form, &answer))
                             .flatten();

@@ -71,6 +71,37 @@ def never(arguments):
     return save(arguments["path"], arguments["content"], False)
 
 
+@tool("read_file", "Reads a file", {"path": TEXT, "format": TEXT})
+def told_format(arguments):
+    if arguments["format"] not in ("raw", "lines"):
+        raise ValueError(f"Invalid format {arguments['format']!r}. Supported: raw, lines")
+    with open(within(arguments["path"], "r")) as file:
+        return file.read()
+
+
+@tool("file_op", "Works on a file", {"mode": TEXT, "path": TEXT, "content": TEXT}, ["mode", "path"])
+def told_mode(arguments):
+    if arguments["mode"] == "read":
+        with open(within(arguments["path"], "r")) as file:
+            return file.read()
+    if arguments["mode"] == "write":
+        return save(arguments["path"], arguments["content"], True)
+    raise ValueError("mode must be one of: read, write")
+
+
+@tool("perform", "", {})
+def told_by_error(arguments):
+    if "file_path" not in arguments:
+        raise ValueError("missing required argument: file_path")
+    with open(within(arguments["file_path"], "r")) as file:
+        return file.read()
+
+
+@tool("put_entry", "Stores an entry.\n\nArgs:\n    entry_path: where to\n    entry_text (str): what\n", {})
+def told_by_description(arguments):
+    return save(arguments["entry_path"], arguments["entry_text"], True)
+
+
 def answer(method, params):
     function, name, description, schema = TOOLS[chosen_tool]
     if method == "initialize":
