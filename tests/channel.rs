@@ -1301,9 +1301,13 @@ fn what_is_not_driven_is_listed() {
             object(&["city"], json!({ "city": { "type": "string" } })),
             |_, _| Answer::Text("Fine".into()),
         )
-        .tool("ping", "Answers", object(&[], json!({})), |_, _| {
-            panic!("called")
-        });
+        .tool(
+            "ping",
+            "Answers",
+            // It says that it takes nothing.
+            json!({ "type": "object", "properties": {}, "additionalProperties": false }),
+            |_, _| panic!("called"),
+        );
     let discovery = server.discover();
     let listed: Vec<_> = discovery
         .unbound

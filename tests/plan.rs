@@ -66,6 +66,7 @@ fn channel(tool: &str, role: Role) -> Arc<Channel> {
         recipe: None,
         base: None,
         usual: None,
+        keeps: None,
         then: None,
         proof: Proof::Proven { steps: Vec::new() },
         destructive: false,

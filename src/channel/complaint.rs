@@ -5,7 +5,7 @@
 
 use serde_json::{Deserializer, Value};
 
-use super::flatten::Kind;
+use super::{choices::offered, flatten::Kind};
 
 /// What a validation error says.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,7 +14,14 @@ pub(super) enum Defect {
     /// With the names that would have been known, when told.
     Unknown(Vec<String>, Vec<String>),
     Mistyped(Vec<String>, Kind),
+    /// The field if it is told, else the words beside the complaint, and the values that may be given.
+    Choice(Vec<String>, Vec<String>, Vec<String>),
 }
+
+/// Lines of an answer that are read.
+const LINES: usize = 64;
+/// Words beside a complaint that may be the name of its field, or the value that was refused.
+const WORDS: usize = 32;
 
 /// All defects that an answer tells of, in its order.
 pub(super) fn defects(answer: &str) -> Vec<Defect> {
@@ -30,16 +37,43 @@ pub(super) fn defects(answer: &str) -> Vec<Defect> {
             }
         }
     }
-    let lines: Vec<&str> = answer.lines().collect();
+    let lines: Vec<&str> = answer.lines().take(LINES).collect();
     for (number, line) in lines.iter().enumerate() {
         let before = number.checked_sub(1).and_then(|above| lines.get(above));
-        if let Some(defect) = plain(line, before.copied())
-            && !found.contains(&defect)
-        {
-            found.push(defect);
+        let plain = plain(line, before.copied());
+        let choice = match &plain {
+            // What it lists are fields.
+            Some(Defect::Unknown(_, known)) if !known.is_empty() => None,
+            _ => choice(line, before.copied(), &lines[number + 1..]),
+        };
+        // `list` may be a value, and no type.
+        let plain = plain.filter(|it| choice.is_none() || !matches!(it, Defect::Mistyped(..)));
+        for defect in plain.into_iter().chain(choice) {
+            if !found.contains(&defect) {
+                found.push(defect);
+            }
         }
     }
     found
+}
+
+/// A sentence that lists the values that may be given.
+fn choice(line: &str, before: Option<&str>, below: &[&str]) -> Option<Defect> {
+    let choices = offered(line, below.iter().copied());
+    if choices.is_empty() {
+        return None;
+    }
+    let beside = [before.unwrap_or_default(), line];
+    let said = beside
+        .iter()
+        .flat_map(|text| {
+            text.split(|letter: char| !(letter.is_alphanumeric() || "_-".contains(letter)))
+        })
+        .filter(|word| identifier(word))
+        .take(WORDS)
+        .map(str::to_owned)
+        .collect();
+    Some(Defect::Choice(Vec::new(), said, choices))
 }
 
 /// Issues as JSON: objects with a `path` or `loc` and words on what is wrong.
@@ -56,6 +90,11 @@ fn structured(value: &Value, found: &mut Vec<Defect>, depth: usize) {
                 .get("path")
                 .or(issue.get("loc"))
                 .and_then(Value::as_array);
+            let place = issue.get("instancePath").and_then(Value::as_str);
+            if let (Some(place), Some(choices)) = (place, listed(issue)) {
+                found.push(Defect::Choice(dotted(place), Vec::new(), choices));
+                return;
+            }
             let Some(path) = path else {
                 issue
                     .values()
@@ -80,7 +119,9 @@ fn structured(value: &Value, found: &mut Vec<Defect>, depth: usize) {
             let says = [word("message"), word("msg"), word("code"), word("type")].join(" ");
             let kind = kind(&format!("{} {}", word("expected"), word("type")))
                 .or_else(|| says.split("expected").nth(1).and_then(kind));
-            if let Some(keys) = issue.get("keys").and_then(Value::as_array) {
+            if let Some(choices) = listed(issue) {
+                found.push(Defect::Choice(path, Vec::new(), choices));
+            } else if let Some(keys) = issue.get("keys").and_then(Value::as_array) {
                 for key in keys.iter().filter_map(Value::as_str) {
                     let mut path = path.clone();
                     path.push(key.to_owned());
@@ -100,6 +141,32 @@ fn structured(value: &Value, found: &mut Vec<Defect>, depth: usize) {
         }
         _ => {}
     }
+}
+
+/// The values that an issue lists: as JSON, or in its message.
+fn listed(issue: &serde_json::Map<String, Value>) -> Option<Vec<String>> {
+    const MOST: usize = 16;
+    let parameters = issue.get("params").and_then(Value::as_object);
+    let lists = ["options", "values", "allowedValues", "enum"].iter();
+    let list = lists
+        .filter_map(|key| issue.get(*key).or_else(|| parameters?.get(*key)))
+        .find_map(Value::as_array);
+    let choices: Vec<String> = match list {
+        Some(list) => {
+            let texts = list.iter().filter_map(Value::as_str);
+            texts.take(MOST).map(str::to_owned).collect()
+        }
+        None => {
+            let of = |key: &str| issue.get(key).and_then(Value::as_str).unwrap_or_default();
+            let text = if of("message").is_empty() {
+                of("msg")
+            } else {
+                of("message")
+            };
+            offered(text, std::iter::empty())
+        }
+    };
+    (!choices.is_empty()).then_some(choices)
 }
 
 /// The type that a word of a validation error names.
@@ -325,6 +392,34 @@ mod tests {
         ];
         for (answer, expected) in cases {
             assert_eq!(defects(answer), [expected], "{answer}");
+        }
+    }
+
+    #[test]
+    fn values_that_may_be_given_are_read() {
+        let values = at(&["read", "list"]);
+        for answer in [
+            "[{\"code\":\"invalid_enum_value\",\"options\":[\"read\",\"list\"],\"path\":[\"mode\"],\
+             \"received\":\"x\",\"message\":\"Invalid enum value\"}]",
+            "[{\"code\":\"invalid_value\",\"values\":[\"read\",\"list\"],\"path\":[\"mode\"]}]",
+            "[{\"type\":\"literal_error\",\"loc\":[\"mode\"],\"msg\":\"Input should be 'read' or 'list'\"}]",
+            "[{\"instancePath\":\"/mode\",\"keyword\":\"enum\",\"params\":{\"allowedValues\":[\"read\",\"list\"]},\
+             \"message\":\"must be equal to one of the allowed values\"}]",
+        ] {
+            let expected = Defect::Choice(at(&["mode"]), Vec::new(), values.clone());
+            assert_eq!(defects(answer), [expected], "{answer}");
+        }
+        for answer in [
+            "mode must be one of: read, list",
+            "1 validation error\nmode\n  Input should be 'read' or 'list' [type=literal_error]",
+        ] {
+            let [Defect::Choice(_, said, choices)] = &defects(answer)[..] else {
+                panic!("{:?}", defects(answer));
+            };
+            assert!(
+                said.contains(&String::from("mode")) && *choices == values,
+                "{answer}"
+            );
         }
     }
 

@@ -160,6 +160,7 @@ pub async fn discover<C: Caller>(
         learned: Mutex::new(None),
         gone: AtomicBool::new(false),
         hung: Mutex::default(),
+        lessons: Mutex::default(),
         lone: AtomicBool::new(jobs == 1),
         side: AtomicBool::new(false),
     };
@@ -189,9 +190,11 @@ pub async fn discover<C: Caller>(
     );
     found.sort_by_key(|(order, _)| *order);
     lab.chains(&all, &mut found).await;
-    let guessed = found
-        .iter_mut()
-        .map(|(order, one)| lab.guess(*order, all[*order], one));
+    let all = &all;
+    let guessed = found.iter_mut().map(|(order, one)| async move {
+        lab.guess(*order, all[*order], one).await;
+        lab.taught(*order, all[*order], one).await;
+    });
     stream::iter(guessed)
         .buffer_unordered(jobs)
         .collect::<Vec<()>>()
@@ -255,7 +258,7 @@ fn scout(tools: &[Tool]) -> Option<usize> {
 
 impl<C: Caller> Lab<'_, C> {
     /// Everything that one tool is good for.
-    async fn tool(&self, order: usize, tool: &Tool, given: &[Channel]) -> Found {
+    pub(super) async fn tool(&self, order: usize, tool: &Tool, given: &[Channel]) -> Found {
         let mut found = Found::default();
         let allowed = self.ground.allow_destructive.contains(&tool.name);
         let danger = destructive(tool);

@@ -43,6 +43,7 @@ pub(super) fn draft(tool: &Tool, candidate: &Candidate, binding: &Binding) -> Ch
         recipe: None,
         base: None,
         usual: None,
+        keeps: None,
         then: None,
     }
 }

@@ -223,6 +223,7 @@ impl Lock {
                     recipe: row.recipe,
                     base: None,
                     usual: None,
+                    keeps: None,
                     then: row.then,
                 },
             })

@@ -65,6 +65,9 @@ pub struct Channel {
     /// What the schema offers for the text parameter, if it does (`param.text`).
     #[serde(skip)]
     pub usual: Option<String>,
+    /// Why it leaves a file alone that exists, if a call to write over one did nothing: the answer.
+    #[serde(skip)]
+    pub keeps: Option<String>,
     /// The second call, for tools that only take in what another gives out (`file.stage`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub then: Option<Follow>,
@@ -198,6 +201,7 @@ impl Channel {
             recipe: None,
             base: None,
             usual: None,
+            keeps: None,
             then: None,
         }
     }

@@ -4,7 +4,7 @@
 //! words never prove anything; they only hint at what to try next.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{
         Mutex, PoisonError,
@@ -26,6 +26,7 @@ use super::{
     repair::{ROUNDS, repair},
     score::Candidate,
     slots::{Binding, parts},
+    taught::Lesson,
 };
 use crate::{
     channel::{BIND, Channel, PathForm, Proof, UriForm, Values},
@@ -52,6 +53,8 @@ pub(super) struct Lab<'a, C> {
     pub(super) gone: AtomicBool,
     /// Tools, by their order, of which a call was not answered in time.
     pub(super) hung: Mutex<BTreeSet<usize>>,
+    /// What tools, by their order, told of their arguments.
+    pub(super) lessons: Mutex<BTreeMap<usize, Lesson>>,
     /// Whether one call is made at a time.
     pub(super) lone: AtomicBool,
     /// Whether the side file is ours to remove.
@@ -114,11 +117,13 @@ impl<C: Caller> Lab<'_, C> {
                         self.learn(&channel);
                         let mut slots = parts(channel.role, &candidate.form);
                         slots.extend(channel.slots);
-                        return Channel {
+                        let channel = Channel {
                             proof: Proof::Proven { steps },
                             slots,
                             ..channel
                         };
+                        let form = Some(&candidate.form);
+                        return self.over(order, channel, form, attempt.bare).await;
                     }
                     Steered::Refuted(reason) => {
                         return Channel {
@@ -134,6 +139,7 @@ impl<C: Caller> Lab<'_, C> {
                                 .unwrap_or_else(PoisonError::into_inner)
                                 .insert(order);
                         }
+                        self.keep_lesson(order, &candidate.form, &answer);
                         let mended = (rounds > 0)
                             .then(|| repair(&mut drafts[attempt.binding], &candidate.form, &answer))
                             .flatten();
@@ -190,7 +196,10 @@ impl<C: Caller> Lab<'_, C> {
                 unproven(&format!("the given binding gave no evidence: {answer}"))
             }
         };
-        channel
+        match channel.proof {
+            Proof::Proven { .. } => self.over(order, channel, None, false).await,
+            Proof::Unproven { .. } => channel,
+        }
     }
 
     /// Whether a call of a tool was not answered in time.
@@ -226,17 +235,7 @@ impl<C: Caller> Lab<'_, C> {
                 self.side.store(true, Ordering::Relaxed);
             }
         }
-        let site = Site {
-            root: self.ground.root,
-            told: self.ground.told,
-            mint: self.ground.mint,
-            extension: &channel.extension,
-            form: channel.form,
-            net: self.ground.net,
-            net_form: channel.net,
-            recipe: recipe_of(channel.role, channel.recipe.as_deref()),
-            bare,
-        };
+        let site = self.site(channel, bare);
         let bench = match Bench::set_up(channel.role, &site) {
             Ok(bench) => bench,
             Err(error) => {
@@ -313,6 +312,21 @@ impl<C: Caller> Lab<'_, C> {
         Steered::Proven(steps)
     }
 
+    /// Where and how a channel is tried.
+    pub(super) fn site<'c>(&'c self, channel: &'c Channel, bare: bool) -> Site<'c> {
+        Site {
+            root: self.ground.root,
+            told: self.ground.told,
+            mint: self.ground.mint,
+            extension: &channel.extension,
+            form: channel.form,
+            net: self.ground.net,
+            net_form: channel.net,
+            recipe: recipe_of(channel.role, channel.recipe.as_deref()),
+            bare,
+        }
+    }
+
     /// Whether the evidence is there; where it comes on another way than the reply, it may be a
     /// moment behind.
     async fn shown(&self, evidence: &Evidence<'_>, exchange: &Exchange) -> bool {
@@ -331,7 +345,7 @@ impl<C: Caller> Lab<'_, C> {
     }
 
     /// Drives the channel once: of a chain the answer of the second call counts, if there is one.
-    async fn send(&self, channel: &Channel, values: &Values) -> Exchange {
+    pub(super) async fn send(&self, channel: &Channel, values: &Values) -> Exchange {
         let (method, params) = channel.request(values, self.ground.told);
         let first = self.ask(method, params).await;
         match channel.follow(&first.outcome) {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     arguments::{escape, put, tokens},
+    choices::fitting,
     complaint::{Defect, defects, dotted},
     fill::value_for,
     flatten::{Form, Kind, Leaf},
@@ -52,6 +53,7 @@ fn mend(channel: &mut Channel, form: &Form, defect: &Defect) -> Option<String> {
         Defect::Missing(path, kind) => missing(channel, form, path, *kind),
         Defect::Unknown(path, known) => unknown(channel, path, known),
         Defect::Mistyped(path, kind) => mistyped(channel, path, *kind),
+        Defect::Choice(path, said, choices) => choose(channel, form, path, said, choices),
     }
 }
 
@@ -188,6 +190,67 @@ fn unknown(channel: &mut Channel, path: &[String], known: &[String]) -> Option<S
     let to = pointer(channel, &dotted(best.1));
     channel.slots.insert(slot, vec![to.clone()]);
     Some(format!("moved {slot:?} to `{to}`"))
+}
+
+/// Puts one of the values that an answer lists where it complains of another.
+fn choose(
+    channel: &mut Channel,
+    form: &Form,
+    path: &[String],
+    said: &[String],
+    choices: &[String],
+) -> Option<String> {
+    let place = if path.is_empty() {
+        meant(channel, form, said)?
+    } else {
+        pointer(channel, path)
+    };
+    let slots = channel.slots.values().flatten();
+    if slots.into_iter().any(|slot| *slot == place) {
+        return None;
+    }
+    let mut fixed = Value::Object(channel.fixed.clone());
+    let now = fixed.pointer(&place);
+    let taken = |value: &Value| choices.iter().any(|choice| value == choice);
+    if now.is_some_and(|value| !value.is_string() || taken(value)) {
+        return None;
+    }
+    let chosen = fitting(channel.role, &channel.tool, choices)?;
+    put(&mut fixed, &place, Value::from(chosen.as_str()));
+    if let Value::Object(fixed) = fixed {
+        channel.fixed = fixed;
+    }
+    Some(format!("chose `{chosen}` for `{place}`"))
+}
+
+/// The argument that a complaint without a field is about: one that it names, or whose value it repeats.
+fn meant(channel: &Channel, form: &Form, said: &[String]) -> Option<String> {
+    let said_names: Vec<String> = said.iter().map(|word| joined(word)).collect();
+    let taken = |leaf: &&Leaf| {
+        leaf.takes_text()
+            && !leaf.in_array()
+            && !leaf.guessed
+            && said_names.contains(&joined(&leaf.name))
+    };
+    let slots: Vec<&String> = channel.slots.values().flatten().collect();
+    let mut named = form
+        .leaves
+        .iter()
+        .filter(taken)
+        .map(|leaf| single(&leaf.pointer));
+    if let Some(named) = named.find(|place| !slots.contains(&place)) {
+        return Some(named);
+    }
+    let texts = channel
+        .fixed
+        .iter()
+        .filter_map(|(name, value)| Some((name, value.as_str()?)));
+    let place = |(name, _): (&String, &str)| format!("/{}", escape(name));
+    let mut repeated = texts
+        .clone()
+        .filter(|(_, text)| said.iter().any(|word| word == text));
+    let mut unknown = texts.filter(|(name, _)| said_names.contains(&joined(name)));
+    repeated.next().or_else(|| unknown.next()).map(place)
 }
 
 fn remove(channel: &mut Channel, place: &str) -> bool {

@@ -249,7 +249,7 @@ fn action_leaf<'f>(tool: &Tool, form: &'f Form) -> Option<&'f Leaf> {
 }
 
 /// How well the words of a choice fit a role, with the name of its tool for nouns: 0 for not at all.
-fn fit(trade: &Trade, choice: &[String], tool: &[String]) -> f32 {
+pub(super) fn fit(trade: &Trade, choice: &[String], tool: &[String]) -> f32 {
     let noun = any_of(choice, trade.nouns) || any_of(tool, trade.nouns);
     let strong = any_of(choice, trade.strong);
     let verb = any_of(choice, trade.verbs);

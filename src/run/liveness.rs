@@ -61,6 +61,11 @@ pub(super) fn liveness(
     }
 }
 
+/// Whether a path leads to a file from one of the bases.
+pub(super) fn occupied(path: &str, bases: &[&Path]) -> bool {
+    bases.iter().any(|base| base.join(path).is_file())
+}
+
 /// Only a shell or an evaluator behind the parameter makes a text live; the twin tells of it.
 pub(super) fn liveness_of_text() -> Liveness {
     Liveness::Unknown

@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 use super::{
     attempted::Attempts,
     calls::{Step, Tally},
-    liveness::{liveness, real, resolve},
+    liveness::{liveness, occupied, real, resolve},
     net::{Props, Wire},
     recorded::Ledger,
     send::response,
@@ -111,6 +111,8 @@ pub(super) struct Played {
     /// Signals that name no trial by themselves.
     pub(super) signals: Vec<Observation>,
     pub(super) liveness: Liveness,
+    /// Whether a file lay where the call would write, before it was made.
+    pub(super) occupied: bool,
     /// Where the target has the objects that the call is about.
     pub(super) sees: Vec<(PathBuf, Seen)>,
     /// Whether it has them at all.
@@ -208,6 +210,9 @@ impl Stage<'_> {
         }
         let named = paths(ask.variant, &scene);
         let liveness = self.liveness(ask, &scene, &named);
+        let destination = ask.variant.path.as_ref();
+        let destination = destination.and_then(|path| scene.render(path).ok());
+        let occupied = destination.is_some_and(|path| occupied(&path, &self.bases()));
         let mut counted = self.counting(ask, &scene, counting);
         for planted in &scene.planted {
             self.sightings.detector().arm(&planted.token);
@@ -289,6 +294,7 @@ impl Stage<'_> {
             signals,
             exchange,
             liveness,
+            occupied,
             sees,
             wall,
             race,
@@ -333,12 +339,17 @@ impl Stage<'_> {
         !self.policy.decide(&real, Access::Read).allowed
     }
 
+    /// The directories from which a server may take a relative path.
+    fn bases(&self) -> [&Path; 2] {
+        [self.bed.allowed.as_path(), self.cwd.as_path()]
+    }
+
     fn liveness(&self, ask: &Ask<'_>, scene: &Scene, named: &[String]) -> Liveness {
         if ask.channel.role == Role::ScopeWiden {
             // Only a tool that takes a permitted directory has been asked anything by a forbidden one.
             return Liveness::Unknown;
         }
-        let bases = [self.bed.allowed.as_path(), self.cwd.as_path()];
+        let bases = self.bases();
         let forbidden = |path: &Path| self.forbidden(path);
         // What hides in an archive or a patch, and what a technique swaps in, no path of the call tells.
         let hidden = ask.reaches.and_then(|text| scene.render(text).ok());

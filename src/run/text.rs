@@ -112,6 +112,7 @@ impl Stage<'_> {
             signals,
             liveness: liveness_of_text(),
             exchange,
+            occupied: false,
             race: None,
             counted,
             places,

@@ -64,6 +64,7 @@ fn channels() -> Vec<Arc<Channel>> {
             recipe: None,
             base: None,
             usual: None,
+            keeps: None,
             then: None,
             destructive: false,
         })

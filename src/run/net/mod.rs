@@ -230,6 +230,7 @@ impl Stage<'_> {
             },
             exchange,
             race: None,
+            occupied: false,
             counted,
             after: Snapshot::take(std::iter::empty()),
             places: Vec::new(),
