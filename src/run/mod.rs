@@ -100,10 +100,8 @@ impl Found {
         let session = conversation.session();
         let unasked = silence.end(order, &session).await;
         conversation.prepare().await;
-        let patience = order.deadline.max(order.options.limits.startup);
         let info = session.info();
-        let mut tools = offer::tools(&session, patience).await?;
-        let uris = offer::uris(&session, order.deadline).await;
+        let mut tools = offer::tools(&session, order).await?;
         (order.emit)(Event::Ready {
             name: Some(info.name.clone()).filter(|name| !name.is_empty()),
             version: Some(info.version.clone()).filter(|version| !version.is_empty()),
@@ -111,7 +109,7 @@ impl Found {
             tools: tools.len(),
             startup_ms: u64::try_from(info.startup.as_millis()).unwrap_or(u64::MAX),
         });
-        tools.extend(session.asking_prompts(patience).await);
+        tools.extend(offer::prompts(&session, order).await);
         let hosts = order.policy.network().hosts();
         let grounds = wire(order, &hosts).map(Grounds);
         let view = conversation.view();
@@ -126,7 +124,7 @@ impl Found {
             read_only: false,
             forgets: order.glass.is_ok(),
             resources: info.capabilities.get("resources").is_some(),
-            uris: &uris,
+            uris: &offer::uris(&session, order).await,
             net: grounds.as_ref().map(|grounds| grounds as &dyn Net),
         };
         let mut given = order.given.clone();

@@ -1,4 +1,4 @@
-//! What a target offers before anything is tried: its tools, and the URIs of its resources.
+//! What a target offers before anything is tried: its tools and prompts, and the URIs of its resources.
 //!
 //! Owns what a refused list means. What is offered is believed of nobody: channels are proven.
 
@@ -6,25 +6,31 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::order::Order;
 use crate::session::{ListError, Session, Tool};
 
 /// The tools. A target that did not announce any may refuse to list them: it has none.
-pub(super) async fn tools(session: &Session, patience: Duration) -> Result<Vec<Tool>, ListError> {
+pub(super) async fn tools(session: &Session, order: &Order<'_>) -> Result<Vec<Tool>, ListError> {
     let announced = session.info().capabilities.get("tools").is_some();
-    match session.tools(patience).await {
+    match session.tools(patience(order)).await {
         Err(ListError::Refused { .. }) if !announced => Ok(Vec::new()),
         listed => listed,
     }
 }
 
+/// The prompts that take arguments, as tools: they are asked in the same way.
+pub(super) async fn prompts(session: &Session, order: &Order<'_>) -> Vec<Tool> {
+    session.asking_prompts(patience(order)).await
+}
+
 /// The templates and the URIs of the resources, for targets that announced such. A list that does
 /// not come tells nothing.
-pub(super) async fn uris(session: &Session, deadline: Duration) -> Vec<String> {
+pub(super) async fn uris(session: &Session, order: &Order<'_>) -> Vec<String> {
     if session.info().capabilities.get("resources").is_none() {
         return Vec::new();
     }
-    let templates = session.resource_templates(deadline).await;
-    let resources = session.resources(deadline).await;
+    let templates = session.resource_templates(order.deadline).await;
+    let resources = session.resources(order.deadline).await;
     let member = |list: Vec<Value>, name: &str| -> Vec<String> {
         let text = |item: &Value| item.get(name)?.as_str().map(str::to_owned);
         list.iter().filter_map(text).collect()
@@ -32,4 +38,9 @@ pub(super) async fn uris(session: &Session, deadline: Duration) -> Vec<String> {
     let mut uris = member(templates.unwrap_or_default(), "uriTemplate");
     uris.extend(member(resources.unwrap_or_default(), "uri"));
     uris
+}
+
+/// Lists may be slow to come for the first time.
+fn patience(order: &Order<'_>) -> Duration {
+    order.deadline.max(order.options.limits.startup)
 }
