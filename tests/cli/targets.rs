@@ -192,7 +192,12 @@ fn one_that_dies_of_some_payloads_is_judged_on_the_others() {
         .collect();
     assert!(!lost.is_empty());
     for trial in &lost {
-        assert!(trial["asked"].to_string().contains('%'), "{trial:#}");
+        // A race on a machine under load may be without evidence.
+        let raced = trial["id"].to_string().contains(".race-");
+        assert!(
+            raced || trial["asked"].to_string().contains('%'),
+            "{trial:#}"
+        );
     }
     assert!(with(&report, "held") > 100, "{lost:?}");
 }
