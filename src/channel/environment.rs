@@ -36,14 +36,8 @@ pub(crate) fn asking<'n>(
         .flatten()
         .filter_map(Value::as_str)
         .collect();
-    let name = words(&tool.name);
-    let hinted = tool.annotations["readOnlyHint"] == true;
-    let acts = name
-        .iter()
-        .any(|word| WRITING.has(word) || ACTING.has(word));
-    let tells = !acts && (hinted || name.iter().any(|word| TELLING.has(word)));
     let mut asked = Vec::new();
-    if required.is_empty() && tells {
+    if required.is_empty() && tells(tool) {
         asked.push(Map::new());
     }
     let of_variables = |text: &str| words(text).iter().any(|word| VARIABLES.has(word));
@@ -65,6 +59,16 @@ pub(crate) fn asking<'n>(
         arguments
     }));
     asked
+}
+
+/// Whether a tool tells something and changes nothing, by its name and its annotation.
+pub(super) fn tells(tool: &Tool) -> bool {
+    let name = words(&tool.name);
+    let hinted = tool.annotations["readOnlyHint"] == true;
+    let acts = name
+        .iter()
+        .any(|word| WRITING.has(word) || ACTING.has(word));
+    !acts && (hinted || name.iter().any(|word| TELLING.has(word)))
 }
 
 #[cfg(test)]

@@ -10,10 +10,11 @@ use serde_json::{Map, Value, json};
 use super::{
     complaint::{Defect, defects, quoted},
     discover::Found,
+    environment::tells,
     flatten::{Form, Kind},
     prove::{Lab, excerpt},
     score::{destructive, forms, joined},
-    words::{WRITING, words},
+    words::words,
 };
 use crate::{
     channel::RESOURCES_READ,
@@ -219,8 +220,8 @@ impl<C: Caller> Lab<'_, C> {
     /// Calls a tool that declares no argument without any, to hear what it lacks; not one that says that it takes none.
     async fn ask_with_nothing(&self, order: usize, tool: &Tool) {
         let closed = tool.input_schema.get("additionalProperties") == Some(&Value::Bool(false));
-        let writes = words(&tool.name).iter().any(|word| WRITING.has(word));
-        let harmless = !writes || (self.ground.forgets && !self.ground.read_only);
+        // Without arguments it may restart what runs, or publish what is there.
+        let harmless = tells(tool) || (self.ground.forgets && !self.ground.read_only);
         if destructive(tool).is_some() || closed || !harmless {
             return;
         }

@@ -47,6 +47,11 @@ pub(in crate::reference) fn sort(
         sort.arg(key);
         return Some(run(sort, lines));
     }
+    if world.has(Flaw::ExecOptionWord) {
+        let mut sort = Command::new("sort");
+        sort.arg("-k").args(key.split_whitespace());
+        return Some(run(sort, lines));
+    }
     if world.has(Flaw::ExecLoad) && Path::new(key).is_file() {
         return Some(shell(&format!("sh '{key}'"), lines));
     }

@@ -53,6 +53,8 @@ pub(super) fn respelt(world: &World, requested: &str) -> Option<PathBuf> {
             return None;
         }
         stripped(requested).to_owned()
+    } else if has(Flaw::Trim) {
+        requested.trim().to_owned()
     } else if has(Flaw::Tilde) {
         at_home(requested)?
     } else if has(Flaw::VarExpand) {

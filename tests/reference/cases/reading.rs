@@ -79,6 +79,9 @@ pub(super) fn cases() -> Vec<Case> {
                 format!("{}\0.txt", b.in_outside("s.txt")),
             )]
         }),
+        read(Flaw::Trim, |b| {
+            vec![path("read_file", format!(" {}", b.in_outside("s.txt")))]
+        }),
         read(Flaw::TypeJuggle, |b| {
             vec![(
                 "read_file",
