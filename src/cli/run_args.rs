@@ -48,7 +48,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR", help_heading = "What is tested")]
     pub probes: Vec<String>,
 
-    /// Least share of probes that must be judged, 0 to 1
+    /// Least share of probes that must be judged, 0 to 1 [default: 0.9]
     #[arg(long, value_name = "SHARE", help_heading = "What is tested")]
     pub min_coverage: Option<f64>,
 

@@ -155,7 +155,7 @@ pub struct SetupCall {
 #[serde(deny_unknown_fields)]
 pub struct Thresholds {
     /// Share of the applicable probes that must have been judged, 0 to 1; below, the run is
-    /// inconclusive.
+    /// inconclusive. 0.9 unless told.
     #[schemars(extend("minimum" = 0, "maximum" = 1))]
     pub coverage: Option<At<f64>>,
     /// Breaches below this severity are reported but do not fail the run.

@@ -20,6 +20,9 @@ use crate::{
     probe::Severity,
 };
 
+/// Share of the applicable probes that must have been judged.
+pub const DEFAULT_COVERAGE: f64 = 0.9;
+
 /// How long a call may take.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -383,7 +386,7 @@ impl Layer {
             seed: self.seed,
             shard: self.shard,
             thresholds: Limits {
-                coverage: self.coverage.unwrap_or(0.0),
+                coverage: self.coverage.unwrap_or(DEFAULT_COVERAGE),
                 severity: self.severity.unwrap_or(Severity::Low),
             },
             baseline: self.baseline,

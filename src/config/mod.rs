@@ -15,7 +15,7 @@ pub use baseline::*;
 pub(crate) use check::Checker;
 pub use file::*;
 pub use fleet::*;
-pub use layer::{DEFAULT_STARTUP_TIMEOUT, DEFAULT_TIMEOUT, Layer};
+pub use layer::{DEFAULT_COVERAGE, DEFAULT_STARTUP_TIMEOUT, DEFAULT_TIMEOUT, Layer};
 pub use settings::*;
 pub use shard::Shard;
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    config::DEFAULT_COVERAGE,
     judge::{Basis, Strength, Verdict},
     probe::{Assumption, Priority, ProbeId, References, Role, Severity},
     report::{Accepted, BaselineReport, LayersReport, PartReport, ShardReport},
@@ -165,7 +166,7 @@ impl Default for Thresholds {
     fn default() -> Self {
         Self {
             min_severity: Severity::Low,
-            min_coverage: 0.9,
+            min_coverage: DEFAULT_COVERAGE,
         }
     }
 }
