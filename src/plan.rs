@@ -139,6 +139,8 @@ pub struct Terrain<'a> {
     /// Names of channels that were seen to run some commands or queries and refuse others: where no policy is on
     /// them, the boundary is the server's own.
     pub bounded: &'a [String],
+    /// Whether the launch names the run's own sink as the base of an API.
+    pub sink: bool,
     /// Whether the target is started by a tracer, which shows in what the kernel tells of a process.
     pub traced: bool,
 }
@@ -148,7 +150,7 @@ impl Terrain<'_> {
     fn claims(&self, claim: Claim, channel: Option<&Channel>) -> bool {
         let own = |channel: &Channel| self.bounded.contains(&channel.name());
         let found = claim.of_the_server() && channel.map_or(!self.bounded.is_empty(), own);
-        found || self.policy.claims(claim)
+        found || (self.policy.claims(claim) && (claim != Claim::Base || self.sink))
     }
 }
 

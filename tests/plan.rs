@@ -67,6 +67,7 @@ fn channel(tool: &str, role: Role) -> Arc<Channel> {
         base: None,
         usual: None,
         keeps: None,
+        joined: None,
         then: None,
         proof: Proof::Proven { steps: Vec::new() },
         destructive: false,

@@ -68,7 +68,9 @@ impl Planter<'_> {
             | Role::SqlQuery
             | Role::ScopeWiden
             | Role::ParamText => return Ok(None),
-            Role::HttpFetch | Role::NetConnect | Role::NetResolve => return Ok(None),
+            Role::HttpFetch | Role::NetConnect | Role::NetResolve | Role::ApiPath => {
+                return Ok(None);
+            },
         }
         Ok(Some((values, forbidden.map(|it| Evidence::Disk(vec![it])))))
     }

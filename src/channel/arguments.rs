@@ -117,7 +117,11 @@ impl NetForm {
             .find_map(|scheme| url.strip_prefix(scheme))
             .unwrap_or(url);
         match self {
-            NetForm::Whole | NetForm::TextPort | NetForm::Split | NetForm::SplitBase => url,
+            NetForm::Whole
+            | NetForm::TextPort
+            | NetForm::Split
+            | NetForm::SplitBase
+            | NetForm::Rooted => url,
             NetForm::Bare => rest,
             NetForm::Host if rest.contains("://") => url,
             NetForm::Host => rest.split(['/', '?', '#']).next().unwrap_or(rest),

@@ -219,6 +219,7 @@ fn net_forms(candidate: &Candidate, binding: &Binding) -> Vec<NetForm> {
                 vec![NetForm::Whole, NetForm::Bare]
             }
         }
+        Role::ApiPath => vec![NetForm::Whole, NetForm::Rooted],
         Role::NetConnect if binding.slots.get(&Slot::Host) == binding.slots.get(&Slot::Port) => {
             vec![NetForm::Whole]
         }

@@ -312,7 +312,11 @@ impl Planter<'_> {
                 let dir = self.dir()?;
                 (vec![(Slot::Path, text(&dir))], Evidence::Disk(vec![]))
             }
-            Role::HttpFetch | Role::NetConnect | Role::NetResolve | Role::ParamText => {
+            Role::HttpFetch
+            | Role::NetConnect
+            | Role::NetResolve
+            | Role::ApiPath
+            | Role::ParamText => {
                 return Err(io::Error::other("it is no matter of files"));
             }
         };

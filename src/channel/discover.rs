@@ -192,6 +192,7 @@ pub async fn discover<C: Caller>(
     lab.chains(&all, &mut found).await;
     let all = &all;
     let guessed = found.iter_mut().map(|(order, one)| async move {
+        lab.joined(*order, all[*order], one).await;
         lab.guess(*order, all[*order], one).await;
         lab.taught(*order, all[*order], one).await;
     });

@@ -97,6 +97,8 @@ impl Evidence<'_> {
                     .all(|group| group.iter().any(|mark| reply.holds(mark)))
             }
             Evidence::Disk(facts) => facts.iter().all(Fact::true_now),
+            // What a host answers says nothing of the way that led there.
+            Evidence::Net(reach) if reach.arrival == Arrival::Joined => reach.arrived(),
             Evidence::Net(reach) => Reply::of(exchange).holds(&reach.mark) || reach.arrived(),
         }
     }
@@ -111,6 +113,7 @@ impl Evidence<'_> {
                     Arrival::Request => "its own request at the sink",
                     Arrival::Connection => "its own connection at the sink",
                     Arrival::Question => "its own question at the resolver",
+                    Arrival::Joined => "its own request at the base of the API",
                 };
                 [
                     (reach.arrived(), arrival),

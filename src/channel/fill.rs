@@ -44,6 +44,7 @@ pub(super) fn draft(tool: &Tool, candidate: &Candidate, binding: &Binding) -> Ch
         base: None,
         usual: None,
         keeps: None,
+        joined: None,
         then: None,
     }
 }

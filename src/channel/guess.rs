@@ -173,7 +173,7 @@ fn candidate(
 }
 
 /// Whether a parameter takes any text, and none that is to be kept secret.
-fn may_steer(leaf: &Leaf) -> bool {
+pub(super) fn may_steer(leaf: &Leaf) -> bool {
     let secret = |word: &String| words::CREDENTIALS.has(word);
     leaf.takes_text()
         && !leaf.guessed

@@ -224,6 +224,7 @@ impl Lock {
                     base: None,
                     usual: None,
                     keeps: None,
+                    joined: None,
                     then: row.then,
                 },
             })

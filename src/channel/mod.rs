@@ -7,6 +7,7 @@ mod absent;
 mod account;
 mod arguments;
 mod attempts;
+mod base;
 mod bench;
 mod choices;
 mod complaint;

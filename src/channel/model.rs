@@ -68,9 +68,21 @@ pub struct Channel {
     /// Why it leaves a file alone that exists, if a call to write over one did nothing: the answer.
     #[serde(skip)]
     pub keeps: Option<String>,
+    /// What stands around the caller's part of a request, as the proof showed it (`api.path`).
+    #[serde(skip)]
+    pub joined: Option<Joined>,
     /// The second call, for tools that only take in what another gives out (`file.stage`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub then: Option<Follow>,
+}
+
+/// What a tool puts around a part of a path that the caller gives, in the requests that it makes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Joined {
+    /// The path before it, up to and with the last slash: `/v1/items/`.
+    pub before: String,
+    /// All that follows it, as it is sent: `/notes?all=1`.
+    pub after: String,
 }
 
 /// A second call, which gives out what the first took in.
@@ -202,6 +214,7 @@ impl Channel {
             base: None,
             usual: None,
             keeps: None,
+            joined: None,
             then: None,
         }
     }

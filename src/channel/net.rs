@@ -17,6 +17,16 @@ pub trait Net: Sync {
     /// Whether that has arrived at the place since it was made. What came late is asked for again
     /// after a moment, so this must not wait.
     fn arrived(&self, place: &Place, what: Arrival) -> bool;
+
+    /// Whether the target is told that its API is here.
+    fn has_base(&self) -> bool {
+        false
+    }
+
+    /// Path and query, as they were sent, of the request for the place that arrived at the base of that API.
+    fn joined(&self, _place: &Place) -> Option<String> {
+        None
+    }
 }
 
 /// What may arrive at a place.
@@ -30,6 +40,8 @@ pub enum Arrival {
     Connection,
     /// A question for [`Place::name`], of any type.
     Question,
+    /// A request with [`Place::nonce`] in its path at the host of the target's API.
+    Joined,
 }
 
 impl Arrival {
@@ -39,6 +51,7 @@ impl Arrival {
         match role {
             Role::HttpFetch => Self::Request,
             Role::NetConnect => Self::Connection,
+            Role::ApiPath => Self::Joined,
             _ => Self::Question,
         }
     }

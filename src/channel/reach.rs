@@ -68,6 +68,13 @@ fn values(role: Role, form: NetForm, place: &Place) -> Values {
             )]
         }
         Role::HttpFetch => vec![(Slot::Url, text(&place.url))],
+        Role::ApiPath => {
+            let lead = if form == NetForm::Rooted { "/" } else { "" };
+            vec![(
+                Slot::Ident,
+                SlotValue::Text(format!("{lead}{}", place.nonce)),
+            )]
+        }
         Role::NetConnect => vec![
             (Slot::Host, text(&place.host)),
             (Slot::Port, SlotValue::Json(place.port.into())),
@@ -84,6 +91,7 @@ fn absent(place: Place) -> Place {
         url: other(&place.url),
         name: other(&place.name),
         port: place.closed,
+        nonce: common_word(),
         ..place
     }
 }

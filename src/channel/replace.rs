@@ -54,6 +54,9 @@ impl<C: Caller> Lab<'_, C> {
         form: Option<&Form>,
         bare: bool,
     ) -> Channel {
+        if channel.role == Role::ApiPath {
+            return self.around(channel).await;
+        }
         if !may_write_over(channel.role) {
             return channel;
         }

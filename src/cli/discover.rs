@@ -162,7 +162,7 @@ pub(super) async fn settled(args: &DiscoverArgs, settings: &Settings) -> Exit {
 async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Failure> {
     let old = lock::of(settings)?;
     let bed = bed(settings)?;
-    let places = placeholders(&bed);
+    let places = placeholders(&bed, settings);
     let policy = settings.policy.expand(&places).map_err(Failure::Problems)?;
     exists(&policy)?;
     let glass = pour().await;
@@ -194,6 +194,7 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
         emit,
         transcript: Transcript::new(),
         glass: glass.as_ref().map_err(Clone::clone),
+        sink: settings.target.names_sink(),
         mint: &mint,
         decoys: Vec::new(),
         variables: Vec::new(),

@@ -14,15 +14,22 @@ use crate::{
     channel::Channel,
     config::{self, Reach, Settings, TargetSpec},
     diag::Source,
-    policy::Placeholders,
+    policy::{Placeholders, SINK},
     run::{self, Setup},
     session::{Endpoint, Era, HttpEndpoint, Inside, Launch, Limits, Options},
     target::{Base, Launcher, OFFLINE, environment, launcher, resolve, wrapper},
     testbed::{Bed, Rule, namespace::Bottle},
 };
 
+/// Where a server finds its API outside of the bottle: nobody answers at the port of discard.
+const NOBODY: &str = "http://127.0.0.1:9";
+
 /// The values of placeholders in this run.
-pub(super) fn placeholders(bed: &Bed) -> Placeholders {
+pub(super) fn placeholders(bed: &Bed, settings: &Settings) -> Placeholders {
+    let sink = match Bottle::around() {
+        Some(_) => settings.policy.network().hosts().base.url(),
+        None => NOBODY.to_owned(),
+    };
     let text = |path: &Path| path.display().to_string();
     Placeholders::new()
         .with("allowed", text(&bed.allowed))
@@ -30,6 +37,7 @@ pub(super) fn placeholders(bed: &Bed) -> Placeholders {
         .with("outside", text(&bed.outside))
         .with("home", text(&bed.home))
         .with("tmp", text(&bed.tmp))
+        .with(SINK, sink)
 }
 
 /// The launch as it would stand in a config file: placeholders and what was taken from variables by their names.

@@ -175,7 +175,7 @@ pub(super) async fn made(
         .then(|| Carried::into(&bed))
         .transpose()
         .map_err(|error| Failure::Fault(format!("the program cannot be copied: {error}")))?;
-    let places = placeholders(&bed);
+    let places = placeholders(&bed, settings);
     let policy = settings.policy.expand(&places).map_err(Failure::Problems)?;
     exists(&policy)?;
     let mut target = endpoint(&settings.target, &places, &bed)?;
@@ -226,6 +226,7 @@ pub(super) async fn made(
         emit,
         transcript,
         glass: glass.as_ref().map_err(Clone::clone),
+        sink: settings.target.names_sink(),
         mint,
         variables,
         decoys: Bottle::around().map_or_else(Vec::new, |bottle| bottle.decoys().to_vec()),

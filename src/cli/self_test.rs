@@ -12,7 +12,7 @@ use futures::{StreamExt as _, future::join, stream};
 use serde::{Deserialize, Serialize};
 
 use terms::{
-    AUDIT, DOWNLOADS, EXECUTION, FILES, LISTED, NAMED, PORTS, PROCESS, PUBLIC, RANGES, READ_ONLY,
+    API, AUDIT, DOWNLOADS, EXECUTION, FILES, LISTED, NAMED, PORTS, PROCESS, PUBLIC, RANGES, READ_ONLY,
     RESOURCES, Terms, VARIABLES, terms,
 };
 
@@ -175,7 +175,7 @@ pub async fn cells(program: &Path, only: &[String]) -> Vec<Cell> {
         .collect();
     let mut benches: Vec<Bench<'_>> = Vec::new();
     for on in [
-        &FILES, &READ_ONLY, &PUBLIC, &RANGES, &LISTED, &NAMED, &PORTS, &DOWNLOADS, &EXECUTION,
+        &FILES, &READ_ONLY, &PUBLIC, &API, &RANGES, &LISTED, &NAMED, &PORTS, &DOWNLOADS, &EXECUTION,
         &RESOURCES, &AUDIT, &PROCESS, &VARIABLES,
     ] {
         let of: Vec<&Probe> = probes

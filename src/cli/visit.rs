@@ -28,7 +28,7 @@ pub(super) async fn record(settings: &Settings) -> Option<String> {
     if let Some(fixture) = &settings.target.fixture {
         bed.furnish(fixture).ok()?;
     }
-    let places = placeholders(&bed);
+    let places = placeholders(&bed, settings);
     let policy = settings.policy.expand(&places).ok()?;
     let aspects = aspects(&probes, &policy);
     if aspects.is_empty() {

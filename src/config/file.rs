@@ -273,6 +273,8 @@ pub enum NetForm {
     SplitBase,
     /// The port as a text.
     TextPort,
+    /// `/path`: the part of a path that is joined to the base of an API begins with a slash.
+    Rooted,
 }
 
 /// A policy by path, or the policy itself.

@@ -10,7 +10,7 @@ use tokio::io::DuplexStream;
 use crate::{
     config::{Baseline, Binding, Era, ReportFormat, SetupCall, Shard, Testbed, Witness},
     diag::Diagnostic,
-    policy::{Placeholders, Policy},
+    policy::{Placeholders, Policy, SINK, occurrences},
     probe::Severity,
 };
 
@@ -217,6 +217,20 @@ impl TargetSpec {
             .fold(text.to_owned(), |text, (value, name)| {
                 text.replace(value.as_str(), &format!("${{{name}}}"))
             })
+    }
+
+    /// Whether its launch, or a call before probing, names the sink of the run.
+    #[must_use]
+    pub fn names_sink(&self) -> bool {
+        let names = |text: &String| occurrences(text).any(|(_, name)| name == SINK);
+        let in_command = match &self.reach {
+            Reach::Command(words) => words.iter().any(names),
+            Reach::Url { .. } | Reach::Inside(_) => false,
+        };
+        let called = |call: &SetupCall| names(&Value::from(call.arguments.clone()).to_string());
+        in_command
+            || self.env.iter().any(|(_, value)| names(value))
+            || self.setup.iter().any(called)
     }
 
     /// Replaces the placeholders in texts of JSON arguments, such as those of setup calls and

@@ -19,6 +19,10 @@ pub(super) fn words(claim: Claim) -> &'static str {
         Claim::UnlistedHost => "the policy has no list of allowed hosts (`allowed_hosts`)",
         Claim::HostName => "the policy allows no host by name (`allowed_hosts`)",
         Claim::OnlyNames => "the policy does not allow hosts by name only (`allowed_hosts`)",
+        Claim::Base => {
+            "the launch does not tell the server where its API is: give it `{sink}` for the base URL, in its command line \
+             or in a variable (--env API_URL={sink})"
+        }
         Claim::Port => "the policy lists no ports (`allowed_ports`)",
         Claim::Resolver => "the policy names no resolver (`dns_override`)",
         Claim::TimeLimit => "the policy limits no time (`timeout_seconds`)",

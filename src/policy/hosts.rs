@@ -23,6 +23,9 @@ const PUBLIC: [Ipv4Addr; 4] = [
 /// A private host that nobody is expected to reach.
 const PRIVATE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 5);
 
+/// The first label of the host of an API.
+const API: &str = "api";
+
 /// The domain below which names are made for tests of policies that know no names (RFC 2606).
 const DOMAIN: &str = "example.net";
 
@@ -47,6 +50,40 @@ pub struct Hosts {
     pub rule: Option<String>,
     /// The domain below which names of the tests lie. They are permitted unless `named` is there.
     pub domain: String,
+    /// Where the API of a server is that is told `{sink}`.
+    pub base: Base,
+}
+
+/// Where the API of a server is: at the run's own sink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    /// The name of its host, one that the policy permits if it permits any.
+    pub host: String,
+    /// The address to which the name leads; nothing where the policy permits no host at all.
+    pub address: Option<IpAddr>,
+    /// A port that the policy permits.
+    pub port: u16,
+}
+
+impl Base {
+    /// `http://host`, with the port where it is not that of the scheme. No slash and no path follow.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match self.port {
+            80 => format!("http://{}", self.host),
+            port => format!("http://{}:{port}", self.host),
+        }
+    }
+}
+
+impl Hosts {
+    /// Another host than that of the API: a permitted one if there is one, so that nothing but the base keeps a
+    /// server from it.
+    #[must_use]
+    pub fn elsewhere(&self) -> Option<IpAddr> {
+        let other = self.permitted.get(1).copied();
+        other.or(self.denied).or(self.unlisted)
+    }
 }
 
 impl Network {
@@ -89,9 +126,19 @@ impl Network {
                 let rule = self.allowed_names.iter().find(|rule| rule.covers(name))?;
                 Some(rule.name.clone())
             }),
+            base: self.base(named.as_deref(), &permitted),
             named,
             domain: DOMAIN.to_owned(),
             permitted,
+        }
+    }
+
+    fn base(&self, named: Option<&str>, permitted: &[IpAddr]) -> Base {
+        let usual = |ports: &Vec<u16>| ports.contains(&80).then_some(80).or(ports.first().copied());
+        Base {
+            host: named.map_or_else(|| format!("{API}.{DOMAIN}"), str::to_owned),
+            address: permitted.first().copied(),
+            port: self.ports.as_ref().and_then(usual).unwrap_or(80),
         }
     }
 

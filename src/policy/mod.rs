@@ -21,7 +21,7 @@ pub use audit::{AuditLog, STDERR};
 pub use build::PolicyBuilder;
 pub use document::*;
 pub use filesystem::{Access, Decision, DeniedInside, Entry, Location, Rule, RuleKind};
-pub use hosts::Hosts;
+pub use hosts::{Base, Hosts};
 pub use network::{NameRule, Network, SPECIAL, carried, carrying};
 pub use placeholder::*;
 
@@ -188,7 +188,7 @@ impl Policy {
     #[must_use]
     pub fn claims(&self, claim: Claim) -> bool {
         match claim {
-            Claim::Host | Claim::Cancel => return true,
+            Claim::Host | Claim::Base | Claim::Cancel => return true,
             Claim::HostRange => return self.network.claimed,
             Claim::HostHole => return self.network.allowed.is_some(),
             Claim::UnlistedHost => return self.network.allowed.is_some(),

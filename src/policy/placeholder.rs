@@ -1,7 +1,7 @@
 //! Placeholders: `{allowed}` and its fellows in command lines, environments and paths.
 //!
 //! Owns the names and their replacement. The testbed knows the values. Anything else in braces
-//! stays as it is, since arguments may be JSON; there is no escape, because nobody needs the five
+//! stays as it is, since arguments may be JSON; there is no escape, because nobody needs the six
 //! names in braces for anything else.
 
 use std::{collections::BTreeMap, ops::Range};
@@ -9,13 +9,20 @@ use std::{collections::BTreeMap, ops::Range};
 use crate::diag::nearest;
 
 /// The names, and what each stands for.
-pub const PLACEHOLDERS: [(&str, &str); 5] = [
+pub const PLACEHOLDERS: [(&str, &str); 6] = [
     ("allowed", "the allowed directory of the run"),
     ("denied", "a forbidden sibling of the allowed directory"),
     ("outside", "a forbidden directory elsewhere"),
     ("home", "the home directory of the target"),
     ("tmp", "the temporary directory of the target"),
+    (
+        SINK,
+        "the URL of a host that the run answers for itself: the base of an API that the server is told",
+    ),
 ];
+
+/// The one that stands for no directory.
+pub const SINK: &str = "sink";
 
 /// What the placeholders stand for in a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,7 +45,7 @@ impl Placeholders {
         Self::default()
     }
 
-    /// Gives a placeholder its value: an absolute path without a trailing slash.
+    /// Gives a placeholder its value: an absolute path or a URL, without a trailing slash.
     ///
     /// # Panics
     ///

@@ -33,6 +33,9 @@ pub enum Claim {
     HostName,
     /// Hosts are allowed by name, and none by address: other names need not be looked up.
     OnlyNames,
+    /// What a caller gives for a part of a path leaves the base URL of an API alone (claimed of every server that is
+    /// told a base at the run's own sink: `{sink}`).
+    Base,
     /// Only some ports of permitted hosts may be reached (`allowed_ports`).
     Port,
     /// Only one resolver may be asked (`dns_override`).
@@ -115,6 +118,7 @@ impl Claim {
             | Claim::UnlistedHost
             | Claim::HostName
             | Claim::OnlyNames
+            | Claim::Base
             | Claim::Port
             | Claim::Resolver
             | Claim::TimeLimit

@@ -79,6 +79,9 @@ pub enum Role {
     /// Looks up a host name. Slot `host`.
     #[serde(rename = "net.resolve")]
     NetResolve,
+    /// Joins what the caller gives to the base URL of an API, as a part of the path, and asks for that. Slot `ident`.
+    #[serde(rename = "api.path")]
+    ApiPath,
     /// Any text parameter of any tool that is not for execution. Slot `text`. Needs no proof of what
     /// it does: whether it reaches a command is told by the command lines of processes.
     #[serde(rename = "param.text")]
@@ -171,6 +174,7 @@ impl Role {
         Role::HttpFetch,
         Role::NetConnect,
         Role::NetResolve,
+        Role::ApiPath,
         Role::ParamText,
         Role::ExecCommand,
         Role::ExecCode,
@@ -201,7 +205,7 @@ impl Role {
             Role::FileEdit => &[Slot::Path, Slot::Find, Slot::Content],
             Role::FileMove | Role::FileCopy | Role::ArchiveExtract => &[Slot::Path, Slot::Source],
             Role::FilePatch => &[Slot::Content],
-            Role::IdentRead => &[Slot::Ident],
+            Role::IdentRead | Role::ApiPath => &[Slot::Ident],
             Role::HttpFetch => &[Slot::Url],
             Role::NetConnect => &[Slot::Host, Slot::Port],
             Role::NetResolve => &[Slot::Host],
@@ -216,7 +220,10 @@ impl Role {
     /// Whether the role reaches hosts, and not files.
     #[must_use]
     pub fn of_network(self) -> bool {
-        matches!(self, Role::HttpFetch | Role::NetConnect | Role::NetResolve)
+        matches!(
+            self,
+            Role::HttpFetch | Role::NetConnect | Role::NetResolve | Role::ApiPath
+        )
     }
 
     /// Whether its tools reach what does not exist yet.
@@ -251,7 +258,8 @@ impl Role {
             | Role::ResourceRead
             | Role::HttpFetch
             | Role::NetConnect
-            | Role::NetResolve => false,
+            | Role::NetResolve
+            | Role::ApiPath => false,
         }
     }
 

@@ -126,6 +126,19 @@ pub const PLACES: &[(&str, &str)] = &[
          host; in the twin `net.allowed` itself",
     ),
     (
+        "net.elsewhere",
+        "a name that leads to `net.denied`, by itself and with a dot behind the host of the API's base; in the twin that \
+         host",
+    ),
+    (
+        "net.lead",
+        "the slash with which the channel's paths begin (role `api.path`), if it wants one",
+    ),
+    (
+        "net.up",
+        "`../`: a step out of the directory of a URL; in the twin `./`",
+    ),
+    (
         "net.proxy",
         "the address of a permitted host and its port 8080, which takes requests for others",
     ),

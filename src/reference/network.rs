@@ -22,6 +22,8 @@ pub struct NetworkOptions {
     pub public_only: bool,
     /// Whether there is a tool that keeps what it fetches.
     pub downloads: bool,
+    /// The base URL of an API that a tool asks.
+    pub api: Option<String>,
     /// The only name server that may be asked; without it the first one of `resolv_conf`.
     pub dns: Option<SocketAddr>,
     /// The system's resolver configuration.
@@ -40,6 +42,7 @@ impl Default for NetworkOptions {
             ports: None,
             public_only: false,
             downloads: false,
+            api: None,
             dns: None,
             resolv_conf: PathBuf::from("/etc/resolv.conf"),
             timeout: None,
@@ -72,6 +75,9 @@ pub(super) struct NetworkArgs {
     /// List the tool that downloads files, too
     #[arg(long)]
     downloads: bool,
+    /// List the tool that asks an API, too, whose base URL this is
+    #[arg(long, value_name = "URL")]
+    api: Option<String>,
     /// Ask this name server, and no other
     #[arg(long, value_name = "ADDR")]
     dns: Option<String>,
@@ -101,6 +107,7 @@ impl NetworkArgs {
             || !self.deny_host.is_empty()
             || !self.allow_port.is_empty()
             || self.downloads
+            || self.api.is_some()
             || self.dns.is_some()
             || self.timeout.is_some()
             || self.retries.is_some();
@@ -116,6 +123,7 @@ impl NetworkArgs {
             ports: (!self.allow_port.is_empty()).then_some(self.allow_port),
             public_only: self.network,
             downloads: self.downloads,
+            api: self.api,
             dns: dns.transpose()?,
             timeout: self.timeout,
             retries: self.retries.unwrap_or_default(),

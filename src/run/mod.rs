@@ -52,7 +52,6 @@ use crate::{
     canary::Detector,
     channel::{Channel, Discovery, Ground, Net, discover, openings, sweep},
     plan::{Plan, Terrain, plan},
-    policy::Hosts,
     probe::{EvidenceKind, Platform, Probe, Role},
     session::{Endpoint, ServerInfo, Tool},
     testbed::{
@@ -96,6 +95,9 @@ impl Found {
         (order.emit)(Event::Launching {
             target: order.display.clone(),
         });
+        let hosts = order.policy.network().hosts();
+        let wire = Wire::of(order, &hosts);
+        wire.inspect(Wire::stand);
         let (conversation, taken) = start::start(order).await?;
         let session = conversation.session();
         let unasked = silence.end(order, &session).await;
@@ -110,8 +112,7 @@ impl Found {
             startup_ms: u64::try_from(info.startup.as_millis()).unwrap_or(u64::MAX),
         });
         tools.extend(offer::prompts(&session, order).await);
-        let hosts = order.policy.network().hosts();
-        let grounds = wire(order, &hosts).map(Grounds);
+        let grounds = wire.map(Grounds);
         let view = conversation.view();
         let told = view.shown(&order.bed.allowed);
         let ground = Ground {
@@ -203,7 +204,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     } = Found::find(&order).await?;
     let channels: Vec<Arc<Channel>> = discovery.channels.iter().cloned().map(Arc::new).collect();
     let hosts = order.policy.network().hosts();
-    let wire = wire(&order, &hosts);
+    let wire = Wire::of(&order, &hosts);
     let view = conversation.view().clone();
     let terrain = Terrain {
         policy: order.policy,
@@ -215,6 +216,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         hosts: order.glass.as_ref().map(|_| &hosts).map_err(String::as_str),
         bounded: &[],
         traced: order.syscalls.is_some(),
+        sink: order.sink,
     };
     // What shows by no experiment is found by names, where a probe asks for it.
     let asks = |role| {
@@ -412,17 +414,6 @@ fn allowed_is_argument(order: &Order<'_>, view: &View) -> bool {
     let own = launch.args.iter().skip(from);
     let named = |word: &String| launch::names(word, &told.to_string_lossy());
     order.allowed_is_argument || own.into_iter().any(named)
-}
-
-/// The network of a run with what its policy says of it.
-fn wire<'r>(order: &Order<'r>, hosts: &'r Hosts) -> Option<Wire<'r>> {
-    Some(Wire {
-        glass: *order.glass.as_ref().ok()?,
-        hosts,
-        network: order.policy.network(),
-        time_limit: order.policy.time_limit(),
-        retries: order.policy.max_retries(),
-    })
 }
 
 /// How a target is shown to people.

@@ -73,6 +73,8 @@ pub struct Order<'r> {
     pub transcript: Transcript,
     /// The network of the run's own, or why there is none.
     pub glass: Result<&'r Glass, String>,
+    /// Whether the target is told that its API is there.
+    pub sink: bool,
     /// Makes the words that are planted.
     pub mint: &'r Mint,
     /// Decoys that stand already, with words of that mint.

@@ -65,6 +65,7 @@ fn channels() -> Vec<Arc<Channel>> {
             base: None,
             usual: None,
             keeps: None,
+            joined: None,
             then: None,
             destructive: false,
         })

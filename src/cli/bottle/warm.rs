@@ -24,7 +24,7 @@ pub(super) async fn warm(settings: &Settings) {
     make_caches(&std::env::vars_os().collect(), launcher);
     let started = async {
         let bed = Bed::create().map_err(|error| error.to_string())?;
-        let places = placeholders(&bed);
+        let places = placeholders(&bed, settings);
         let mut target =
             endpoint(&settings.target, &places, &bed).map_err(|error| error.to_string())?;
         if let Endpoint::Stdio(launch) = &mut target.endpoint {

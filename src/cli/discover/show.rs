@@ -153,6 +153,7 @@ fn takes(channel: &Channel) -> String {
                 (Role::HttpFetch, NetForm::Host) => Some("hosts in place of URLs"),
                 (Role::HttpFetch, NetForm::Split) => Some("host and path apart"),
                 (Role::HttpFetch, NetForm::SplitBase) => Some("base URL and path apart"),
+                (Role::ApiPath, NetForm::Rooted) => Some("paths that begin with a slash"),
                 (Role::NetConnect, _) if joined => Some("host and port in one"),
                 (Role::NetConnect, NetForm::TextPort) => Some("ports as text"),
                 _ => None,

@@ -80,6 +80,6 @@ pub(super) fn claim(claim: Claim) -> &'static str {
         Claim::NeededVariables => {
             "The policy says which variables the server needs (`credentials.variables`)"
         }
-        Claim::Cancel => "Whatever the policy says,",
+        Claim::Base | Claim::Cancel => "Whatever the policy says,",
     }
 }

@@ -61,6 +61,12 @@ pub(super) static DOWNLOADS: Terms = Terms {
     flags: &["--network", "--downloads"],
 };
 
+/// The same, of a server that asks an API.
+pub(super) static API: Terms = Terms {
+    policy: PUBLIC.policy,
+    flags: &["--network", "--api", "{sink}"],
+};
+
 /// A range is denied inside an allowed one.
 pub(super) static RANGES: Terms = Terms {
     policy: r#"
@@ -254,6 +260,7 @@ pub(super) fn terms(probe: &Probe) -> &'static Terms {
         Claim::Listed => &READ_ONLY,
         Claim::ReadOnly => &READ_ONLY,
         Claim::Host | Claim::Cancel => &PUBLIC,
+        Claim::Base => &API,
         Claim::HostRange => &RANGES,
         Claim::HostHole
         | Claim::UnlistedHost

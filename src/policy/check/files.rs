@@ -8,7 +8,7 @@ use crate::{
         check::Checker,
         document::Files,
         filesystem::{DenyRule, Entry, Filesystem, Location, is_pattern, pattern, protected},
-        placeholder::{near_misses, occurrences},
+        placeholder::{SINK, near_misses, occurrences},
     },
 };
 
@@ -50,6 +50,16 @@ impl Checker<'_> {
                 format!("a placeholder inside of `{text}`"),
                 "stands for a whole absolute path",
                 "put the placeholder first",
+            );
+            return false;
+        }
+        if occurrences(text).any(|(_, name)| name == SINK) {
+            self.error(
+                at,
+                "policy::placeholder",
+                format!("`{{{SINK}}}` in `{text}`"),
+                "stands for a URL",
+                "name a directory of the run, such as `{allowed}`",
             );
             return false;
         }

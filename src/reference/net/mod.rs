@@ -4,6 +4,7 @@
 //! address. Owns that order. Must not know tools. Where a flaw is switched on, `flawed::net` is asked beside the rules.
 
 mod address;
+mod api;
 mod clock;
 mod fetch;
 mod host;
@@ -21,6 +22,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+pub(super) use self::api::{ESCAPED, PART, RECORDS};
 pub(super) use self::address::{Embedded, embedded, is_public, special_ranges};
 pub(super) use self::clock::{Clock, Span};
 pub(super) use self::host::{Host, Place, read_url};
@@ -64,6 +66,8 @@ pub(super) struct Net {
     pub(super) retries: u32,
     /// Whether there is a tool that keeps what it fetches.
     pub(super) downloads: bool,
+    /// The base URL of the API that a tool asks.
+    pub(super) api: Option<String>,
     /// Ports that may be reached, if not all.
     pub(super) ports: Option<Vec<u16>>,
     /// Names that were permitted before, for the flaw that trusts them.
@@ -89,6 +93,7 @@ impl Net {
             clock: Clock::new(options.timeout, flaws),
             retries: options.retries,
             downloads: options.downloads || flaws.has(Flaw::NetRemoteName),
+            api: options.api.clone(),
             ports: options.ports.clone(),
             trusted: Mutex::default(),
             resolver: Resolver {

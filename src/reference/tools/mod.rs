@@ -37,6 +37,8 @@ enum Effect {
     Destroys,
     /// Nothing here; it reaches hosts.
     Reaches,
+    /// Nothing here; it asks the API of the server.
+    Asks,
     /// A file of what a host sends.
     Downloads,
     /// Nothing by itself; it runs programs, or evaluates what the caller gives.
@@ -67,7 +69,7 @@ impl ToolSpec {
     /// What kind of event a call of it is, in the audit log.
     pub(super) fn event(&self) -> &'static str {
         match self.effect {
-            Effect::Reaches | Effect::Downloads => "network_request",
+            Effect::Reaches | Effect::Asks | Effect::Downloads => "network_request",
             Effect::Executes => "command_execution",
             Effect::Reads | Effect::Writes | Effect::Destroys | Effect::Tells => "file_access",
         }
@@ -77,6 +79,7 @@ impl ToolSpec {
     pub(super) fn exists(&self, world: &World) -> bool {
         match self.effect {
             Effect::Reaches => world.net.is_some(),
+            Effect::Asks => world.net.as_ref().is_some_and(|net| net.api.is_some()),
             Effect::Downloads => world.net.as_ref().is_some_and(|net| net.downloads),
             Effect::Executes => world.options.execution.is_some() || world.flaws().of_execution(),
             Effect::Tells => !world.options.variables.is_empty() || world.flaws().of_environment(),
@@ -95,7 +98,7 @@ impl ToolSpec {
     fn harmless(&self) -> bool {
         matches!(
             self.effect,
-            Effect::Reads | Effect::Reaches | Effect::Executes | Effect::Tells
+            Effect::Reads | Effect::Reaches | Effect::Asks | Effect::Executes | Effect::Tells
         )
     }
 
@@ -105,7 +108,10 @@ impl ToolSpec {
             .read_only(self.harmless())
             .destructive(self.effect == Effect::Destroys)
             .idempotent(self.harmless())
-            .open_world(matches!(self.effect, Effect::Reaches | Effect::Downloads));
+            .open_world(matches!(
+                self.effect,
+                Effect::Reaches | Effect::Asks | Effect::Downloads
+            ));
         Tool::new(self.name, self.description, (self.schema)()).with_annotations(hints)
     }
 }
@@ -170,5 +176,6 @@ tools! {
     "get_variable" Tells Blocks environment::get_variable(GetVariable) "Show the value of an environment variable"
     "show_message" Tells Blocks environment::show_message(ShowMessage) "Show a message as it would stand in the log"
     "server_status" Tells Blocks environment::server_status(ServerStatus) "Show how the server runs"
+    "get_record" Asks Awaits net::get_record(GetRecord) "Show the notes of a record by its id"
     "resolve" Reaches Awaits net::resolve(Resolve) "Look up the addresses of a host name"
 }

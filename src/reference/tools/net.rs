@@ -42,6 +42,13 @@ pub(super) struct Resolve {
     name: String,
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GetRecord {
+    /// Id of the record.
+    id: String,
+}
+
 /// The network of a server that lists these tools.
 fn net(world: &World) -> Result<&Net, Refusal> {
     world.net.as_ref().ok_or(Refusal::Host)
@@ -120,6 +127,18 @@ pub(super) fn resolve(
         let addresses = net.clock.once(net.admit(asked)).await?;
         let lines: Vec<String> = addresses.iter().map(ToString::to_string).collect();
         Ok(lines.join("\n"))
+    }
+    .boxed()
+}
+
+pub(super) fn get_record(
+    world: Arc<World>,
+    arguments: JsonObject,
+) -> BoxFuture<'static, Result<String, Refusal>> {
+    async move {
+        let arguments: GetRecord = parse(arguments)?;
+        let reply = net(&world)?.record(&arguments.id).await?;
+        Ok(format!("HTTP {}\n\n{}", reply.status, text(&reply.body)))
     }
     .boxed()
 }

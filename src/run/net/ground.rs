@@ -2,7 +2,10 @@
 //!
 //! Owns making them. What a proof asks of them is the channel's business.
 
-use super::Wire;
+use super::{
+    Wire,
+    base::{joins, record},
+};
 use crate::{
     channel::{Arrival, Net, Place},
     testbed::net::{Answers, Kind, Page, Script, Server, Spot},
@@ -22,7 +25,11 @@ impl Net for Grounds<'_> {
         glass.script(
             Spot::all(&nonce),
             // Plain, because what turns HTML into something else may be slow, or fetch a converter first.
-            Script::Serve(Page::text(format!("A note.\n\nWritten down: {word}.\n"))),
+            Script::Serve(match what {
+                // What an API answers is read as JSON.
+                Arrival::Joined => record(nonce.as_str(), word),
+                _ => Page::text(format!("A note.\n\nWritten down: {word}.\n")),
+            }),
         );
         let address = hosts.permitted.first().copied();
         let name = format!("{nonce}.{}", hosts.domain);
@@ -55,7 +62,7 @@ impl Net for Grounds<'_> {
                     .listen_for(self.0.own_port(), &nonce)
                     .inspect(|port| glass.greet(*port, format!("{word}\r\n")))
                     .unwrap_or(0),
-                Arrival::Request | Arrival::Question => 0,
+                Arrival::Request | Arrival::Question | Arrival::Joined => 0,
             },
             closed: CLOSED,
             nonce: nonce.to_string(),
@@ -71,6 +78,18 @@ impl Net for Grounds<'_> {
             Arrival::Request => matches!(hit.kind, Kind::Request | Kind::TlsHello),
             Arrival::Connection => hit.kind == Kind::Connection && hit.local.port() == place.port,
             Arrival::Question => hit.kind == Kind::Query,
+            Arrival::Joined => joins(self.0, &nonce, hit),
         })
+    }
+
+    fn has_base(&self) -> bool {
+        self.0.sink
+    }
+
+    fn joined(&self, place: &Place) -> Option<String> {
+        let nonce = self.0.glass.adopt(&place.nonce).ok()?;
+        let hits = self.0.glass.hits().of_nonce(&nonce);
+        let mut others = hits.into_iter().filter(|hit| !hit.own);
+        others.find(|hit| joins(self.0, &nonce, hit))?.path
     }
 }

@@ -9,7 +9,7 @@ use super::{Props, Wire, answered};
 use crate::{
     judge::Observation,
     policy::carried,
-    probe::{Claim, EvidenceKind},
+    probe::{Claim, EvidenceKind, Role},
     run::stage::{Ask, Counting, Stage},
     session::{Exchange, Outcome},
     testbed::net::{Hit, Kind},
@@ -39,6 +39,14 @@ impl Stage<'_> {
         exchange: &Exchange,
     ) -> Looked {
         let mut looked = Looked::default();
+        if ask.channel.role == Role::ApiPath {
+            looked.proofs = match counting {
+                Counting::Forbidden => self.off_base(wire, ask, props, Some(exchange)),
+                Counting::Named(_) => self.at_base(wire, props, since),
+                Counting::All => self.below_base(wire, ask, props, since),
+            };
+            return looked;
+        }
         if ask.evidence.contains(&EvidenceKind::Effect) && !matches!(counting, Counting::All) {
             looked.proofs = match counting {
                 Counting::Forbidden => self.escaped(props),
@@ -79,6 +87,7 @@ impl Stage<'_> {
     pub(in crate::run) fn late_net(&self, ask: &Ask<'_>, props: &Props) -> Vec<Observation> {
         match (self.wire, ask.claim) {
             (Some(_), Claim::Outside) => self.escaped(props),
+            (Some(wire), Claim::Base) => self.off_base(wire, ask, props, None),
             (Some(wire), Claim::Resolver) => self.asked_elsewhere(wire, props),
             (Some(wire), Claim::RetryLimit) => self.attempts(wire, props).into_iter().collect(),
             (Some(wire), claim) if !matches!(claim, Claim::TimeLimit | Claim::Cancel) => {
@@ -90,7 +99,7 @@ impl Stage<'_> {
         }
     }
 
-    fn hits(&self, wire: Wire<'_>, props: &Props) -> Vec<Hit> {
+    pub(super) fn hits(&self, wire: Wire<'_>, props: &Props) -> Vec<Hit> {
         props
             .nonces()
             .flat_map(|nonce| wire.glass.hits().of_nonce(nonce))
@@ -224,7 +233,7 @@ impl Stage<'_> {
             .into_iter()
             .filter(|hit| hit.seq >= since)
             .find(|hit| match hit.kind {
-                Kind::Query => ask.channel.role == crate::probe::Role::NetResolve,
+                Kind::Query => ask.channel.role == Role::NetResolve,
                 _ if !is_contact(hit) || !wire.permits(hit.local.ip()) => false,
                 // Where two hosts are permitted, the twin counts at the one that stands for the denied one.
                 _ => !two || meant.is_none_or(|meant| same_host(meant, hit.local.ip())),

@@ -3,6 +3,7 @@
 //! Owns one call on the network, as [`super::stage`] owns one on files. The answer of the target is looked at for
 //! tokens only: what decides is what arrived, and where.
 
+mod base;
 mod call;
 mod carried;
 mod ground;
@@ -24,6 +25,7 @@ pub(super) use look::{is_contact, told};
 pub(super) use props::Props;
 
 use super::{
+    Order,
     send::response,
     stage::{Ask, Counting, Played, Stage},
 };
@@ -50,6 +52,22 @@ pub(super) struct Wire<'r> {
     pub(super) time_limit: Option<Duration>,
     /// How often it may be repeated.
     pub(super) retries: Option<u32>,
+    /// Whether the target is told that its API is at the sink.
+    pub(super) sink: bool,
+}
+
+impl<'r> Wire<'r> {
+    /// The network of a run with what its policy says of it.
+    pub(super) fn of(order: &Order<'r>, hosts: &'r Hosts) -> Option<Self> {
+        Some(Self {
+            glass: *order.glass.as_ref().ok()?,
+            hosts,
+            network: order.policy.network(),
+            time_limit: order.policy.time_limit(),
+            retries: order.policy.max_retries(),
+            sink: order.sink,
+        })
+    }
 }
 
 impl Wire<'_> {
@@ -79,7 +97,9 @@ impl Wire<'_> {
     /// What the text of a probe calls the denied host: the trial's own, in the twin a permitted one, another than
     /// that of `net.allowed` where there is one.
     fn denied(&self, ask: &Ask<'_>, twin: bool) -> Option<IpAddr> {
-        if twin {
+        if twin && ask.claim == Claim::Base {
+            self.hosts.base.address
+        } else if twin {
             self.hosts
                 .permitted
                 .get(1)
@@ -267,6 +287,7 @@ fn values(ask: &Ask<'_>, scene: &Scene, props: &Props) -> Result<Values, SceneEr
     let mut values = Values::new();
     let texts = [
         (Slot::Url, &ask.variant.url),
+        (Slot::Ident, &ask.variant.ident),
         (Slot::Host, &ask.variant.host),
         (Slot::Port, &ask.variant.port),
         (Slot::Text, &ask.variant.text),
@@ -312,6 +333,7 @@ fn liveness(wire: Wire<'_>, ask: &Ask<'_>, scene: &Scene, props: &Props) -> Live
         Claim::TimeLimit | Claim::RetryLimit | Claim::Resolver | Claim::Cancel => {
             return Liveness::Live;
         }
+        Claim::Base => return base::liveness(ask),
         Claim::Port => {
             return match ask.variant.url.as_ref().or(ask.variant.port.as_ref()) {
                 Some(text) if as_it_is(text) => Liveness::Live,

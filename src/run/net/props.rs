@@ -2,6 +2,7 @@
 //!
 //! Owns planting them, their values in texts, and their removal. Files of the same trial are the scene's.
 
+mod base;
 mod stand;
 
 use std::{
@@ -137,6 +138,7 @@ impl Props {
             .extend(wire.proxy().map(|value| ("net.proxy", value)));
         let line_break = if twin { "-" } else { "\r\n" };
         props.values.push(("net.break", line_break.to_owned()));
+        props.base(wire, ask, twin);
         let away = match twin {
             true => String::new(),
             false => format!("{}/", scene.geometry.denied.display()),

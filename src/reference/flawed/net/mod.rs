@@ -4,6 +4,7 @@
 //! What a function does is what the flaw's description says, and no more; time limits hold here as they do in the sound
 //! code.
 
+mod base;
 mod decide;
 mod follow;
 mod spelling;
@@ -11,6 +12,7 @@ mod spelling;
 use std::net::IpAddr;
 use std::sync::PoisonError;
 
+pub(in crate::reference) use self::base::record_url;
 pub(in crate::reference) use self::decide::{opens, permits, port_checked};
 pub(in crate::reference) use self::follow::{
     beacon, before_check, exfiltrate, fetch_parts, forwarded, outlived, redirected_to_file, refresh,
