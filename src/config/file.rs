@@ -2,7 +2,7 @@
 //!
 //! Owns the serde types and their reference text, from which the published schema is made. What
 //! serde cannot state is checked in `check.rs`. Relative paths are relative to the file, and
-//! `{allowed}`, `{denied}`, `{outside}`, `{home}` and `{tmp}` may stand in every text.
+//! `{allowed}`, `{denied}`, `{outside}`, `{home}`, `{tmp}` and `{sink}` may stand in every text.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 

@@ -70,6 +70,9 @@ pub struct LaunchArgs {
     pub allowed: Option<String>,
 
     /// Set a variable for the server; repeatable
+    ///
+    /// `API_URL={sink}` tells a server that its API is where the run answers for it; `{allowed}`, `{denied}`, `{outside}`,
+    /// `{home}` and `{tmp}` stand for directories of the run. All may stand in the command, too.
     #[arg(long, value_name = "NAME=VALUE", help_heading = "Target")]
     pub env: Vec<String>,
 
