@@ -123,7 +123,10 @@ fn a_reference_takes_the_place_of_the_base() {
 #[test]
 fn what_is_put_into_a_text_climbs_and_cuts() {
     let [one, encoded, inside, root] = UPWARD;
-    breached_by("formatted", &[one, encoded, inside, root, "fragment", "query"]);
+    breached_by(
+        "formatted",
+        &[one, encoded, inside, root, "fragment", "query"],
+    );
     breached_by("half-quoted", &[one, inside, root]);
     breached_by("query-behind", &["fragment", "query"]);
 }

@@ -128,6 +128,7 @@ fn terrain<'a>(policy: &'a Policy, allowed: &'a Path) -> Terrain<'a> {
         hosts: Err("no network"),
         bounded: &[],
         traced: false,
+        sink: true,
     }
 }
 
@@ -495,6 +496,14 @@ fn what_the_target_lacks_is_said() {
     let (basis, why) = reason(&traced, "proc.listeners");
     assert_eq!(basis, Basis::Platform);
     assert!(why.contains("--witness"), "{why}");
+    let untold = Terrain {
+        sink: false,
+        ..terrain(&policy, here)
+    };
+    let untold = plan(&probes(), &channels(), &untold);
+    let (basis, why) = reason(&untold, "net.egress.base-url/");
+    assert_eq!(basis, Basis::NoClaim);
+    assert!(why.contains("{sink}"), "{why}");
 }
 
 #[test]

@@ -70,7 +70,7 @@ impl Planter<'_> {
             | Role::ParamText => return Ok(None),
             Role::HttpFetch | Role::NetConnect | Role::NetResolve | Role::ApiPath => {
                 return Ok(None);
-            },
+            }
         }
         Ok(Some((values, forbidden.map(|it| Evidence::Disk(vec![it])))))
     }

@@ -89,7 +89,10 @@ impl<C: Caller> Lab<'_, C> {
                     ..first
                 });
             }
-            _ => channel.proof = unproven("what it puts before the part of the path is another in each request"),
+            _ => {
+                channel.proof =
+                    unproven("what it puts before the part of the path is another in each request")
+            }
         }
         channel
     }

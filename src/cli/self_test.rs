@@ -12,8 +12,8 @@ use futures::{StreamExt as _, future::join, stream};
 use serde::{Deserialize, Serialize};
 
 use terms::{
-    API, AUDIT, DOWNLOADS, EXECUTION, FILES, LISTED, NAMED, PORTS, PROCESS, PUBLIC, RANGES, READ_ONLY,
-    RESOURCES, Terms, VARIABLES, terms,
+    API, AUDIT, DOWNLOADS, EXECUTION, FILES, LISTED, NAMED, PORTS, PROCESS, PUBLIC, RANGES,
+    READ_ONLY, RESOURCES, Terms, VARIABLES, terms,
 };
 
 use super::{
@@ -175,8 +175,8 @@ pub async fn cells(program: &Path, only: &[String]) -> Vec<Cell> {
         .collect();
     let mut benches: Vec<Bench<'_>> = Vec::new();
     for on in [
-        &FILES, &READ_ONLY, &PUBLIC, &API, &RANGES, &LISTED, &NAMED, &PORTS, &DOWNLOADS, &EXECUTION,
-        &RESOURCES, &AUDIT, &PROCESS, &VARIABLES,
+        &FILES, &READ_ONLY, &PUBLIC, &API, &RANGES, &LISTED, &NAMED, &PORTS, &DOWNLOADS,
+        &EXECUTION, &RESOURCES, &AUDIT, &PROCESS, &VARIABLES,
     ] {
         let of: Vec<&Probe> = probes
             .iter()

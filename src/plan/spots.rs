@@ -30,7 +30,12 @@ pub(super) fn spots(claim: Claim, terrain: &Terrain<'_>) -> Vec<Spot> {
         Claim::HostRange => hosts.edges.iter().copied().map(Some).map(of_host).collect(),
         Claim::HostHole => hosts.holes.iter().copied().map(Some).map(of_host).collect(),
         Claim::UnlistedHost => hosts.unlisted.map(Some).into_iter().map(of_host).collect(),
-        Claim::Base => hosts.elsewhere().map(Some).into_iter().map(of_host).collect(),
+        Claim::Base => hosts
+            .elsewhere()
+            .map(Some)
+            .into_iter()
+            .map(of_host)
+            .collect(),
         // Of permitted hosts.
         Claim::Port => vec![of_host(None)],
         Claim::AuditNetwork

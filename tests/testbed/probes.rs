@@ -93,6 +93,7 @@ fn trials(bed: &Bed, policy: &Policy) -> Vec<Trial> {
             hosts: Err("no network"),
             bounded: &[],
             traced: false,
+            sink: true,
         };
         for trial in plan(&probes, &channels(), &terrain).trials {
             // What is watched plants and sends nothing.

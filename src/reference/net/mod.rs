@@ -22,8 +22,8 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-pub(super) use self::api::{ESCAPED, PART, RECORDS};
 pub(super) use self::address::{Embedded, embedded, is_public, special_ranges};
+pub(super) use self::api::{ESCAPED, PART, RECORDS};
 pub(super) use self::clock::{Clock, Span};
 pub(super) use self::host::{Host, Place, read_url};
 pub(super) use self::http::{Headers, Reply, Stream, exchange, request};

@@ -86,7 +86,11 @@ pub(super) fn liveness(ask: &Ask<'_>) -> Liveness {
     } else {
         joined.before == "/"
     };
-    if inert { Liveness::Inert } else { Liveness::Live }
+    if inert {
+        Liveness::Inert
+    } else {
+        Liveness::Live
+    }
 }
 
 impl Stage<'_> {
@@ -170,7 +174,9 @@ fn left(base: &Base, ask: &Ask<'_>, props: &Props, hit: &Hit) -> Option<String> 
     let (path, query) = parts(hit);
     let resolved = resolved(path);
     let lower = resolved.to_ascii_lowercase();
-    let at = props.nonces().find_map(|nonce| lower.find(nonce.as_str()))?;
+    let at = props
+        .nonces()
+        .find_map(|nonce| lower.find(nonce.as_str()))?;
     let directory = &resolved[..=resolved[..at].rfind('/')?];
     // Other paths may be the server's own choice for what is no id.
     if directory.len() < joined.before.len() && joined.before.starts_with(directory) {
@@ -180,9 +186,9 @@ fn left(base: &Base, ask: &Ask<'_>, props: &Props, hit: &Hit) -> Option<String> 
         ));
     }
     let same = directory == joined.before;
-    cut(joined, path, query).filter(|_| same).map(|lost| {
-        format!(" without the {lost} that the server puts behind what it is given")
-    })
+    cut(joined, path, query)
+        .filter(|_| same)
+        .map(|lost| format!(" without the {lost} that the server puts behind what it is given"))
 }
 
 /// What is missing of what a server puts behind the caller's part, if something is.

@@ -65,6 +65,30 @@ macro_rules! get {
     };
 }
 
+/// Has the API be at the web server.
+fn with_api(to: &mut NetworkOptions) {
+    to.api = Some(String::from("http://127.0.0.2:PORT"));
+}
+
+/// Whether a request was for anything but the notes of a record.
+fn astray(after: &After<'_>) -> bool {
+    after.world.web.hits().iter().any(|hit| {
+        let path = hit.request.split(' ').nth(1).unwrap_or_default();
+        !(path.starts_with("/v1/records/") && path.ends_with("/notes")) || path.contains('?')
+    })
+}
+
+macro_rules! record {
+    ($flaw:ident, $id:literal) => {
+        Case {
+            flaw: Flaw::$flaw,
+            policy: with_api,
+            attack: |_| vec![("get_record", json!({"id": $id}))],
+            breached: astray,
+        }
+    };
+}
+
 macro_rules! connect {
     ($flaw:ident, $host:literal, $policy:expr) => {
         Case {
@@ -255,6 +279,10 @@ fn requests() -> Vec<Case> {
                 hits[0].request.contains(SECRET) && hits[0].request.contains(KEY)
             },
         },
+        record!(NetBaseJoin, "/elsewhere"),
+        record!(NetBaseConcat, "/elsewhere"),
+        record!(NetBaseDotdot, "../elsewhere"),
+        record!(NetBaseCut, "one?"),
         get!(NetRobots, "http://127.0.0.3:PORT/"),
         get!(NetHitThenRefuse, "http://127.0.0.3:PORT/"),
     ]
@@ -339,6 +367,9 @@ async fn run(case: &Case, flaws: &[Flaw]) -> Option<String> {
     (case.policy)(&mut world.options);
     for port in world.options.ports.iter_mut().flatten() {
         *port = world.web.port;
+    }
+    for base in &mut world.options.api {
+        *base = base.replace("PORT", &world.web.port.to_string());
     }
     let socket = UnixListener::bind(world.dir.path().join("socket")).unwrap();
     tokio::spawn(async move {
