@@ -125,8 +125,10 @@ pub struct Terrain<'a> {
     pub policy: &'a Policy,
     /// The directory that the target may use.
     pub allowed: &'a Path,
-    /// Whether the target can be launched again in another way.
-    pub relaunch: bool,
+    /// Whether the target can be launched once more, in another way; if not, why.
+    pub relaunch: Result<(), &'a str>,
+    /// Whether it is launched at all.
+    pub launched: bool,
     /// Whether the command line names the allowed directory.
     pub allowed_is_argument: bool,
     /// Whether the target is started inside of it.
@@ -309,7 +311,7 @@ fn lacking(probe: &Probe, channels: &[Arc<Channel>]) -> String {
 /// wherever it runs.
 fn watched(probe: &Probe, terrain: &Terrain<'_>) -> Fate {
     let calls = probe.technique.as_deref() == Some("watch.unlisted");
-    if calls || terrain.relaunch {
+    if calls || terrain.launched {
         return Fate::Watched;
     }
     Fate::NotApplicable {
@@ -356,28 +358,24 @@ fn fate(
         return Fate::Recorded;
     }
     if variant.strain.is_some() {
-        let launched =
-            "the target is not launched by the harness, so that nothing of it may be broken";
         return match terrain.relaunch {
-            true => Fate::Strained,
-            false => Fate::NotApplicable {
+            Ok(()) => Fate::Strained,
+            Err(why) => Fate::NotApplicable {
                 basis: Basis::Platform,
-                reason: launched.to_owned(),
+                reason: format!("{why}, so that nothing of it may be broken"),
             },
         };
     }
-    if probe.claim == Claim::Variables && !terrain.relaunch {
+    if probe.claim == Claim::Variables && !terrain.launched {
         return watched(probe, terrain);
     }
     let technique = probe.technique_of(variant);
     let widens = probe.roles_of(variant).contains(&Role::ScopeWiden);
     let fresh = widens || probe.launch_of(variant).is_some() || technique == Some("fd.inherit");
-    if fresh && !terrain.relaunch {
+    if let (true, Err(why)) = (fresh, terrain.relaunch) {
         return Fate::NotApplicable {
             basis: Basis::Platform,
-            reason: String::from(
-                "the target is not launched by the harness, so it cannot be launched otherwise",
-            ),
+            reason: format!("{why}, so it cannot be launched otherwise"),
         };
     }
     if let Some(Launch {

@@ -121,7 +121,8 @@ fn terrain<'a>(policy: &'a Policy, allowed: &'a Path) -> Terrain<'a> {
     Terrain {
         policy,
         allowed,
-        relaunch: true,
+        relaunch: Ok(()),
+        launched: true,
         allowed_is_argument: true,
         allowed_is_cwd: false,
         platform: Platform::Linux,
@@ -464,7 +465,8 @@ fn what_the_target_lacks_is_said() {
     assert!(why.contains("windows"), "{why}");
 
     let attached = Terrain {
-        relaunch: false,
+        relaunch: Err("the target is not launched by the harness"),
+        launched: false,
         ..terrain(&policy, here)
     };
     let attached = plan(&probes(), &channels(), &attached);

@@ -19,6 +19,12 @@ const STUB: &str = ".watertight-stub";
 
 /// Why layers cannot be told apart, if so.
 pub(super) fn unfit(settings: &Settings) -> Option<&'static str> {
+    if settings.layers && settings.target.serves.is_some() {
+        return Some(
+            "--layers puts another server into the sandbox, and that one speaks over its standard input and output\n\
+             fix: leave --layers out, or have the server speak so and leave --url out",
+        );
+    }
     (settings.layers && wrapped(&settings.target).is_none()).then_some(
         "--layers must know what of the command is the sandbox\n\
          fix: write `--` between the two (watertight run --layers -- bwrap ... -- server ...), or give the \

@@ -15,6 +15,7 @@ use crate::{
     config::{self, Reach, Settings, TargetSpec},
     diag::Source,
     policy::{Placeholders, SINK},
+    report::LAUNCHED_HTTP,
     run::{self, Setup},
     session::{Endpoint, Era, HttpEndpoint, Inside, Launch, Limits, Options},
     target::{Base, Launcher, OFFLINE, environment, launcher, resolve, wrapper},
@@ -49,7 +50,12 @@ pub(super) fn launch_text(spec: &TargetSpec) -> Option<Source> {
     let mut target = match &spec.reach {
         Reach::Command(words) => {
             let words: Vec<String> = words.iter().map(|word| spec.conceal(word)).collect();
-            json!({ "command": words, "env": named(&spec.env), "roots": spec.roots })
+            let mut told = json!({ "command": words, "env": named(&spec.env), "roots": spec.roots });
+            if let Some(at) = &spec.serves {
+                told["url"] = json!(spec.conceal(&at.url));
+                told["headers"] = json!(named(&at.headers));
+            }
+            told
         }
         Reach::Url { url, headers, .. } => {
             json!({ "url": spec.conceal(url), "headers": named(headers), "roots": spec.roots })
@@ -101,24 +107,7 @@ pub(super) fn endpoint(
             headers,
             bearer_env,
         } => {
-            let bearer = match bearer_env {
-                None => None,
-                Some(name) => Some(std::env::var(name).map_err(|_| {
-                    Failure::Input(format!(
-                        "the environment variable {name} of --bearer-env is not set, or is no text\nfix: set it, and export it, before the run"
-                    ))
-                })?),
-            };
-            let headers = headers
-                .iter()
-                .map(|(name, value)| Ok((name.clone(), expand(value)?)))
-                .collect::<Result<_, Failure>>()?;
-            let url = expand(url)?;
-            let endpoint = Endpoint::Http(HttpEndpoint {
-                url,
-                headers,
-                bearer,
-            });
+            let endpoint = Endpoint::Http(http(url, headers, bearer_env.as_ref(), places)?);
             Ok(Target {
                 display: spec.conceal(&run::display(&endpoint)),
                 endpoint,
@@ -201,6 +190,11 @@ pub(super) fn endpoint(
                     cwd.display()
                 )));
             }
+            let serves = spec.serves.as_ref();
+            let serves = serves
+                .map(|at| http(&at.url, &at.headers, at.bearer_env.as_ref(), places))
+                .transpose()?;
+            let transport = if serves.is_some() { LAUNCHED_HTTP } else { "stdio" };
             let own = &command[wrapped.unwrap_or_default()..];
             let allowed_is_argument = own.iter().any(|word| word.contains("{allowed}"))
                 || spec
@@ -215,19 +209,49 @@ pub(super) fn endpoint(
                 env: made.variables,
                 cwd,
                 by: Vec::new(),
+                serves,
             });
             Ok(Target {
                 display: spec.conceal(&run::display(&endpoint)),
                 environment,
                 cwd: shown_cwd,
                 endpoint,
-                transport: "stdio",
+                transport,
                 allowed_is_argument,
                 server_at: wrapped.map(|words| words.saturating_sub(1)),
                 notes,
             })
         }
     }
+}
+
+/// Where a target is spoken to over HTTP.
+fn http(
+    url: &str,
+    headers: &[(String, String)],
+    bearer_env: Option<&String>,
+    places: &Placeholders,
+) -> Result<HttpEndpoint, Failure> {
+    let expand = |text: &str| {
+        places
+            .expand(text)
+            .map_err(|error| Failure::Input(error.to_string()))
+    };
+    let bearer = bearer_env.map(|name| {
+        std::env::var(name).map_err(|_| {
+            Failure::Input(format!(
+                "the environment variable {name} of --bearer-env is not set, or is no text\nfix: set it, and export it, before the run"
+            ))
+        })
+    });
+    let headers = headers.iter();
+    Ok(HttpEndpoint {
+        url: expand(url)?,
+        headers: headers
+            .map(|(name, value)| Ok((name.clone(), expand(value)?)))
+            .collect::<Result<_, Failure>>()?,
+        bearer: bearer.transpose()?,
+    })
 }
 
 /// How the target is spoken to.

@@ -87,6 +87,11 @@ pub(super) fn of(settings: &Settings) -> Repeat {
     for (name, _) in &target.env {
         made.withheld.push((String::from("--env"), name.clone()));
     }
+    if let Some(at) = &target.serves {
+        made.flags
+            .extend(over_http(target, &at.url, at.bearer_env.as_ref()));
+        made.withheld.extend(names_of(&at.headers));
+    }
     match &target.reach {
         Reach::Command(command) => {
             made.flags.push(String::from("--"));
@@ -101,15 +106,24 @@ pub(super) fn of(settings: &Settings) -> Repeat {
             headers,
             bearer_env,
         } => {
-            made.flags.push(format!("--url={}", target.conceal(url)));
             made.flags
-                .extend(bearer_env.iter().map(|name| format!("--bearer-env={name}")));
-            let names = headers.iter().map(|(name, _)| name.clone());
-            made.withheld
-                .extend(names.map(|name| (String::from("--header"), name)));
+                .extend(over_http(target, url, bearer_env.as_ref()));
+            made.withheld.extend(names_of(headers));
         }
     }
     made
+}
+
+/// The flags of a target that is spoken to over HTTP.
+fn over_http(target: &TargetSpec, url: &str, bearer_env: Option<&String>) -> Vec<String> {
+    let bearer = bearer_env.map(|name| format!("--bearer-env={name}"));
+    let url = format!("--url={}", target.conceal(url));
+    std::iter::once(url).chain(bearer).collect()
+}
+
+fn names_of(headers: &[(String, String)]) -> impl Iterator<Item = (String, String)> {
+    let names = headers.iter().map(|(name, _)| name.clone());
+    names.map(|name| (String::from("--header"), name))
 }
 
 /// What the user gives the target and no report may hold, each value with its name: variables that are passed on,
@@ -129,6 +143,10 @@ pub(super) fn secrets(target: &TargetSpec) -> Vec<(String, String)> {
     {
         secrets.extend(headers.iter().cloned());
         secrets.extend(bearer_env.iter().filter_map(variable));
+    }
+    if let Some(at) = &target.serves {
+        secrets.extend(at.headers.iter().cloned());
+        secrets.extend(at.bearer_env.iter().filter_map(variable));
     }
     let looked_up = target.concealed.iter();
     secrets.extend(looked_up.map(|(value, name)| (name.clone(), value.clone())));

@@ -25,7 +25,7 @@ use crate::{
     exit::Exit,
     judge::Verdict,
     plan::alike,
-    report::{Report, TrialReport, read_report, verdict_word, visible},
+    report::{LAUNCHED_HTTP, Report, TrialReport, read_report, verdict_word, visible},
     run::Event,
     session::{Direction, Transcript},
 };
@@ -267,6 +267,10 @@ fn emit(report: &Report, trial: &TrialReport, transcript: &Transcript, call: &Va
     let send = match &*target.transport {
         "http" => format!(
             "each line as the body of a POST to {}",
+            visible(&target.display, 400)
+        ),
+        LAUNCHED_HTTP => format!(
+            "each line as the body of a POST to where this serves: {}",
             visible(&target.display, 400)
         ),
         _ => format!("(cat FILE; sleep 2) | {}", visible(&target.display, 400)),

@@ -66,6 +66,7 @@ fn target(settings: &Settings) -> Value {
     let variables: Vec<&String> = target.env.iter().map(|(name, _)| name).collect();
     json!({
         "reach": reach,
+        "serves": target.serves.as_ref().map(|at| target.conceal(&at.url)),
         "env": variables,
         "pass_env": target.pass_env,
         "cwd": target.cwd,

@@ -19,7 +19,8 @@ use crate::{
 /// Launches the target where the user is, if any probe wants to know its processes. Nothing is asked
 /// of it but its list of tools. The record is for [`recall`].
 pub(super) async fn record(settings: &Settings) -> Option<String> {
-    if !matches!(settings.target.reach, Reach::Command(_)) {
+    let target = &settings.target;
+    if !matches!(target.reach, Reach::Command(_)) || target.serves.is_some() {
         return None;
     }
     // Mistakes are told inside.

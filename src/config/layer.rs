@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     config::{
-        Baseline, Binding, ConfigFile, Era, InProcess, Limits, Progress, Reach, ReportSpec,
+        Baseline, Binding, ConfigFile, Era, InProcess, Limits, Progress, Reach, ReportSpec, Serves,
         Settings, SetupCall, Shard, TargetSpec, Testbed, Verbosity, Witness, check::Checker,
     },
     diag::{Diagnostic, Problems, Source},
@@ -168,13 +168,6 @@ impl Layer {
         layer.wrapper = target.wrapper.as_ref().map(|list| check.command(list));
         layer.url = target.url.as_ref().map(|at| check.url(at));
         match (&target.command, &target.url) {
-            (Some(_), Some(url)) => check.error(
-                url,
-                "config::two-targets",
-                "the target has both a command and a URL",
-                "and a command too",
-                "keep the one that is meant",
-            ),
             (None, None) => {
                 layer.no_target = Some(
                     no_target("the target has neither a command nor a URL")
@@ -319,21 +312,26 @@ impl Layer {
     /// All mistakes of all layers, or that there is no target.
     pub fn settle(self) -> Result<Settings, Problems> {
         let wrapped = self.wrapper.as_ref().map(Vec::len);
-        let reach = match (self.command, self.url) {
-            _ if self.inside.is_some() => self.inside.map(Reach::Inside),
-            (_, Some(url)) => Some(Reach::Url {
-                url,
-                headers: self.headers,
-                bearer_env: self.bearer_env,
-            }),
-            (Some(command), None) => {
+        let at = self.url.map(|url| Serves {
+            url,
+            headers: self.headers,
+            bearer_env: self.bearer_env,
+        });
+        let mut found = self.found.clone();
+        if let (Some(_), Some(at)) = (&self.command, &at) {
+            found.extend(at.elsewhere());
+        }
+        let (reach, serves) = match (self.command, at) {
+            _ if self.inside.is_some() => (self.inside.map(Reach::Inside), None),
+            (Some(command), at) => {
                 let mut words = self.wrapper.unwrap_or_default();
                 words.extend(command);
-                Some(Reach::Command(words))
+                (Some(Reach::Command(words)), at)
             }
-            (None, None) => None,
+            (None, Some(at)) => (Some(Reach::from(at)), None),
+            (None, None) => (None, None),
         };
-        let reach = match (reach, Problems::new(self.found.clone())) {
+        let reach = match (reach, Problems::new(found)) {
             (_, Some(problems)) => return Err(problems),
             (Some(reach), None) => reach,
             (None, None) => {
@@ -360,6 +358,7 @@ impl Layer {
                 carries: false,
                 wrapped: wrapped.filter(|_| matches!(reach, Reach::Command(_))),
                 reach,
+                serves,
                 concealed: self.concealed,
                 env: self.env.into_iter().collect(),
                 pass_env: self.pass_env.unwrap_or_default(),

@@ -78,6 +78,8 @@ pub struct Settings {
 pub struct TargetSpec {
     /// How it is reached.
     pub reach: Reach,
+    /// Where a command serves streamable HTTP, if it does not speak over its standard input and output.
+    pub serves: Option<Serves>,
     /// Values in it, and in variables, that are shown as `${NAME}`: each with its name.
     pub concealed: Vec<(String, String)>,
     /// Whether this program is put into the allowed directory, to be the server itself.
@@ -122,6 +124,47 @@ pub enum Reach {
     },
     /// Runs inside of the process that tests it.
     Inside(InProcess),
+}
+
+/// Where a launched server is spoken to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serves {
+    /// The address, `http` or `https`, of this machine.
+    pub url: String,
+    /// Names and values of headers.
+    pub headers: Vec<(String, String)>,
+    /// Environment variable that holds the bearer token.
+    pub bearer_env: Option<String>,
+}
+
+impl Serves {
+    /// What is wrong with it as the address of a server that is launched here, if something is.
+    pub(crate) fn elsewhere(&self) -> Option<Diagnostic> {
+        let url: Option<http::Uri> = self.url.parse().ok();
+        let host = url.as_ref().and_then(http::Uri::host).unwrap_or_default();
+        let host = host.trim_matches(['[', ']']);
+        let local = host == "localhost"
+            || host
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|address| address.is_loopback());
+        (!local).then(|| {
+            Diagnostic::error(
+                "config::two-targets",
+                format!("the target has both a command and the URL of another machine, {}", self.url),
+            )
+            .help("keep the one that is meant, or name the address of this machine at which the command serves: http://127.0.0.1:8000/mcp")
+        })
+    }
+}
+
+impl From<Serves> for Reach {
+    fn from(at: Serves) -> Self {
+        Self::Url {
+            url: at.url,
+            headers: at.headers,
+            bearer_env: at.bearer_env,
+        }
+    }
 }
 
 /// A server inside of the process that tests it, and the directories that it is given.

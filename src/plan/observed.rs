@@ -13,15 +13,12 @@ use crate::{
 /// A trial that asks nothing, and looks from outside.
 pub(super) fn observed(probe: &Arc<Probe>, index: usize, terrain: &Terrain<'_>) -> Trial {
     let text = probe.variants[index].aspect.is_some_and(Aspect::of_text);
-    let fate = if terrain.relaunch || text {
-        Fate::Observed
-    } else {
-        Fate::NotApplicable {
+    let fate = match terrain.relaunch {
+        Err(why) if !text => Fate::NotApplicable {
             basis: Basis::Platform,
-            reason: String::from(
-                "the target is not launched by the harness, so that its processes are not known",
-            ),
-        }
+            reason: format!("{why}, so that its processes are not known"),
+        },
+        _ => Fate::Observed,
     };
     Trial {
         id: format!("{}/{}", probe.id, probe.variants[index].name),

@@ -16,6 +16,9 @@ use crate::{
     witness::syscalls::Attempted,
 };
 
+/// The transport of a command that serves HTTP.
+pub const LAUNCHED_HTTP: &str = "http-command";
+
 /// The whole result of a run.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -345,7 +348,7 @@ pub struct NotTested {
 pub struct TargetReport {
     /// The command line as launched, or the URL.
     pub display: String,
-    /// `stdio`, `http` or `in-process`.
+    /// `stdio`, `http`, `in-process`, or `http-command` for a command that serves HTTP.
     pub transport: String,
     /// Name that the server gives itself.
     pub name: Option<String>,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::{
     config::{DEFAULT_STARTUP_TIMEOUT, DEFAULT_TIMEOUT},
-    report::{Repeat, TargetReport, TestbedReport, TrialReport},
+    report::{LAUNCHED_HTTP, Repeat, TargetReport, TestbedReport, TrialReport},
 };
 
 /// A shell line that runs the trial's probe again on the same target, or `None` for a target that
@@ -37,14 +37,23 @@ pub fn repro(
         words.push(String::from("--policy"));
         words.push(policy.display().to_string());
     }
-    words.extend(repeat.into_iter().flat_map(flags));
+    let attached = target.transport != LAUNCHED_HTTP;
+    let given = repeat.into_iter().flat_map(flags);
+    words.extend(given.filter(|flag| !(attached && flag.starts_with("--url="))));
     match &*target.transport {
-        "stdio" => {
+        "stdio" | LAUNCHED_HTTP => {
             words.push(String::from("--"));
             // A display that is no shell text is repeated as one word: wrong but visible.
             let command = shell_words::split(&target.display)
                 .unwrap_or_else(|_| vec![target.display.clone()]);
-            words.extend(command.into_iter().map(|word| placeholder(word, testbed)));
+            let told = repeat.map_or(&[] as &[String], |repeat| &repeat.flags);
+            let told = told.iter().skip_while(|flag| *flag != "--").skip(1);
+            let told = told.map(Some).chain(std::iter::repeat(None));
+            words.extend(command.into_iter().zip(told).map(|(word, told)| {
+                // Where the sink is, only the next run knows.
+                let of_sink = told.filter(|told| told.contains("{sink}"));
+                of_sink.map_or_else(|| placeholder(word, testbed), String::clone)
+            }));
         }
         "http" => {
             words.push(String::from("--url"));
@@ -70,7 +79,7 @@ fn flags(repeat: &Repeat) -> Vec<String> {
     let given = repeat.flags.iter().take_while(|flag| *flag != "--");
     let withheld = repeat.withheld.iter();
     given
-        .filter(|flag| !usual.contains(flag) && !flag.starts_with("--url="))
+        .filter(|flag| !usual.contains(flag))
         .cloned()
         .chain(withheld.flat_map(|(flag, name)| [flag.clone(), Repeat::shape(flag, name)]))
         .collect()

@@ -196,6 +196,17 @@ pub(super) fn names(word: &str, directory: &str) -> bool {
     })
 }
 
+/// Whether a target can be launched once more while it runs; if not, why.
+pub(super) fn again(endpoint: &Endpoint) -> Result<(), &'static str> {
+    match endpoint {
+        Endpoint::Stdio(launch) if launch.serves.is_none() => Ok(()),
+        Endpoint::Stdio(_) => Err("the target serves at an address that it cannot have twice"),
+        Endpoint::Http(_) | Endpoint::Inside(_) => {
+            Err("the target is not launched by the harness")
+        }
+    }
+}
+
 /// Whether a target is started inside of a directory.
 pub(super) fn starts_in(endpoint: &Endpoint, directory: &Path) -> bool {
     matches!(endpoint, Endpoint::Stdio(launch) if launch.cwd.starts_with(directory))

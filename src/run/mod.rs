@@ -209,7 +209,8 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
     let terrain = Terrain {
         policy: order.policy,
         allowed: &order.bed.allowed,
-        relaunch: matches!(order.endpoint, Endpoint::Stdio(_)),
+        relaunch: launch::again(&order.endpoint),
+        launched: matches!(order.endpoint, Endpoint::Stdio(_)),
         allowed_is_argument: allowed_is_argument(&order, &view),
         allowed_is_cwd: launch::starts_in(&order.endpoint, &order.bed.allowed),
         platform: platform(),

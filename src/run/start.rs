@@ -3,7 +3,7 @@
 //! Owns whom a port belongs to that both want. How a session is opened is not its business.
 
 use super::{Order, conversation::Conversation};
-use crate::session::{Direction, OpenError};
+use crate::session::{Direction, Endpoint, HttpEndpoint, OpenError};
 
 /// Starts the target. One that ends at once may have found a port taken at which it listens itself: then it is
 /// started once more while the sink leaves it its ports.
@@ -20,6 +20,11 @@ pub(super) async fn start(order: &Order<'_>) -> Result<(Conversation, Option<Str
             // Taken by somebody else, its control fails, and says so.
             let _taken = glass.listen(*port);
         }
+    }
+    if let (Ok(glass), Endpoint::Stdio(launch)) = (&order.glass, &order.endpoint)
+        && let Some(port) = launch.serves.as_ref().and_then(HttpEndpoint::port)
+    {
+        glass.leave(port);
     }
     let open = || Conversation::open(order);
     let error = match (open().await, &order.glass) {

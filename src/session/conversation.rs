@@ -28,7 +28,7 @@ use super::{
     handler::Handler,
     link::Link,
     open::{self, Opened},
-    serving,
+    served, serving,
 };
 
 /// What the target says of itself, as it says it. Attacker-controlled text: escape before showing.
@@ -122,10 +122,13 @@ impl Session {
             base,
             info,
         } = match endpoint {
-            Endpoint::Stdio(launch) => {
-                let start = |board| Link::spawn(launch, board);
-                open::stdio(start, &launch.program, options, transcript).await?
-            }
+            Endpoint::Stdio(launch) => match &launch.serves {
+                Some(at) => served::open(launch, at, options, transcript).await?,
+                None => {
+                    let start = |board| Link::spawn(launch, board);
+                    open::stdio(start, &launch.program, options, transcript).await?
+                }
+            },
             Endpoint::Inside(inside) => {
                 let start = |board| Link::inside(inside, board);
                 open::stdio(start, "the server in this process", options, transcript).await?
@@ -140,7 +143,8 @@ impl Session {
             base,
             url: match endpoint {
                 Endpoint::Http(endpoint) => Some(endpoint.url.clone()),
-                Endpoint::Stdio(_) | Endpoint::Inside(_) => None,
+                Endpoint::Stdio(launch) => launch.serves.as_ref().map(|at| at.url.clone()),
+                Endpoint::Inside(_) => None,
             },
             info,
             next: AtomicU64::new(0),
@@ -187,11 +191,11 @@ impl Session {
     /// Sends bytes as they are, whether or not they are a message. Nothing answers them here.
     ///
     /// # Errors
-    /// When the target has ended, or is not launched by us.
+    /// When the target has ended, or is spoken to over HTTP.
     pub async fn send_raw(&self, bytes: Vec<u8>) -> std::io::Result<()> {
         match &self.0.link {
-            Some(link) => link.raw(bytes).await,
-            None => Err(std::io::ErrorKind::Unsupported.into()),
+            Some(link) if self.0.url.is_none() => link.raw(bytes).await,
+            _ => Err(std::io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -262,6 +266,7 @@ impl Session {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         let grace = inner.board.limits.close;
+        let by_input = inner.url.is_none();
         let Some(link) = &inner.link else {
             if let Some(mut running) = running {
                 // Gives rmcp the time to delete the session on the server, but no more.
@@ -271,7 +276,11 @@ impl Session {
             return Ending::default();
         };
         drop(running);
-        link.end(grace).await
+        match by_input {
+            true => link.end(grace).await,
+            // The end of its input is nothing to a server of HTTP.
+            false => link.terminate(grace).await,
+        }
     }
 
     /// Ends the conversation by `SIGTERM` to the launched command, with its input still open. What

@@ -28,6 +28,7 @@ mod options;
 mod processes;
 mod pumps;
 mod reaper;
+mod served;
 mod serving;
 mod show;
 mod transcript;

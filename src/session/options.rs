@@ -78,7 +78,7 @@ pub struct Options {
 /// Where the target is.
 #[derive(Debug, Clone)]
 pub enum Endpoint {
-    /// A command that speaks MCP on its standard input and output.
+    /// A command that speaks MCP on its standard input and output, or serves where it says.
     Stdio(Launch),
     /// A running server that speaks streamable HTTP.
     Http(HttpEndpoint),
@@ -99,6 +99,8 @@ pub struct Launch {
     pub cwd: PathBuf,
     /// What of ours starts it, program first, if anything does.
     pub by: Vec<String>,
+    /// Where it serves streamable HTTP, if it does not speak on its standard input and output.
+    pub serves: Option<HttpEndpoint>,
 }
 
 /// An MCP endpoint over streamable HTTP.
@@ -110,4 +112,18 @@ pub struct HttpEndpoint {
     pub headers: Vec<(String, String)>,
     /// Token to send as `Authorization: Bearer TOKEN`.
     pub bearer: Option<String>,
+}
+
+impl HttpEndpoint {
+    /// The port of the URL, that of its scheme if it names none.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        let url: http::Uri = self.url.parse().ok()?;
+        let usual = if url.scheme_str() == Some("https") {
+            443
+        } else {
+            80
+        };
+        Some(url.port_u16().unwrap_or(usual))
+    }
 }

@@ -86,7 +86,8 @@ fn trials(bed: &Bed, policy: &Policy) -> Vec<Trial> {
         let terrain = Terrain {
             policy,
             allowed: &bed.allowed,
-            relaunch: true,
+            relaunch: Ok(()),
+            launched: true,
             allowed_is_argument: true,
             allowed_is_cwd: false,
             platform,

@@ -80,6 +80,11 @@ fn target(settings: &Settings) -> String {
         // No flag names one.
         Reach::Inside(_) => {}
     }
+    if let Some(at) = &target.serves {
+        say("url", Some(Value::from(at.url.as_str())));
+        say("headers", table(&at.headers));
+        say("bearer_env", at.bearer_env.as_deref().map(Value::from));
+    }
     say("env", table(&set));
     say("pass_env", list(&pass_env));
     say("cwd", target.cwd.as_deref().map(Value::from));

@@ -30,12 +30,14 @@ pub struct LaunchArgs {
     )]
     pub wrapper: Option<String>,
 
-    /// Attach to a running server instead (streamable HTTP)
+    /// Attach to a running server (streamable HTTP), or say where the command serves
     #[arg(
         long,
         value_name = "URL",
         help_heading = "Target",
-        conflicts_with = "command"
+        long_help = "Attach to a running server (streamable HTTP), or say where the command serves\n\n\
+            With a command, that is started, in the world of the run, and spoken to at this address of \
+            the machine, which must name the port."
     )]
     pub url: Option<String>,
 

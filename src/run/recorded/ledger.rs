@@ -31,7 +31,8 @@ impl Ledger {
         }));
         let door = match &order.endpoint {
             Endpoint::Http(endpoint) => Some(endpoint.clone()),
-            _ => None,
+            Endpoint::Stdio(launch) => launch.serves.clone(),
+            Endpoint::Inside(_) => None,
         };
         Some(Self { log, claimed, door })
     }

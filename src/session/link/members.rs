@@ -4,6 +4,8 @@
 
 use std::{io, time::Duration};
 
+use tokio::sync::watch;
+
 use super::{Body, Link, locked};
 use crate::session::{Bounds, Burden, Ending, Member, burden, processes};
 
@@ -58,6 +60,11 @@ impl Link {
         ending.killed.sort_unstable();
         ending.killed.dedup();
         ending
+    }
+
+    /// Exit status or signal, as soon as the launched command has ended.
+    pub(in crate::session) fn exits(&self) -> watch::Receiver<Option<String>> {
+        self.exit.clone()
     }
 
     /// The living processes of the tree.

@@ -4,13 +4,16 @@
 //! reused while anything of its last use may still be in flight.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU16, Ordering},
     },
     time::{Duration, Instant},
 };
+
+use super::glass::Glass;
 
 /// The first port of the range; `net.ipv4.ip_local_port_range` ends at 60999 by default.
 const FIRST: u16 = 61_000;
@@ -26,6 +29,8 @@ struct Inner {
     next: AtomicU16,
     // `None` while in use, else when it was given back.
     ports: Mutex<HashMap<u16, Option<Instant>>>,
+    // Ports of loopback at which the harness speaks to the target.
+    left: Mutex<HashSet<u16>>,
 }
 
 /// A source port of ours until it is dropped.
@@ -49,6 +54,18 @@ impl Own {
         }
     }
 
+    /// From now on packets to this port of loopback are taken for ours.
+    pub(super) fn leave(&self, port: u16) {
+        let mut left = self.0.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.insert(port);
+    }
+
+    /// Whether packets to this place are what we say to the target.
+    pub(super) fn speaks_to(&self, place: SocketAddr) -> bool {
+        let left = self.0.left.lock().unwrap_or_else(PoisonError::into_inner);
+        place.ip().to_canonical().is_loopback() && left.contains(&place.port())
+    }
+
     /// Whether packets from this source port are ours.
     pub(super) fn has(&self, port: u16) -> bool {
         self.0
@@ -57,6 +74,14 @@ impl Own {
             .unwrap_or_else(PoisonError::into_inner)
             .get(&port)
             .is_some_and(|ended| ended.is_none_or(|ended| ended.elapsed() < LINGER))
+    }
+}
+
+impl Glass {
+    /// Leaves a port of loopback to the target, which is spoken to there: packets to it are the harness's own.
+    pub fn leave(&self, port: u16) {
+        self.close(port);
+        self.shared().own.leave(port);
     }
 }
 

@@ -73,6 +73,7 @@ impl Packets {
                 let mut hit = Hit::new(packet.kind, packet.to, packet.from);
                 // What a port that we serve sends is an answer of ours.
                 hit.own = shared.own.has(packet.from.port())
+                    || shared.own.speaks_to(packet.to)
                     || packet.kind == Kind::Datagram && shared.serves(packet.from.port());
                 hit.raw = packet.payload.into();
                 shared.hits.push(hit);

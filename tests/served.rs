@@ -1,0 +1,128 @@
+//! Commands that serve HTTP, run as users run them: started in the world of the run, and spoken to at their address.
+//!
+//! Without namespaces the tests say so and pass.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "what is skipped is told")]
+
+use std::{
+    fs,
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_watertight");
+
+fn ready() -> bool {
+    let doctor = Command::new(PROGRAM).arg("doctor").output().unwrap();
+    if !doctor.status.success() {
+        eprintln!("skipped: there are no namespaces");
+    }
+    doctor.status.success()
+}
+
+/// A run with these flags, and the report, if there is one.
+fn run(flags: &[&str]) -> (Output, Option<Value>) {
+    let desk = tempfile::tempdir().unwrap();
+    let output = Command::new(PROGRAM)
+        .current_dir(desk.path())
+        .args(["run", "--quiet", "--no-lock", "--report", "json=report.json"])
+        .args(flags)
+        .output()
+        .unwrap();
+    let report = fs::read_to_string(desk.path().join("report.json"));
+    let report = report.ok().map(|text| serde_json::from_str(&text).unwrap());
+    (output, report)
+}
+
+/// The verdicts of probes on the reference target, which serves at a port.
+fn verdicts(port: u16, probes: &[&str], words: &[&str]) -> Vec<String> {
+    let (address, url) = (
+        format!("127.0.0.1:{port}"),
+        format!("http://127.0.0.1:{port}/mcp"),
+    );
+    let mut flags = vec!["--url", &url];
+    flags.extend(probes.iter().flat_map(|probe| ["--probe", probe]));
+    flags.extend(["--", PROGRAM, "reference", "--listen", &address]);
+    flags.extend(words);
+    let (output, report) = run(&flags);
+    let told = String::from_utf8_lossy(&output.stderr);
+    let report = report.unwrap_or_else(|| panic!("{told}"));
+    assert_eq!(report["target"]["transport"], "http-command");
+    assert_eq!(report["testbed"]["kind"], "namespace");
+    let told = |probe: &&str| {
+        let all = report["probes"].as_array().unwrap();
+        let found = all.iter().find(|one| one["id"] == **probe).unwrap();
+        found["verdict"].as_str().unwrap().to_owned()
+    };
+    probes.iter().map(told).collect()
+}
+
+const PROBES: [&str; 3] = [
+    "fs.read.dotdot",
+    "net.egress.denied-ip",
+    "net.egress.loopback-alias",
+];
+
+#[test]
+fn what_is_sound_holds_also_at_a_port_that_the_sink_would_have() {
+    if !ready() {
+        return;
+    }
+    for port in [8123, 8080] {
+        let found = verdicts(port, &PROBES, &["--network", "{allowed}"]);
+        assert_eq!(found, ["held", "held", "held"], "{port}");
+    }
+}
+
+#[test]
+fn what_is_flawed_is_breached() {
+    if !ready() {
+        return;
+    }
+    let flaws = ["--flaw", "fs.join-only", "--flaw", "net.no-check"];
+    let words = [&["--network"], &flaws[..], &["{allowed}"]].concat();
+    let found = verdicts(8123, &PROBES, &words);
+    assert_eq!(found, ["breached", "breached", "breached"]);
+    let words = ["--network", "--api", "{sink}", "--flaw", "net.base-join"];
+    let found = verdicts(8123, &["net.egress.base-url"], &words);
+    assert_eq!(found, ["breached"]);
+}
+
+#[test]
+fn it_cannot_be_there_twice_and_need_not_end_with_its_input() {
+    if !ready() {
+        return;
+    }
+    let probes = ["fs.read.empty-allowlist", "proc.orphans"];
+    for verdict in verdicts(8123, &probes, &["{allowed}"]) {
+        assert_eq!(verdict, "not-applicable");
+    }
+}
+
+#[test]
+fn what_does_not_serve_is_told() {
+    if !ready() {
+        return;
+    }
+    let url = ["--url", "http://127.0.0.1:8123/mcp"];
+    for (command, told) in [
+        (&["sh", "-c", "echo no such option >&2; exit 3"][..], "no such option"),
+        (&["sleep", "60"][..], "nobody listens at http://127.0.0.1:8123/mcp"),
+    ] {
+        let flags = [&url[..], &["--startup-timeout", "2", "--"], command].concat();
+        let (output, report) = run(&flags);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(report.is_none() && said.contains(told), "{said}");
+    }
+}
+
+#[test]
+fn a_command_serves_on_this_machine() {
+    let (output, _) = run(&["--url", "https://mcp.example.org/mcp", "--", "server"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("config::two-targets"), "{said}");
+}
