@@ -46,7 +46,7 @@ pub fn repro(
             // A display that is no shell text is repeated as one word: wrong but visible.
             let command = shell_words::split(&target.display)
                 .unwrap_or_else(|_| vec![target.display.clone()]);
-            let told = repeat.map_or(&[] as &[String], |repeat| &repeat.flags);
+            let told = repeat.map_or(&[] as &[String], |repeat| repeat.flags.as_slice());
             let told = told.iter().skip_while(|flag| *flag != "--").skip(1);
             let told = told.map(Some).chain(std::iter::repeat(None));
             words.extend(command.into_iter().zip(told).map(|(word, told)| {

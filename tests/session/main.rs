@@ -43,6 +43,7 @@ fn launch(program: &str, args: &[&str]) -> Launch {
         ]),
         cwd: PathBuf::from("/"),
         by: Vec::new(),
+        serves: None,
     }
 }
 

@@ -80,6 +80,7 @@ pub(super) fn claim(claim: Claim) -> &'static str {
         Claim::NeededVariables => {
             "The policy says which variables the server needs (`credentials.variables`)"
         }
-        Claim::Base | Claim::Cancel => "Whatever the policy says,",
+        Claim::Base => "The launch tells the server that its API is at `{sink}`",
+        Claim::Cancel => "Whatever the policy says,",
     }
 }
