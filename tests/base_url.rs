@@ -28,9 +28,14 @@ fn ready() -> bool {
 
 /// The probe in the report of a run in a directory.
 fn probe(desk: &Path, flags: &[&str]) -> Value {
+    probes(desk, &[&["--probe", PROBE], flags].concat())[0].clone()
+}
+
+/// The probes in the report of a run.
+fn probes(desk: &Path, flags: &[&str]) -> Vec<Value> {
     let output = Command::new(PROGRAM)
         .current_dir(desk)
-        .args(["run", "--quiet", "--no-lock", "--probe", PROBE])
+        .args(["run", "--quiet", "--no-lock"])
         .args(["--report", "json=report.json"])
         .args(flags)
         .output()
@@ -38,7 +43,7 @@ fn probe(desk: &Path, flags: &[&str]) -> Value {
     let told = String::from_utf8_lossy(&output.stderr);
     let text = fs::read_to_string(desk.join("report.json"));
     let report: Value = serde_json::from_str(&text.unwrap_or_else(|_| panic!("{told}"))).unwrap();
-    report["probes"][0].clone()
+    report["probes"].as_array().unwrap().clone()
 }
 
 /// A run against a style of the server, which is told its base in a variable.
@@ -169,6 +174,26 @@ fn the_base_may_stand_in_a_command_line_and_in_a_file() {
     );
     fs::write(desk.path().join("watertight.toml"), file).unwrap();
     assert_eq!(probe(desk.path(), &[])["verdict"], "held");
+}
+
+#[test]
+fn what_goes_to_the_api_by_itself_is_no_leak() {
+    if !ready() {
+        return;
+    }
+    let desk = tempfile::tempdir().unwrap();
+    let asked = [
+        "--probe",
+        "net.egress.startup-beacon",
+        "--probe",
+        "env.outbound",
+    ];
+    let command = ["--env", "API_URL={sink}", "--", "python3", SERVER, "eager"];
+    let found = probes(desk.path(), &[&asked[..], &command].concat());
+    assert_eq!(found.len(), 2);
+    for probe in found {
+        assert_eq!(probe["verdict"], "held", "{probe:#}");
+    }
 }
 
 #[test]

@@ -28,7 +28,13 @@ fn run(flags: &[&str]) -> (Output, Option<Value>) {
     let desk = tempfile::tempdir().unwrap();
     let output = Command::new(PROGRAM)
         .current_dir(desk.path())
-        .args(["run", "--quiet", "--no-lock", "--report", "json=report.json"])
+        .args([
+            "run",
+            "--quiet",
+            "--no-lock",
+            "--report",
+            "json=report.json",
+        ])
         .args(flags)
         .output()
         .unwrap();
@@ -109,8 +115,14 @@ fn what_does_not_serve_is_told() {
     }
     let url = ["--url", "http://127.0.0.1:8123/mcp"];
     for (command, told) in [
-        (&["sh", "-c", "echo no such option >&2; exit 3"][..], "no such option"),
-        (&["sleep", "60"][..], "nobody listens at http://127.0.0.1:8123/mcp"),
+        (
+            &["sh", "-c", "echo no such option >&2; exit 3"][..],
+            "no such option",
+        ),
+        (
+            &["sleep", "60"][..],
+            "nobody listens at http://127.0.0.1:8123/mcp",
+        ),
     ] {
         let flags = [&url[..], &["--startup-timeout", "2", "--"], command].concat();
         let (output, report) = run(&flags);

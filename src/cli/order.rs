@@ -50,7 +50,8 @@ pub(super) fn launch_text(spec: &TargetSpec) -> Option<Source> {
     let mut target = match &spec.reach {
         Reach::Command(words) => {
             let words: Vec<String> = words.iter().map(|word| spec.conceal(word)).collect();
-            let mut told = json!({ "command": words, "env": named(&spec.env), "roots": spec.roots });
+            let mut told =
+                json!({ "command": words, "env": named(&spec.env), "roots": spec.roots });
             if let Some(at) = &spec.serves {
                 told["url"] = json!(spec.conceal(&at.url));
                 told["headers"] = json!(named(&at.headers));
@@ -194,7 +195,11 @@ pub(super) fn endpoint(
             let serves = serves
                 .map(|at| http(&at.url, &at.headers, at.bearer_env.as_ref(), places))
                 .transpose()?;
-            let transport = if serves.is_some() { LAUNCHED_HTTP } else { "stdio" };
+            let transport = if serves.is_some() {
+                LAUNCHED_HTTP
+            } else {
+                "stdio"
+            };
             let own = &command[wrapped.unwrap_or_default()..];
             let allowed_is_argument = own.iter().any(|word| word.contains("{allowed}"))
                 || spec

@@ -201,9 +201,7 @@ pub(super) fn again(endpoint: &Endpoint) -> Result<(), &'static str> {
     match endpoint {
         Endpoint::Stdio(launch) if launch.serves.is_none() => Ok(()),
         Endpoint::Stdio(_) => Err("the target serves at an address that it cannot have twice"),
-        Endpoint::Http(_) | Endpoint::Inside(_) => {
-            Err("the target is not launched by the harness")
-        }
+        Endpoint::Http(_) | Endpoint::Inside(_) => Err("the target is not launched by the harness"),
     }
 }
 

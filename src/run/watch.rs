@@ -274,6 +274,9 @@ impl Watched<'_> {
             return false;
         }
         let network = self.stage.policy.network();
+        if self.stage.wire.is_some_and(|wire| wire.of_api(hit)) {
+            return false;
+        }
         if hit.kind == Kind::Query {
             let name = hit.host.as_deref().unwrap_or_default();
             return !(of_machine(name)

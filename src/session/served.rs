@@ -72,7 +72,10 @@ async fn listens(
     until: Instant,
 ) -> Result<(), OpenError> {
     let bad = |why: String| OpenError::BadOption(format!("`{}` is no URL: {why}", at.url));
-    let url: http::Uri = at.url.parse().map_err(|error: http::uri::InvalidUri| bad(error.to_string()))?;
+    let url: http::Uri = at
+        .url
+        .parse()
+        .map_err(|error: http::uri::InvalidUri| bad(error.to_string()))?;
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
     let port = at.port().unwrap_or_default();
     loop {

@@ -31,6 +31,16 @@ impl Wire<'_> {
             Script::Serve(Page::of("application/json", "{}")),
         );
     }
+
+    /// Whether the hit is of the API to which the target was told to go: what is sent there, and when, is between them.
+    pub(in crate::run) fn of_api(&self, hit: &Hit) -> bool {
+        let base = &self.hosts.base;
+        let there = match hit.kind {
+            Kind::Query => hit.host.is_some(),
+            _ => Some(hit.local.ip()) == base.address && hit.local.port() == base.port,
+        };
+        self.sink && there && (hit.host.is_none() || named(base, hit))
+    }
 }
 
 /// What the API answers about the one thing that it is asked for.
@@ -57,7 +67,7 @@ fn here(base: &Base, hit: &Hit) -> bool {
 /// Whether the request is meant for the host of the API.
 fn named(base: &Base, hit: &Hit) -> bool {
     let host = hit.host.as_deref().unwrap_or_default();
-    host.eq_ignore_ascii_case(&base.host)
+    host.trim_end_matches('.').eq_ignore_ascii_case(&base.host)
 }
 
 /// Path and query of a request as they were sent.

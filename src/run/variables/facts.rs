@@ -44,7 +44,7 @@ impl Variables<'_> {
         };
         let mut leaks = Vec::new();
         for hit in wire.glass.hits().since(0) {
-            if hit.own || hit.raw.is_empty() {
+            if hit.own || hit.raw.is_empty() || wire.of_api(&hit) {
                 continue;
             }
             let host = hit.host.clone();
