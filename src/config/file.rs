@@ -73,7 +73,7 @@ pub struct Target {
     /// Program and arguments of a sandbox that the command is run by: stands before it. What stands before a
     /// `--` in the command counts as such too.
     pub wrapper: Option<At<Vec<At<String>>>>,
-    /// Address of a running server that speaks streamable HTTP.
+    /// Address of a running server that speaks streamable HTTP; beside a command, where that serves it.
     pub url: Option<At<String>>,
     /// Headers sent with each request to the URL.
     pub headers: Option<BTreeMap<String, At<String>>>,

@@ -13,7 +13,9 @@ use std::{
 use crate::{
     config::{
         Baseline, Binding, ConfigFile, Era, InProcess, Limits, Progress, Reach, ReportSpec, Serves,
-        Settings, SetupCall, Shard, TargetSpec, Testbed, Verbosity, Witness, check::Checker,
+        Settings, SetupCall, Shard, TargetSpec, Testbed, Verbosity, Witness,
+        check::Checker,
+        settings::{ONE_TARGET, TWO_TARGETS, is_local},
     },
     diag::{Diagnostic, Problems, Source},
     policy::Policy,
@@ -168,6 +170,13 @@ impl Layer {
         layer.wrapper = target.wrapper.as_ref().map(|list| check.command(list));
         layer.url = target.url.as_ref().map(|at| check.url(at));
         match (&target.command, &target.url) {
+            (Some(_), Some(url)) if !is_local(&url.value) => check.error(
+                url,
+                "config::two-targets",
+                TWO_TARGETS,
+                "no address of this machine",
+                ONE_TARGET,
+            ),
             (None, None) => {
                 layer.no_target = Some(
                     no_target("the target has neither a command nor a URL")
@@ -318,8 +327,10 @@ impl Layer {
             bearer_env: self.bearer_env,
         });
         let mut found = self.found.clone();
-        if let (Some(_), Some(at)) = (&self.command, &at) {
-            found.extend(at.elsewhere());
+        if let (Some(_), Some(at), true) = (&self.command, &at, found.is_empty())
+            && !is_local(&at.url)
+        {
+            found.push(Diagnostic::error("config::two-targets", TWO_TARGETS).help(ONE_TARGET));
         }
         let (reach, serves) = match (self.command, at) {
             _ if self.inside.is_some() => (self.inside.map(Reach::Inside), None),

@@ -137,24 +137,19 @@ pub struct Serves {
     pub bearer_env: Option<String>,
 }
 
-impl Serves {
-    /// What is wrong with it as the address of a server that is launched here, if something is.
-    pub(crate) fn elsewhere(&self) -> Option<Diagnostic> {
-        let url: Option<http::Uri> = self.url.parse().ok();
-        let host = url.as_ref().and_then(http::Uri::host).unwrap_or_default();
-        let host = host.trim_matches(['[', ']']);
-        let local = host == "localhost"
-            || host
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|address| address.is_loopback());
-        (!local).then(|| {
-            Diagnostic::error(
-                "config::two-targets",
-                format!("the target has both a command and the URL of another machine, {}", self.url),
-            )
-            .help("keep the one that is meant, or name the address of this machine at which the command serves: http://127.0.0.1:8000/mcp")
-        })
-    }
+/// What is wrong with a command that serves on another machine.
+pub(super) const TWO_TARGETS: &str = "the target has both a command and the URL of another machine";
+/// What is meant, perhaps.
+pub(super) const ONE_TARGET: &str =
+    "keep the one that is meant, or name the address of this machine at which the command serves";
+
+/// Whether a URL is one of this machine.
+pub(super) fn is_local(url: &str) -> bool {
+    let url: Option<http::Uri> = url.parse().ok();
+    let host = url.as_ref().and_then(http::Uri::host).unwrap_or_default();
+    let host = host.trim_matches(['[', ']']);
+    let address: Option<std::net::IpAddr> = host.parse().ok();
+    host == "localhost" || address.is_some_and(|address| address.is_loopback())
 }
 
 impl From<Serves> for Reach {
