@@ -14,7 +14,7 @@ use claims::claim;
 use how::how;
 use tested::tested;
 
-use crate::probe::{Aspect, Assumption, Catalog, EvidenceKind, Probe};
+use crate::probe::{Aspect, Assumption, Catalog, Claim, EvidenceKind, Probe};
 
 /// Width of the explanation in columns.
 const WIDTH: usize = 80;
@@ -123,6 +123,10 @@ fn breach(probe: &Probe) -> String {
             EvidenceKind::Access => "a forbidden file being opened, as the file witness sees it",
             EvidenceKind::Effect => "a forbidden place that was created, changed or removed",
             EvidenceKind::Metadata => "size, time, digest or existence of a forbidden file told",
+            EvidenceKind::Connection if probe.claim == Claim::Base => {
+                "a request at the run's own sink for another host than that of the API, for a path above the fixed part \
+                 before what the caller gives, or without what the server puts behind it"
+            }
             EvidenceKind::Connection => {
                 "a connection or request for a forbidden host that arrives at the run's own sink"
             }

@@ -30,7 +30,7 @@ pub struct LaunchArgs {
     )]
     pub wrapper: Option<String>,
 
-    /// Attach to a running server (streamable HTTP), or say where the command serves
+    /// Attach to a running server, or say where the command serves
     #[arg(
         long,
         value_name = "URL",

@@ -368,7 +368,7 @@ async fn run(case: &Case, flaws: &[Flaw]) -> Option<String> {
     for port in world.options.ports.iter_mut().flatten() {
         *port = world.web.port;
     }
-    for base in &mut world.options.api {
+    if let Some(base) = &mut world.options.api {
         *base = base.replace("PORT", &world.web.port.to_string());
     }
     let socket = UnixListener::bind(world.dir.path().join("socket")).unwrap();
