@@ -178,6 +178,7 @@ fn harness(figures: &Path) -> Result<(), Failure> {
         env: variables(&bed),
         cwd: bed.allowed.clone(),
         by: Vec::new(),
+        serves: None,
     };
     let transcript = Transcript::new();
     let first = Arc::new(std::sync::OnceLock::new());
@@ -287,6 +288,7 @@ fn run_core(bed: &Bed, launch: Launch, transcript: Transcript) -> Result<(), Fai
         stop: &stop,
         emit: &|_| {},
         glass: Err(String::from("the bench is about files")),
+        sink: false,
         mint: &Mint::new(),
         decoys: Vec::new(),
         variables: Vec::new(),
