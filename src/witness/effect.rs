@@ -4,8 +4,7 @@
 //! outside the given roots is looked at.
 
 use std::{
-    collections::BTreeMap,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs, io,
     io::Read as _,
     os::unix::fs::MetadataExt as _,
@@ -17,9 +16,10 @@ use sha2::{Digest as _, Sha256};
 /// Files above this size are compared by metadata alone.
 const HASHED: u64 = 1 << 20;
 
-/// What stood in some trees at one moment, by path: compared by its bytes, which is much cheaper than by components.
+/// What stood in some trees at one moment, sorted by path: compared by its bytes, which is much cheaper than by
+/// components.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Snapshot(BTreeMap<OsString, Entry>);
+pub struct Snapshot(Vec<(OsString, Entry)>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
@@ -68,7 +68,7 @@ impl Snapshot {
     /// Looks at the given trees. A root that is a file is one entry; one that is missing is none.
     #[must_use]
     pub fn take<'p>(roots: impl IntoIterator<Item = &'p Path>) -> Self {
-        let mut entries = BTreeMap::new();
+        let mut entries = Vec::new();
         for root in roots {
             let mut waiting = vec![root.to_path_buf()];
             while let Some(path) = waiting.pop() {
@@ -79,10 +79,29 @@ impl Snapshot {
                     let below = fs::read_dir(&path).into_iter().flatten().flatten();
                     waiting.extend(below.map(|below| below.path()));
                 }
-                entries.insert(path.into_os_string(), entry);
+                entries.push((path.into_os_string(), entry));
             }
         }
+        entries.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        entries.dedup_by(|one, other| one.0 == other.0);
         Self(entries)
+    }
+
+    /// Only what stands in some of the trees.
+    #[must_use]
+    pub fn within(self, roots: &[PathBuf]) -> Self {
+        let within = |path: &OsStr| roots.iter().any(|root| Path::new(path).starts_with(root));
+        let mut entries = self.0;
+        entries.retain(|(path, _)| within(path));
+        entries.shrink_to_fit();
+        Self(entries)
+    }
+
+    fn entry(&self, path: &OsStr) -> Option<&Entry> {
+        let found = self
+            .0
+            .binary_search_by(|(known, _)| known.as_os_str().cmp(path));
+        found.ok().map(|index| &self.0[index].1)
     }
 
     /// What is different in `later`. A directory counts as changed only by mode or kind: its
@@ -90,14 +109,15 @@ impl Snapshot {
     #[must_use]
     pub fn changes(&self, later: &Self) -> Vec<Change> {
         let before = self.0.iter().filter_map(|(path, before)| {
-            let kind = match later.0.get(path) {
+            let kind = match later.entry(path) {
                 None => ChangeKind::Removed,
                 Some(after) if before.differs(after) => ChangeKind::Changed,
                 Some(_) => return None,
             };
             Some((path, kind))
         });
-        let created = later.0.keys().filter(|path| !self.0.contains_key(*path));
+        let paths = later.0.iter().map(|(path, _)| path);
+        let created = paths.filter(|path| self.entry(path).is_none());
         let mut changes: Vec<Change> = before
             .chain(created.map(|path| (path, ChangeKind::Created)))
             .map(|(path, kind)| Change {
