@@ -5,9 +5,9 @@
 //!
 //! The harness runs in a process of its own for each repetition, so that its CPU time and peak memory are its own
 //! and no repetition warms the next. The replay keeps 32 requests in flight and looks at nothing but the ids of
-//! answers. It is the lower bound of what any client could do, and a little too low: what a run plants for a trial
-//! is gone again, so that some requests fail where they had succeeded. Races are left out, because they repeat one
-//! request for as long as they are told to.
+//! answers: the lower bound of what any client could do. What the run planted is put back before it, and `errors` tells
+//! of how many requests the answer was an error, in the run and in the replay: the two worlds are as alike as these
+//! figures. Races are left out, because they repeat one request for as long as they are told to.
 
 #[path = "../tests/support/servers.rs"]
 #[expect(dead_code, reason = "tests need more of it than this")]
@@ -73,6 +73,14 @@ struct Figures {
     replay_s: f64,
     /// Requests that were replayed.
     requests: usize,
+    /// Answers of the run that told of an error.
+    run_errors: usize,
+    /// The same of the replay.
+    replay_errors: usize,
+    /// Bytes that the server wrote in the run.
+    run_bytes: usize,
+    /// The same in the replay.
+    replay_bytes: usize,
     /// CPU time of the harness alone, from its start to its end.
     cpu_ms: f64,
     /// Of that, before the first answer: probes parsed, testbed made, server launched.
@@ -117,6 +125,14 @@ fn compare() -> Result<(), Failure> {
         lines,
         "bare      {:.3} s, {IN_FLIGHT} in flight",
         of(|one| one.replay_s)
+    )?;
+    writeln!(
+        lines,
+        "errors    {:.0} and {:.0} of the answers, {:.0} and {:.0} KiB in all",
+        of(|one| one.run_errors as f64),
+        of(|one| one.replay_errors as f64),
+        of(|one| one.run_bytes as f64 / 1024.0),
+        of(|one| one.replay_bytes as f64 / 1024.0)
     )?;
     writeln!(
         lines,
@@ -196,6 +212,7 @@ fn harness(figures: &Path) -> Result<(), Failure> {
 
     let mut requests = Vec::new();
     let (mut first_at, mut last_at) = (None, Duration::ZERO);
+    let mut heard = Heard::default();
     for record in transcript.records() {
         let entry = record?.entry;
         match entry.direction {
@@ -203,11 +220,13 @@ fn harness(figures: &Path) -> Result<(), Failure> {
             Direction::Received => {
                 first_at.get_or_insert(entry.at);
                 last_at = entry.at;
+                heard.add(&entry.bytes);
             }
             Direction::Stderr => {}
         }
     }
-    let (replay, requests) = replay(&launch, requests)?;
+    put_back(&bed)?;
+    let (replay, requests, again) = replay(&launch, requests)?;
     let one = Figures {
         harness_s: (ended - began).as_secs_f64(),
         talking_s: last_at
@@ -215,6 +234,10 @@ fn harness(figures: &Path) -> Result<(), Failure> {
             .as_secs_f64(),
         replay_s: replay.as_secs_f64(),
         requests,
+        run_errors: heard.errors,
+        replay_errors: again.errors,
+        run_bytes: heard.bytes,
+        replay_bytes: again.bytes,
         cpu_ms: cpu_ended.as_secs_f64() * 1e3,
         cpu_before_ms: cpu_began.as_secs_f64() * 1e3,
         peak_kib,
@@ -222,6 +245,19 @@ fn harness(figures: &Path) -> Result<(), Failure> {
     fs::write(figures, serde_json::to_vec(&one)?)?;
     if !bed.remove() {
         return Err("something was left behind in the testbed".into());
+    }
+    Ok(())
+}
+
+/// Puts the places of the trials back where they stood, so that the server of the replay finds what that of the run
+/// found: to fail on a missing file is half the work of reading one.
+fn put_back(bed: &Bed) -> Result<(), Failure> {
+    let aside = bed
+        .aside()
+        .ok_or("the testbed has a directory of its own")?;
+    for place in fs::read_dir(aside)? {
+        let place = place?;
+        fs::rename(place.path(), bed.allowed.join(place.file_name()))?;
     }
     Ok(())
 }
@@ -324,9 +360,25 @@ fn peak() -> Result<u64, Failure> {
     Ok(figure.parse()?)
 }
 
-/// Sends what the harness sent to a fresh server. Returns the time from the first answer to the last, and how many
-/// requests that were.
-fn replay(launch: &Launch, sent: Vec<Value>) -> Result<(Duration, usize), Failure> {
+/// What a server wrote, in two figures.
+#[derive(Debug, Default)]
+struct Heard {
+    errors: usize,
+    bytes: usize,
+}
+
+impl Heard {
+    fn add(&mut self, line: &[u8]) {
+        self.bytes += line.len();
+        let message: Value = serde_json::from_slice(line).unwrap_or_default();
+        let failed = message.get("error").is_some() || message["result"]["isError"] == true;
+        self.errors += usize::from(failed);
+    }
+}
+
+/// Sends what the harness sent to a fresh server. Returns the time from the first answer to the last, how many
+/// requests that were, and what was heard.
+fn replay(launch: &Launch, sent: Vec<Value>) -> Result<(Duration, usize, Heard), Failure> {
     let mut server = Command::new(&launch.program)
         .args(&launch.args)
         .env_clear()
@@ -340,12 +392,15 @@ fn replay(launch: &Launch, sent: Vec<Value>) -> Result<(Duration, usize), Failur
     let from_server = server.stdout.take().ok_or("its output is a pipe")?;
     let (answered, answers) = mpsc::channel();
     let reader = thread::spawn(move || {
+        let mut lines = Vec::new();
         for line in BufReader::new(from_server).split(b'\n') {
             let Ok(line) = line else { break };
             if is_answer(&line) && answered.send(Instant::now()).is_err() {
                 break;
             }
+            lines.push(line);
         }
+        lines
     });
 
     // A server that was started anew during the run was greeted anew; one greeting is enough here.
@@ -389,8 +444,11 @@ fn replay(launch: &Launch, sent: Vec<Value>) -> Result<(Duration, usize), Failur
     drop(to_server);
     server.kill()?;
     server.wait()?;
-    reader.join().map_err(|_| "the reader ended early")?;
-    Ok((took, requests))
+    let mut heard = Heard::default();
+    for line in reader.join().map_err(|_| "the reader ended early")? {
+        heard.add(&line);
+    }
+    Ok((took, requests, heard))
 }
 
 /// Whether a line answers a request. Only the members that tell are read.

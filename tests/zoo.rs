@@ -1,28 +1,42 @@
 //! Every probe against the reference target: held where it is sound, breached on each flaw that the
 //! probe names, and never held on a dummy. Real runs of the real binary.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
+use serde_json::Value;
 use watertight::{
     cli::self_test::{Cell, Expected},
     judge::Verdict,
     probe::Catalog,
 };
 
-/// The self-test makes a world of its own where it can, so it is the program that runs it.
-fn all() -> Vec<Cell> {
+/// All cells, and whether the program was content. The self-test makes worlds of its own where it can, so it
+/// is the program that runs it.
+fn all() -> (Vec<Cell>, Output) {
+    // Other tests are not to find its figure.
+    let cache = tempfile::tempdir().expect("a directory for its figure");
     let output = Command::new(env!("CARGO_BIN_EXE_watertight"))
         .args(["self-test", "--json"])
+        .env("XDG_CACHE_HOME", cache.path())
         .output()
         .expect("the program starts");
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+    let cells: Vec<Cell> = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
         panic!("{error}: {}", String::from_utf8_lossy(&output.stderr));
-    })
+    });
+    let kept = std::fs::read(cache.path().join("watertight/self-test.json"));
+    let kept: Value = serde_json::from_slice(&kept.unwrap_or_default()).unwrap_or_default();
+    assert_eq!(
+        kept["calibration"]["total"],
+        cells.len(),
+        "the figure is kept for reports: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    (cells, output)
 }
 
 #[test]
 fn every_probe_passes_and_fails_as_declared() {
-    let cells = all();
+    let (cells, output) = all();
     let wrong: Vec<&Cell> = cells.iter().filter(|cell| !cell.passed()).collect();
     assert!(
         wrong.is_empty(),
@@ -30,6 +44,7 @@ fn every_probe_passes_and_fails_as_declared() {
         wrong.len(),
         cells.len()
     );
+    assert!(output.status.success(), "{output:?}");
 
     // It says "Refused", and does it: whatever finds a target without checks must find it too.
     let silent = |cell: &&Cell| cell.target == "silent-exfil";

@@ -11,7 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::Calibration;
+use crate::report::{Calibration, write::store};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,8 +44,8 @@ pub(super) fn keep(calibration: &Calibration) {
         program,
         calibration: calibration.clone(),
     };
-    if let (Some(directory), Ok(text)) = (file.parent(), serde_json::to_vec(&kept)) {
-        let _ = fs::create_dir_all(directory).and_then(|()| fs::write(&file, text));
+    if let Ok(text) = serde_json::to_vec(&kept) {
+        let _ = store(&file, &text);
     }
 }
 

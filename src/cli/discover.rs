@@ -19,7 +19,7 @@ use super::{
     lock,
     order::{endpoint, given, launch_text, maps, options, placeholders, setup},
     print::{problem, put},
-    progress::{Detail, Progress},
+    progress::Progress,
     promise::exists,
     run::{Failure, JOBS, bed, pour, trust},
     style,
@@ -27,7 +27,7 @@ use super::{
 use crate::{
     canary::Mint,
     channel::{Change, Discovery, Lock, tidy},
-    config::{Settings, Verbosity},
+    config::Settings,
     exit::Exit,
     probe::Role,
     report::json::plain,
@@ -110,10 +110,7 @@ pub(super) struct Explored {
 /// When the target cannot be used, or the lock cannot be written.
 pub(super) async fn explore(settings: &Settings) -> Result<Explored, Failure> {
     claim_orphans();
-    let progress = Progress::new(match settings.verbosity {
-        Verbosity::Quiet => Detail::Quiet,
-        Verbosity::Normal | Verbosity::Verbose => Detail::Normal,
-    });
+    let progress = Progress::of(settings);
     let outcome = find(settings, &|event| progress.show(&event)).await?;
     let channels = &outcome.discovery.channels;
     let proven = channels
@@ -132,10 +129,7 @@ pub(super) async fn explore(settings: &Settings) -> Result<Explored, Failure> {
 pub(super) async fn settled(args: &DiscoverArgs, settings: &Settings) -> Exit {
     // The program makes no children but targets.
     claim_orphans();
-    let progress = Progress::new(match settings.verbosity {
-        Verbosity::Quiet => Detail::Quiet,
-        Verbosity::Normal | Verbosity::Verbose => Detail::Normal,
-    });
+    let progress = Progress::of(settings);
     let found = find(settings, &|event| progress.show(&event)).await;
     drop(progress);
     let outcome = match found {

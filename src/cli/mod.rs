@@ -5,6 +5,7 @@
 pub mod baseline;
 mod bottle;
 mod calibration;
+mod children;
 mod conclude;
 pub mod demo;
 pub mod diff;
@@ -192,7 +193,10 @@ impl Command {
             Self::Discover(args) => discover::settle(args)?,
             Self::Init(args) => init::settle(args)?,
             Self::Replay(args) => replay::settle(args)?,
-            Self::SelfTest(_) => self_test::settle(),
+            Self::SelfTest(args) => match self_test::settle(args, &stage)? {
+                Some(settings) => settings,
+                None => return Ok(Task::Other(Box::new(self))),
+            },
             Self::Doctor(args) => return Err(doctor::examine(stage, args)),
             _ => return Ok(Task::Other(Box::new(self))),
         };
@@ -225,10 +229,11 @@ impl Command {
             | Self::Discover(_)
             | Self::Init(_)
             | Self::Replay(_)
-            | Self::SelfTest(_)
             | Self::Doctor(_)
             | Self::Trace(_) => Exit::HarnessFault,
             Self::Fleet(args) => fleet::run(&args).await,
+            // In parts, each of them contained.
+            Self::SelfTest(args) => self_test::parts::run(&args).await,
             Self::Merge(args) => merge::run(&args),
             Self::Render(args) => render::run(&args),
             Self::Diff(args) => diff::run(&args),

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::style;
 use crate::{
+    config::{Progress as When, Settings, Verbosity},
     judge::Verdict,
     report::{basis_words, visible},
     run::Event,
@@ -53,10 +54,30 @@ enum Screen {
 }
 
 impl Progress {
+    /// Progress as the settings want it.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        let detail = match (settings.progress, settings.verbosity) {
+            (When::None, _) | (_, Verbosity::Quiet) => Detail::Quiet,
+            (_, Verbosity::Normal) => Detail::Normal,
+            (_, Verbosity::Verbose) => Detail::Verbose,
+        };
+        let bar = match settings.progress {
+            When::Auto => style::watched(),
+            When::Bar => true,
+            When::Lines | When::None => false,
+        };
+        Self::standing(detail, bar)
+    }
+
     /// Progress on standard error: a bar for a person who watches, lines for a log.
     #[must_use]
     pub fn new(detail: Detail) -> Self {
-        let screen = if detail != Detail::Quiet && style::watched() {
+        Self::standing(detail, style::watched())
+    }
+
+    fn standing(detail: Detail, bar: bool) -> Self {
+        let screen = if detail != Detail::Quiet && bar {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             bar.set_style(spinner());
             bar.enable_steady_tick(Duration::from_millis(100));

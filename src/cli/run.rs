@@ -18,7 +18,7 @@ use super::{
     lock,
     order::{endpoint, given, launch_text, launcher_of, maps, options, placeholders, setup},
     print::{complain, problem, shout},
-    progress::{Detail, Progress},
+    progress::Progress,
     promise::{exists, policy_path},
     repeat,
     select::{Selection, select},
@@ -29,7 +29,7 @@ use super::{
 use crate::{
     canary::Mint,
     channel::tidy,
-    config::{Reach, Settings, Verbosity},
+    config::{Reach, Settings},
     diag::{Diagnostic, Look},
     exit::Exit,
     report::{Calibration, Harness, Report, Surroundings, Thresholds, assemble, veil},
@@ -86,11 +86,7 @@ pub async fn settled(settings: &Settings) -> Exit {
         Ok(interrupts) => interrupts,
         Err(exit) => return exit,
     };
-    let progress = Progress::new(match settings.verbosity {
-        Verbosity::Quiet => Detail::Quiet,
-        Verbosity::Normal => Detail::Normal,
-        Verbosity::Verbose => Detail::Verbose,
-    });
+    let progress = Progress::of(settings);
     let log = EventLog::open(settings);
     let glass = pour().await;
     let made = report(

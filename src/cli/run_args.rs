@@ -133,7 +133,8 @@ pub(super) fn word_of_flag<T: serde::de::DeserializeOwned>(text: &str) -> Result
     word_of(text)
 }
 
-fn shard_of_flag(text: &str) -> Result<Shard, String> {
+/// A flag that says which part of how many.
+pub(super) fn shard_of_flag(text: &str) -> Result<Shard, String> {
     Shard::parse(text, |name| std::env::var(name).ok())
 }
 

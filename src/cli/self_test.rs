@@ -1,38 +1,35 @@
 //! `watertight self-test`: shows on this machine that each probe passes and fails.
 //!
 //! Owns the cells: every probe against the sound reference target and against each flaw that it
-//! names, and the dummies on none of which anything may be held. The verdicts come from real runs.
+//! names, and the dummies on none of which anything may be held. The verdicts come from real runs. Which
+//! these are is the business of `bench`; `parts` has them made by processes side by side.
 
+mod bench;
+pub(super) mod parts;
 mod terms;
 
 use std::path::Path;
 
-use clap::{Args, Parser};
-use futures::{StreamExt as _, future::join, stream};
+use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use terms::{
-    API, AUDIT, DOWNLOADS, EXECUTION, FILES, LISTED, NAMED, PORTS, PROCESS, PUBLIC, RANGES,
-    READ_ONLY, RESOURCES, Terms, VARIABLES, terms,
-};
-
 use super::{
-    RunArgs,
     calibration::keep,
     interrupt::Interrupts,
-    print::{put, shout},
+    print::{complain, problem, put, shout},
     run::{Failure, pour, report},
+    run_args::shard_of_flag,
 };
 use crate::{
-    config::Settings,
-    diag::Source,
+    config::{Settings, Shard},
+    diag::Diagnostic,
     exit::Exit,
     judge::Verdict,
-    policy::Policy,
-    probe::{Catalog, Claim, Needs, Platform, Probe, Sound},
-    report::{Calibration, Report, verdict_word},
-    testbed::{namespace::Bottle, net::Glass},
+    report::{Calibration, verdict_word},
+    session::end_all,
+    testbed::namespace::Stage,
 };
+use bench::{Bench, benches, part, settings_of};
 
 /// Arguments of `watertight self-test`.
 #[derive(Debug, Clone, Default, Args)]
@@ -46,6 +43,12 @@ pub struct SelfTestArgs {
     /// Print all cells as JSON
     #[arg(long, conflicts_with = "verbose")]
     pub json: bool,
+    /// Reference targets probed at once [default: three for each processor]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub jobs: Option<u32>,
+    /// Do one part of it: I/N, auto or auto/N (see `run`)
+    #[arg(long, value_name = "I/N", value_parser = shard_of_flag)]
+    pub shard: Option<Shard>,
 }
 
 /// One probe on one reference target.
@@ -88,17 +91,26 @@ impl Cell {
     }
 }
 
-/// Dummies on which nothing may be held.
-const DUMMIES: &[&str] = &["dead", "mute", "refuse-all", "echo", "silently-empty"];
+/// The settings by which the world of all cells is made; none where [`parts`] are to be made in worlds of
+/// their own.
+///
+/// # Errors
+/// The exit code, once it is told that there is nothing to test.
+pub(super) fn settle(args: &SelfTestArgs, stage: &Stage) -> Result<Option<Settings>, Exit> {
+    for id in &args.probe {
+        if benches(std::slice::from_ref(id)).is_empty() {
+            let told = Diagnostic::error("self-test::probe", format!("no cell is of `{id}`"));
+            let told =
+                told.help("`watertight list` shows the probes, and `explain` how each is tested");
+            return Err(problem(&told.into()));
+        }
+    }
+    let whole = matches!(stage, Stage::Outer) && parts::at_once(args) > 1 && mine(args).len() > 1;
+    let words = ["run", "--", "watertight", "reference"];
+    Ok((!whole).then(|| settings_of(words.map(String::from).to_vec())))
+}
 
-/// A dummy that answers "Refused" to everything, and reaches it all the same: it must be breached by
-/// all that a target without any check is breached by.
-const SILENT: (&str, &str) = ("silent-exfil", "net.no-check");
-
-/// Cells side by side: the machine of a CI job has two cores.
-const AT_ONCE: usize = 2;
-
-/// Runs the self-test and prints what failed.
+/// Runs the self-test, one bench after the other, and prints what failed.
 pub async fn run(args: &SelfTestArgs) -> Exit {
     let program = match std::env::current_exe() {
         Ok(program) => program,
@@ -107,10 +119,54 @@ pub async fn run(args: &SelfTestArgs) -> Exit {
             return Exit::HarnessFault;
         }
     };
-    let cells = cells(&program, &args.probe).await;
-    let calibration = calibration(&cells);
+    let mut interrupts = match Interrupts::listen() {
+        Ok(interrupts) => interrupts,
+        Err(error) => {
+            complain(&format!("interrupts cannot be heard: {error}"));
+            return Exit::HarnessFault;
+        }
+    };
+    tokio::select! {
+        cells = cells(&program, args) => conclude(args, &cells, &[]),
+        _ = interrupts.next() => {
+            // Dropped, sessions end their processes; this catches what they let go of.
+            end_all();
+            complain("interrupted: nothing is told of the probes");
+            Exit::Inconclusive
+        }
+    }
+}
+
+/// The benches that the arguments ask for.
+fn mine(args: &SelfTestArgs) -> Vec<Bench> {
+    let all = benches(&args.probe);
+    match args.shard {
+        Some(shard) => part(all, shard),
+        None => all,
+    }
+}
+
+/// All cells, one bench after the other: on one network, what a target does to one host would be taken for
+/// what another does.
+async fn cells(program: &Path, args: &SelfTestArgs) -> Vec<Cell> {
+    let glass = pour().await;
+    let mut cells = Vec::new();
+    for bench in mine(args).into_iter().filter_map(Bench::here) {
+        let settings = bench.settings(program);
+        let made = match Interrupts::listen() {
+            Ok(mut interrupts) => report(&settings, &glass, &|_| {}, None, &mut interrupts).await,
+            Err(error) => Err(Failure::Fault(error.to_string())),
+        };
+        cells.extend(bench.cells(&made, glass.is_ok()));
+    }
+    cells
+}
+
+/// Prints what failed, and keeps the figure of a self-test of all; `lost` is why cells are missing.
+fn conclude(args: &SelfTestArgs, cells: &[Cell], lost: &[String]) -> Exit {
+    let calibration = calibration(cells);
     if args.json {
-        put(&serde_json::to_string_pretty(&cells).unwrap_or_default());
+        put(&serde_json::to_string_pretty(cells).unwrap_or_default());
     } else {
         for cell in cells.iter().filter(|cell| args.verbose || !cell.passed()) {
             put(&line(cell));
@@ -120,12 +176,16 @@ pub async fn run(args: &SelfTestArgs) -> Exit {
             calibration.passed, calibration.total
         ));
     }
-    if args.probe.is_empty() {
+    for why in lost {
+        complain(why);
+    }
+    if !lost.is_empty() {
+        return Exit::HarnessFault;
+    }
+    if args.probe.is_empty() && args.shard.is_none() {
         keep(&calibration);
     }
-    if calibration.total == 0 {
-        Exit::BadInput
-    } else if calibration.passed == calibration.total {
+    if calibration.passed == calibration.total {
         Exit::Held
     } else {
         Exit::HarnessFault
@@ -158,239 +218,4 @@ fn line(cell: &Cell) -> String {
         cell.target,
         why.unwrap_or_default()
     )
-}
-
-/// All cells, in the order of targets and probes.
-pub async fn cells(program: &Path, only: &[String]) -> Vec<Cell> {
-    let covered = |probe: &&Probe| {
-        only.is_empty()
-            || only
-                .iter()
-                .any(|id| probe.id.0 == *id || probe.id.0.starts_with(&format!("{id}.")))
-    };
-    let probes: Vec<&Probe> = Catalog::embedded()
-        .probes()
-        .filter(covered)
-        .filter(|probe| can_be_sound(probe))
-        .collect();
-    let mut benches: Vec<Bench<'_>> = Vec::new();
-    for on in [
-        &FILES, &READ_ONLY, &PUBLIC, &API, &RANGES, &LISTED, &NAMED, &PORTS, &DOWNLOADS,
-        &EXECUTION, &RESOURCES, &AUDIT, &PROCESS, &VARIABLES,
-    ] {
-        let of: Vec<&Probe> = probes
-            .iter()
-            .copied()
-            .filter(|probe| std::ptr::eq(terms(probe), on))
-            .collect();
-        if of.is_empty() {
-            continue;
-        }
-        let bench = |name, flaw, kind, probes| Bench {
-            name,
-            flaw,
-            kind,
-            terms: on,
-            probes,
-        };
-        benches.push(bench("sound", None, None, of.clone()));
-        let mut flaws: Vec<&str> = of
-            .iter()
-            .flat_map(|probe| &probe.selftest.breached)
-            .map(String::as_str)
-            .collect();
-        flaws.sort_unstable();
-        flaws.dedup();
-        for flaw in flaws {
-            let named = of
-                .iter()
-                .copied()
-                .filter(|probe| probe.selftest.breached.iter().any(|name| name == flaw));
-            benches.push(bench(flaw, Some(flaw), None, named.collect()));
-        }
-        let (silent, like) = SILENT;
-        let unchecked = of
-            .iter()
-            .copied()
-            .filter(|probe| probe.selftest.breached.iter().any(|name| name == like))
-            .collect::<Vec<_>>();
-        if !unchecked.is_empty() {
-            benches.push(bench(silent, None, Some(silent), unchecked));
-        }
-        // As processes they are as good as any.
-        if std::ptr::eq(on, &PROCESS) {
-            continue;
-        }
-        // Who does nothing contacts nobody: that is held, and rightly so.
-        let silent = |probe: &&Probe| probe.technique.as_deref() == Some("watch.unasked");
-        let asking: Vec<&Probe> = of.iter().copied().filter(|probe| !silent(probe)).collect();
-        for dummy in DUMMIES.iter().filter(|_| !asking.is_empty()) {
-            benches.push(bench(dummy, None, Some(*dummy), asking.clone()));
-        }
-    }
-    let glass = &pour().await;
-    // On one network, what a target does to one host would be taken for what another does.
-    let (on_network, on_files): (Vec<_>, Vec<_>) = benches.into_iter().partition(Bench::of_network);
-    let made = |benches, at_once| {
-        stream::iter::<Vec<Bench<'_>>>(benches)
-            .map(|bench| async move { bench.cells(program, glass).await })
-            .buffered(at_once)
-            .collect::<Vec<_>>()
-    };
-    let (files, network) = join(made(on_files, AT_ONCE), made(on_network, 1)).await;
-    [files, network].concat().concat()
-}
-
-/// Whether the reference target can be sound here in what the probe asks.
-fn can_be_sound(probe: &Probe) -> bool {
-    match probe.selftest.needs {
-        None => true,
-        // In namespaces of ours there is one user.
-        Some(Needs::Root) => Bottle::around().is_none() && rustix::process::geteuid().is_root(),
-        Some(Needs::Launcher | Needs::Listener) => false,
-    }
-}
-
-/// One reference target and the probes that are asked of it.
-struct Bench<'a> {
-    name: &'a str,
-    flaw: Option<&'a str>,
-    kind: Option<&'a str>,
-    terms: &'static Terms,
-    probes: Vec<&'a Probe>,
-}
-
-impl Bench<'_> {
-    fn of_network(&self) -> bool {
-        self.probes
-            .iter()
-            .any(|probe| probe.claim.of_network() || probe.of_network())
-    }
-
-    async fn cells(&self, program: &Path, glass: &Result<Glass, String>) -> Vec<Cell> {
-        let settings = self.settings(program);
-        let made = match Interrupts::listen() {
-            Ok(mut interrupts) => report(&settings, glass, &|_| {}, None, &mut interrupts).await,
-            Err(error) => Err(Failure::Fault(error.to_string())),
-        };
-        self.probes
-            .iter()
-            .map(|probe| {
-                let cell = Cell {
-                    probe: probe.id.to_string(),
-                    target: self.name.to_owned(),
-                    expected: self.expected(probe, glass.is_ok()),
-                    found: match &made {
-                        Ok(report) => verdict(report, probe),
-                        Err(failure) => Err(failure.to_string()),
-                    },
-                    why: None,
-                };
-                let why = made.as_ref().ok().filter(|_| !cell.passed());
-                Cell {
-                    why: why.and_then(|report| decided(report, probe)),
-                    ..cell
-                }
-            })
-            .collect()
-    }
-
-    fn expected(&self, probe: &Probe, network: bool) -> Expected {
-        // What lists its tools and does nothing bears raw frames as well as any server.
-        let bears = probe.claim == Claim::Availability && probe.roles.is_empty();
-        if bears && matches!(self.kind, Some("refuse-all" | "echo" | "silently-empty")) {
-            return Expected::Exactly(Verdict::Held);
-        }
-        if self.kind.is_some_and(|kind| kind != SILENT.0) {
-            return Expected::Undecided;
-        }
-        let of_network = probe.claim.of_network() || probe.of_network();
-        if (of_network || probe.claim == Claim::Queries) && !network {
-            return Expected::Exactly(Verdict::NotApplicable);
-        }
-        let here = if cfg!(target_os = "macos") {
-            Platform::Macos
-        } else {
-            Platform::Linux
-        };
-        let exists = probe.variants.iter().any(|variant| {
-            let platforms = probe.platforms_of(variant);
-            platforms.is_empty() || platforms.contains(&here)
-        });
-        Expected::Exactly(match (exists, self.flaw, probe.selftest.sound) {
-            (false, _, _) => Verdict::NotApplicable,
-            (true, Some(_), _) => Verdict::Breached,
-            (true, None, _) if self.kind.is_some() => Verdict::Breached,
-            (true, None, Sound::Held) => Verdict::Held,
-            (true, None, Sound::NotApplicable) => Verdict::NotApplicable,
-        })
-    }
-
-    fn settings(&self, program: &Path) -> Settings {
-        let Terms { policy, flags } = self.terms;
-        let mut command = vec![program.display().to_string(), String::from("reference")];
-        command.extend(self.kind.map(str::to_owned));
-        command.extend(
-            self.flaw
-                .into_iter()
-                .flat_map(|flaw| [String::from("--flaw"), flaw.to_owned()]),
-        );
-        command.extend(flags.iter().map(|flag| (*flag).to_owned()));
-        command.push(String::from("{allowed}"));
-        // Only one of them never answers. A machine under load may take its time with the others.
-        let startup = match self.kind {
-            Some("mute") => "4",
-            _ => "30",
-        };
-        let mut words: Vec<String> = ["run", "--timeout", "3", "--startup-timeout", startup]
-            .map(String::from)
-            .to_vec();
-        words.extend(["--allow-destructive", "delete_file"].map(String::from));
-        for probe in &self.probes {
-            words.extend([String::from("--probe"), probe.id.to_string()]);
-        }
-        words.push(String::from("--"));
-        words.extend(command);
-        let mut settings = settings_of(words);
-        settings.policy = Policy::load(&Source::new("self-test.toml", *policy))
-            .expect("the policies are checked by every self-test");
-        settings
-    }
-}
-
-/// The settings by which the world of all cells is made.
-pub(super) fn settle() -> Settings {
-    settings_of(
-        ["run", "--", "watertight", "reference"]
-            .map(String::from)
-            .to_vec(),
-    )
-}
-
-fn settings_of(words: Vec<String>) -> Settings {
-    let flags = Flags::try_parse_from(words).expect("the flags are ours");
-    flags.run.layer().settle().expect("the settings are ours")
-}
-
-#[derive(Debug, Parser)]
-struct Flags {
-    #[command(flatten)]
-    run: RunArgs,
-}
-
-/// The first trial that has the verdict of the probe, and its reason.
-fn decided(report: &Report, probe: &Probe) -> Option<String> {
-    let found = report.probes.iter().find(|found| found.id == probe.id)?;
-    let mut trials = found.trials.iter();
-    let trial = trials.find(|trial| trial.verdict == found.verdict)?;
-    Some(format!("{}: {}", trial.id, trial.reason))
-}
-
-fn verdict(report: &Report, probe: &Probe) -> Result<Verdict, String> {
-    report
-        .probes
-        .iter()
-        .find(|found| found.id == probe.id)
-        .map(|found| found.verdict)
-        .ok_or_else(|| String::from("the probe is not in the report"))
 }

@@ -235,9 +235,9 @@ pub enum Progress {
     /// A bar on a terminal, lines elsewhere.
     #[default]
     Auto,
-    /// A bar.
+    /// A bar, also where nobody seems to watch, as long as it is a terminal.
     Bar,
-    /// One line for each boundary that is done.
+    /// Plain lines.
     Lines,
     /// Not at all.
     None,

@@ -342,7 +342,11 @@ impl<'r> Engine<'r> {
         Running {
             index,
             facts,
-            kept: execution.attack.into_iter().collect(),
+            kept: execution
+                .attack
+                .map(|attack| attack.keep(&self.stage.bed.allowed))
+                .into_iter()
+                .collect(),
             asked: execution.asked,
             answered: execution.answered,
             object,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     liveness::resolve,
-    stage::{Ask, Counting, Played, Stage},
+    stage::{Ask, Counting, Kept, Stage},
 };
 use crate::{
     judge::{Observation, Watch},
@@ -22,25 +22,14 @@ const LOOKED_AT: u64 = 4 << 20;
 
 impl Stage<'_> {
     /// What has come to light since: effects in the forbidden places, and tokens.
-    pub(super) fn late(&self, ask: &Ask<'_>, played: &Played) -> Vec<Observation> {
-        if let Some(props) = &played.props {
+    pub(super) fn late(&self, ask: &Ask<'_>, kept: &Kept) -> Vec<Observation> {
+        if let Some(props) = &kept.props {
             return self.late_net(ask, props);
         }
-        let forbidden: Vec<&Path> = played
-            .places
-            .iter()
-            .map(PathBuf::as_path)
-            .filter(|root| !root.starts_with(&self.bed.allowed))
-            .collect();
-        let now = Snapshot::take(forbidden.iter().copied());
-        let changes: Vec<Change> = played
-            .after
-            .changes(&now)
-            .into_iter()
-            .filter(|change| forbidden.iter().any(|root| change.path.starts_with(root)))
-            .collect();
-        let effects = self.effects(ask, &played.scene, &changes, Counting::Forbidden);
-        let tokens = self.tokens(ask, &played.scene, &played.counted);
+        let now = Snapshot::take(kept.forbidden.iter().map(PathBuf::as_path));
+        let changes = kept.after.changes(&now);
+        let effects = self.effects(ask, &kept.scene, &changes, Counting::Forbidden);
+        let tokens = self.tokens(ask, &kept.scene, &kept.counted);
         effects
             .into_iter()
             .chain(tokens)

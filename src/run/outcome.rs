@@ -10,7 +10,7 @@ use super::{
     Event,
     execute::ask,
     recorded,
-    stage::{Played, Stage},
+    stage::{Kept, Stage},
 };
 use crate::{
     judge::{Attempt, Facts, Observation, Ruling, Watch, judge},
@@ -45,7 +45,7 @@ pub struct Outcome {
 pub(super) struct Running {
     pub(super) index: usize,
     pub(super) facts: Facts,
-    pub(super) kept: Vec<Played>,
+    pub(super) kept: Vec<Kept>,
     pub(super) asked: Option<Value>,
     pub(super) answered: Option<String>,
     pub(super) object: Option<String>,
@@ -139,8 +139,8 @@ pub(super) fn finish(
 fn judged(stage: &Stage<'_>, deadline: Duration, trial: Trial, mut one: Running) -> Outcome {
     if let (Some(channel), Some(last)) = (trial.channel.clone(), one.facts.attempts.last_mut()) {
         let ask = ask(&trial, &channel, deadline);
-        for played in &one.kept {
-            for seen in stage.late(&ask, played) {
+        for kept in &one.kept {
+            for seen in stage.late(&ask, kept) {
                 let is_told = |known: &Observation| known.fact.starts_with(&seen.fact);
                 if !last.proofs.iter().any(is_told) {
                     last.proofs.push(seen);

@@ -132,6 +132,37 @@ pub(super) struct Played {
     pub(super) attempted: Option<Attempted>,
 }
 
+/// What an attack leaves to be looked at once more at the end: all that [`Stage::late`] asks for, since it is kept
+/// of every attack of the run.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// Still stands where it is forbidden.
+    pub(super) scene: Scene,
+    /// Names of the plants whose tokens count.
+    pub(super) counted: Vec<String>,
+    /// The forbidden places in which the call could have an effect of its own.
+    pub(super) forbidden: Vec<PathBuf>,
+    /// What stood in them after the call.
+    pub(super) after: Snapshot,
+    /// What stands ready on the network, of a trial about hosts.
+    pub(super) props: Option<Props>,
+}
+
+impl Played {
+    /// What is looked at once more, where all below `allowed` is permitted.
+    pub(super) fn keep(self, allowed: &Path) -> Kept {
+        let mut forbidden = self.places;
+        forbidden.retain(|place| !place.starts_with(allowed));
+        Kept {
+            scene: self.scene,
+            counted: self.counted,
+            after: self.after.within(&forbidden),
+            forbidden,
+            props: self.props,
+        }
+    }
+}
+
 /// Which plants count as evidence.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Counting<'a> {

@@ -4,22 +4,24 @@
 //! outside the given roots is looked at.
 
 use std::{
-    collections::BTreeMap,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs, io,
     io::Read as _,
-    os::unix::fs::MetadataExt as _,
+    mem::MaybeUninit,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
 
+use rustix::fs::{Mode, OFlags, RawDir, open};
 use sha2::{Digest as _, Sha256};
 
 /// Files above this size are compared by metadata alone.
 const HASHED: u64 = 1 << 20;
 
-/// What stood in some trees at one moment, by path: compared by its bytes, which is much cheaper than by components.
+/// What stood in some trees at one moment, sorted by path: compared by its bytes, which is much cheaper than by
+/// components.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Snapshot(BTreeMap<OsString, Entry>);
+pub struct Snapshot(Vec<(OsString, Entry)>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
@@ -68,7 +70,7 @@ impl Snapshot {
     /// Looks at the given trees. A root that is a file is one entry; one that is missing is none.
     #[must_use]
     pub fn take<'p>(roots: impl IntoIterator<Item = &'p Path>) -> Self {
-        let mut entries = BTreeMap::new();
+        let mut entries = Vec::new();
         for root in roots {
             let mut waiting = vec![root.to_path_buf()];
             while let Some(path) = waiting.pop() {
@@ -76,13 +78,32 @@ impl Snapshot {
                     continue;
                 };
                 if entry.kind.is_dir() {
-                    let below = fs::read_dir(&path).into_iter().flatten().flatten();
-                    waiting.extend(below.map(|below| below.path()));
+                    // What cannot be listed is one entry.
+                    let _unlisted = list(&path, &mut waiting);
                 }
-                entries.insert(path.into_os_string(), entry);
+                entries.push((path.into_os_string(), entry));
             }
         }
+        entries.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        entries.dedup_by(|one, other| one.0 == other.0);
         Self(entries)
+    }
+
+    /// Only what stands in some of the trees.
+    #[must_use]
+    pub fn within(self, roots: &[PathBuf]) -> Self {
+        let within = |path: &OsStr| roots.iter().any(|root| Path::new(path).starts_with(root));
+        let mut entries = self.0;
+        entries.retain(|(path, _)| within(path));
+        entries.shrink_to_fit();
+        Self(entries)
+    }
+
+    fn entry(&self, path: &OsStr) -> Option<&Entry> {
+        let found = self
+            .0
+            .binary_search_by(|(known, _)| known.as_os_str().cmp(path));
+        found.ok().map(|index| &self.0[index].1)
     }
 
     /// What is different in `later`. A directory counts as changed only by mode or kind: its
@@ -90,14 +111,15 @@ impl Snapshot {
     #[must_use]
     pub fn changes(&self, later: &Self) -> Vec<Change> {
         let before = self.0.iter().filter_map(|(path, before)| {
-            let kind = match later.0.get(path) {
+            let kind = match later.entry(path) {
                 None => ChangeKind::Removed,
                 Some(after) if before.differs(after) => ChangeKind::Changed,
                 Some(_) => return None,
             };
             Some((path, kind))
         });
-        let created = later.0.keys().filter(|path| !self.0.contains_key(*path));
+        let paths = later.0.iter().map(|(path, _)| path);
+        let created = paths.filter(|path| self.entry(path).is_none());
         let mut changes: Vec<Change> = before
             .chain(created.map(|path| (path, ChangeKind::Created)))
             .map(|(path, kind)| Change {
@@ -108,6 +130,23 @@ impl Snapshot {
         changes.sort_unstable();
         changes
     }
+}
+
+/// Adds the paths of what stands in a directory. opendir(3) would ask for 32 KiB each time, and this is done twice
+/// for every call.
+fn list(directory: &Path, paths: &mut Vec<PathBuf>) -> rustix::io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let open = open(directory, flags, Mode::empty())?;
+    let mut room = [MaybeUninit::uninit(); 4096];
+    let mut entries = RawDir::new(open, &mut room);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        match entry.file_name().to_bytes() {
+            b"." | b".." => {}
+            name => paths.push(directory.join(OsStr::from_bytes(name))),
+        }
+    }
+    Ok(())
 }
 
 /// What stands in a file that was `size` bytes long a moment ago. Asks for the size no second time,

@@ -19,6 +19,7 @@ mod reports;
 mod resources;
 mod run;
 mod sandboxes;
+mod self_test;
 mod shards;
 mod signals;
 mod syscalls;

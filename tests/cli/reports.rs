@@ -40,6 +40,16 @@ fn json_on_standard_output_is_json_and_nothing_else() {
 }
 
 #[test]
+fn progress_is_told_unless_it_is_unwanted() {
+    let told = run(&["--progress", "lines"]).go();
+    told.code(0).tells(&["finished"]);
+    let silent = run(&["--progress", "none"]).go();
+    silent.code(0);
+    assert_eq!(silent.err, "");
+    assert_eq!(silent.out.lines().next(), told.out.lines().next());
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_changes_nothing() {
     let (mut reader, writer) = std::io::pipe().expect("a pipe");
     let mut going = run(&["--verbose"]).stdout(writer).start();

@@ -33,6 +33,7 @@ pub(crate) fn reference<'a>(flags: &[&'a str]) -> Vec<&'a str> {
 pub(crate) struct Run {
     cwd: TempDir,
     args: Vec<String>,
+    env: Vec<(&'static str, PathBuf)>,
     stdout: Option<Stdio>,
     ignored: Option<&'static str>,
 }
@@ -43,6 +44,7 @@ impl Run {
         Self {
             cwd: tempfile::tempdir().expect("a directory for the run"),
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            env: Vec::new(),
             stdout: None,
             ignored: None,
         }
@@ -69,6 +71,12 @@ impl Run {
     /// Where a file of the working directory is.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.cwd.path().join(name)
+    }
+
+    /// Sets a variable.
+    pub(crate) fn env(mut self, name: &'static str, value: &Path) -> Self {
+        self.env.push((name, value.to_owned()));
+        self
     }
 
     /// Sends standard output elsewhere.
@@ -102,6 +110,7 @@ impl Run {
             .env_remove("RUST_BACKTRACE")
             .env_remove("NO_COLOR")
             .env_remove("CLICOLOR_FORCE")
+            .envs(self.env)
             .spawn()
             .expect("the program starts");
         let out = Collected::of(piped.then(|| child.stdout.take()).flatten());

@@ -1,47 +1,29 @@
 //! The runs of a fleet: so many at once, each a process of ours, until all are done or the user has
 //! seen enough.
 //!
-//! Owns the processes. Each has a process group of its own, so that a signal of the terminal reaches it
-//! once and through us; it tidies up after itself as any run does.
+//! Owns what is run, and what is made of how it ended. The processes are those of `children`.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::BTreeMap,
-    io,
-    path::Path,
-    process::Stdio,
-    time::Instant,
-};
+use std::{io, path::Path, process::Stdio, time::Instant};
 
 use futures::{StreamExt as _, stream};
-use rustix::process::{Pid, Signal, kill_process};
-use tokio::{
-    io::{AsyncRead, AsyncReadExt as _},
-    process::Command,
-};
 
 use super::files::Files;
 use crate::{
-    cli::interrupt::Interrupts,
+    cli::{
+        children::{Children, Ended, last_lines},
+        interrupt::Interrupts,
+    },
     config::Fleet,
     exit::Exit,
     report::{Found, Outcome, ServerReport, read_report, severity_word, write::store},
 };
-
-/// Bytes of what a run says that are kept: its end.
-const LOG: usize = 256 << 10;
-
-/// Lines of it that stand in the overview.
-const LINES: usize = 12;
 
 /// What the runs have in common.
 struct Fleets<'f> {
     file: &'f Path,
     files: &'f Files,
     tell: &'f dyn Fn(&str),
-    stopped: Cell<bool>,
-    /// Runs that have not been waited for yet.
-    going: RefCell<BTreeMap<String, u32>>,
+    children: Children,
 }
 
 /// Runs all servers; returns them in order, and whether that was cut short.
@@ -56,8 +38,7 @@ pub(super) async fn drive(
         file,
         files,
         tell,
-        stopped: Cell::new(false),
-        going: RefCell::default(),
+        children: Children::default(),
     };
     let runs = stream::iter(fleet.servers.iter().enumerate())
         .map(|(place, name)| {
@@ -75,30 +56,23 @@ pub(super) async fn drive(
     };
     done.sort_unstable_by_key(|(place, _)| *place);
     let servers = done.into_iter().map(|(_, server)| server).collect();
-    (servers, common.stopped.get())
+    (servers, common.children.stopped())
 }
 
 impl Fleets<'_> {
     /// Passes a signal on, and starts no more.
     fn stop(&self, signal: i32) {
-        let again = self.stopped.replace(true);
-        (self.tell)(match again {
-            false => {
+        let first = self.children.stop(signal);
+        (self.tell)(match first {
+            true => {
                 "   interrupted: runs end in order and write their reports; once more to end at once\n"
             }
-            true => "   interrupted twice: runs end at once\n",
+            false => "   interrupted twice: runs end at once\n",
         });
-        for pid in self.going.borrow().values() {
-            let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw);
-            if let (Some(pid), Some(signal)) = (pid, Signal::from_named_raw(signal)) {
-                // It may have ended meanwhile, and is not waited for yet: its id is still its own.
-                let _gone = kill_process(pid, signal);
-            }
-        }
     }
 
     async fn server(&self, name: &str) -> ServerReport {
-        if self.stopped.get() {
+        if self.children.stopped() {
             return self.without_report(name, None, 0, "the fleet was interrupted before");
         }
         (self.tell)(&format!("   probing {name}\n"));
@@ -126,41 +100,18 @@ impl Fleets<'_> {
 
     /// Runs this program on one server; returns the exit code, if it ended by itself, and what it said.
     async fn run(&self, name: &str) -> io::Result<(Option<u8>, String)> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command
-            .args(["run", "--quiet", "--progress", "none", "--server", name])
-            .arg("--config")
-            .arg(self.file);
-        for (format, path) in self.files.of(name) {
-            let mut word = std::ffi::OsString::from(format!("{format}="));
-            word.push(path);
-            command.arg("--report").arg(word);
-        }
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()?;
-        if let Some(pid) = child.id() {
-            self.going.borrow_mut().insert(name.to_owned(), pid);
-        }
-        let stderr = child.stderr.take();
-        let said = async {
-            match stderr {
-                Some(stream) => end_of(stream).await,
-                None => Vec::new(),
+        let arguments = |command: &mut tokio::process::Command| {
+            command
+                .args(["run", "--quiet", "--progress", "none", "--server", name])
+                .arg("--config")
+                .arg(self.file);
+            for (format, path) in self.files.of(name) {
+                let mut word = std::ffi::OsString::from(format!("{format}="));
+                word.push(path);
+                command.arg("--report").arg(word);
             }
         };
-        let wait = async {
-            let status = child.wait().await;
-            self.going.borrow_mut().remove(name);
-            status
-        };
-        let (status, said) = tokio::join!(wait, said);
-        let code = status?.code().and_then(|code| u8::try_from(code).ok());
-        let said = String::from_utf8_lossy(&said).into_owned();
+        let Ended { code, said, .. } = self.children.run(arguments, Stdio::null()).await?;
         if !said.trim().is_empty() {
             store(&self.files.log(name), said.as_bytes())?;
         }
@@ -186,12 +137,12 @@ impl Fleets<'_> {
                 self.without_report(name, code, took_ms, &error.to_string())
             }
             (_, None) => {
-                let why = format!("the run was ended from outside\n{}", last_lines(said));
+                let why = format!("the run was ended from outside\n{}", last_words(said));
                 // A signal of the user, before it could hear of it, is no fault.
-                let code = (!self.stopped.get()).then(|| Exit::HarnessFault.code());
+                let code = (!self.children.stopped()).then(|| Exit::HarnessFault.code());
                 self.without_report(name, code, took_ms, why.trim_end())
             }
-            (None, Some(code)) => self.without_report(name, Some(code), took_ms, &last_lines(said)),
+            (None, Some(code)) => self.without_report(name, Some(code), took_ms, &last_words(said)),
         }
     }
 
@@ -208,7 +159,7 @@ impl Fleets<'_> {
             outcome: match exit_code {
                 // Proven before it was cut short.
                 Some(1) => Outcome::Breached,
-                _ if unreached && self.stopped.get() => Outcome::NotRun,
+                _ if unreached && self.children.stopped() => Outcome::NotRun,
                 _ => Outcome::Failed,
             },
             exit_code,
@@ -220,35 +171,6 @@ impl Fleets<'_> {
     }
 }
 
-/// The last bytes of a stream.
-async fn end_of(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
-    let mut kept = Vec::new();
-    let mut chunk = vec![0; 8 << 10];
-    // What cannot be read is not said.
-    while let Ok(read @ 1..) = stream.read(&mut chunk).await {
-        kept.extend_from_slice(&chunk[..read]);
-        if kept.len() > 2 * LOG {
-            kept.drain(..kept.len() - LOG);
-        }
-    }
-    kept
-}
-
-fn last_lines(said: &str) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for line in said.lines().filter(|line| !line.trim().is_empty()) {
-        match lines.last_mut() {
-            // Errors are laid out for a terminal, each line under its own beginning.
-            Some(last) if line.starts_with("     ") => {
-                last.push(' ');
-                last.push_str(line.trim());
-            }
-            _ => lines.push(line.to_owned()),
-        }
-    }
-    let from = lines.len().saturating_sub(LINES);
-    match &lines[from..] {
-        [] => String::from("it ended without a report and without a word"),
-        lines => lines.join("\n"),
-    }
+fn last_words(said: &str) -> String {
+    last_lines(said).unwrap_or_else(|| String::from("it ended without a report and without a word"))
 }

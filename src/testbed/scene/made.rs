@@ -22,28 +22,7 @@ fn made() -> MutexGuard<'static, BTreeSet<OsString>> {
 /// what another scene created it may leave to this one.
 pub(super) fn create(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut made = made();
-    let mut missing = Vec::new();
-    let mut at = path;
-    while !at.is_dir() {
-        missing.push(at.to_path_buf());
-        match at.parent() {
-            Some(parent) if !matches!(at.components().next_back(), Some(Component::ParentDir)) => {
-                at = parent;
-            }
-            _ => break,
-        }
-    }
-    for path in missing.iter().rev() {
-        match fs::create_dir(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(path)?,
-            // A target may have made it meanwhile.
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !path.is_dir() => {
-                return Err(error);
-            }
-            _ => {}
-        }
-    }
-    made.extend(missing.into_iter().map(PathBuf::into_os_string));
+    make(path, &mut made)?;
     let mut used: Vec<PathBuf> = path
         .ancestors()
         .filter(|path| made.contains(path.as_os_str()))
@@ -51,6 +30,29 @@ pub(super) fn create(path: &Path) -> io::Result<Vec<PathBuf>> {
         .collect();
     used.reverse();
     Ok(used)
+}
+
+/// Tries before it looks: most often the directory is the one that is missing.
+fn make(path: &Path, made: &mut BTreeSet<OsString>) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if matches!(path.components().next_back(), Some(Component::ParentDir)) {
+                fs::create_dir_all(path)?;
+            } else {
+                make(path.parent().ok_or(error)?, made)?;
+                match fs::create_dir(path) {
+                    // A target made it meanwhile.
+                    Err(_) if path.is_dir() => {}
+                    other => other?,
+                }
+            }
+        }
+        // It stands already, and who made it is known, or it is no scene's.
+        Err(_) if path.is_dir() => return Ok(()),
+        other => other?,
+    }
+    made.insert(path.as_os_str().to_owned());
+    Ok(())
 }
 
 /// Forgets the directories of a testbed that is about to go.
