@@ -249,6 +249,7 @@ impl Channel {
     fn spell(&self, slot: Slot, root: &Path, text: &str) -> Spelled {
         match slot {
             Slot::Path | Slot::Paths | Slot::Source => self.in_uri(self.form.apply(root, text)),
+            Slot::Ident if self.form == PathForm::SplitRelative => self.form.apply(root, text),
             Slot::Pattern => Spelled::One(self.pattern.apply(text)),
             Slot::Url if matches!(self.net, NetForm::Split | NetForm::SplitBase) => {
                 halves(text, self.net == NetForm::SplitBase)

@@ -2,12 +2,15 @@
 //!
 //! Owns which are tried and in which order. Knows nothing of how one is judged.
 
+use serde_json::{Map, Value};
+
 use super::{
+    fill::MADE_UP,
     flatten::Leaf,
     prove::Learned,
-    recipe::recipes,
+    recipe::{Recipe, recipes},
     score::{CANDIDATE, Candidate},
-    slots::{Binding, single},
+    slots::{Binding, parts, single},
     uri::{Shape, advertised, described, quoted},
     words::{EXTENSIONS, words},
 };
@@ -28,6 +31,8 @@ pub(super) struct Attempt {
     pub(super) bare: bool,
     pub(super) pattern: PatternForm,
     pub(super) recipe: Option<&'static str>,
+    /// Whether a word that is made up stands for the allowed directory: what it names must be there.
+    pub(super) here: bool,
 }
 
 impl Attempt {
@@ -40,6 +45,10 @@ impl Attempt {
             extension: self.extension.to_owned(),
             pattern: self.pattern,
             recipe: self.recipe.map(str::to_owned),
+            fixed: match self.here {
+                true => here(&draft.fixed),
+                false => draft.fixed.clone(),
+            },
             ..draft.clone()
         }
     }
@@ -69,11 +78,19 @@ pub(super) fn attempts(
         bare: false,
         pattern: PatternForm::Plain,
         recipe: None,
+        here: false,
     };
     if role.executes() {
         // Where no name says that code is run, what evaluates expressions is not taken for what does.
         let guessed = candidate.score < CANDIDATE && role == Role::ExecCode;
-        for recipe in recipes(role).filter(|recipe| !(guessed && recipe.is_expression())) {
+        let told = told_words(tool, candidate);
+        let mut known: Vec<&Recipe> = recipes(role)
+            .filter(|recipe| !(guessed && recipe.is_expression()))
+            .filter(|recipe| recipe.place.is_none() || has_place(candidate))
+            .collect();
+        // What the tool itself names is what it likely runs.
+        known.sort_by_key(|recipe| !told.iter().any(|word| word == recipe.language()));
+        for recipe in known {
             for index in 0..candidate.bindings.len() {
                 add(Attempt {
                     recipe: Some(recipe.name),
@@ -138,6 +155,33 @@ pub(super) fn attempts(
             ..plain(0, PathForm::Relative)
         });
     }
+    if candidate.role == Role::FileWrite {
+        // An identifier, to which the tool adds directory and extension.
+        add(Attempt {
+            bare: true,
+            extension: "",
+            ..plain(0, PathForm::Relative)
+        });
+    }
+    let shelves: Vec<usize> = (0..candidate.bindings.len())
+        .filter(|index| candidate.bindings[*index].split())
+        .collect();
+    let named = candidate.role == Role::IdentRead;
+    if !shelves.is_empty() {
+        for extension in extensions.iter().take(if named { 3 } else { 1 }) {
+            for shelf in &shelves {
+                add(Attempt {
+                    extension,
+                    ..plain(*shelf, PathForm::SplitRelative)
+                });
+            }
+            add(Attempt {
+                here: true,
+                extension,
+                ..plain(0, PathForm::Relative)
+            });
+        }
+    }
     for extension in &extensions[1..] {
         add(Attempt {
             extension,
@@ -150,6 +194,37 @@ pub(super) fn attempts(
         }
     }
     queue
+}
+
+/// Arguments in which made-up words are the allowed directory.
+fn here(fixed: &Map<String, Value>) -> Map<String, Value> {
+    let here = |value: &Value| match value {
+        Value::String(text) if text == MADE_UP => Value::from("."),
+        other => other.clone(),
+    };
+    let members = fixed.iter();
+    members
+        .map(|(name, value)| (name.clone(), here(value)))
+        .collect()
+}
+
+/// Whether a tool that runs commands takes the directory in which it does.
+fn has_place(candidate: &Candidate) -> bool {
+    parts(candidate.role, &candidate.form).contains_key(&Slot::Cwd)
+}
+
+/// The words by which a tool and its parameters are described, and those that it offers.
+fn told_words(tool: &Tool, candidate: &Candidate) -> Vec<String> {
+    let leaves = &candidate.form.leaves;
+    let offered = leaves.iter().flat_map(|leaf| &leaf.choices);
+    let offered = offered.filter_map(Value::as_str);
+    let described = leaves.iter().map(|leaf| leaf.description.as_str());
+    [tool.description.as_str()]
+        .into_iter()
+        .chain(described)
+        .chain(offered)
+        .flat_map(words)
+        .collect()
 }
 
 /// The URIs that a tool may want paths in, where it tells of any; those of resources, for what reads these.
@@ -247,6 +322,9 @@ fn leaf<'c>(candidate: &'c Candidate, binding: &Binding, slot: Slot) -> Option<&
 
 /// The forms in which a binding may want paths, most likely first.
 fn forms(candidate: &Candidate, binding: &Binding, learned: Option<PathForm>) -> Vec<PathForm> {
+    if binding.split() && candidate.role == Role::IdentRead {
+        return vec![PathForm::SplitRelative];
+    }
     if binding.split() {
         return vec![PathForm::Split, PathForm::SplitRelative];
     }
@@ -374,11 +452,19 @@ fn extension(word: &str) -> Option<&'static str> {
         .map(|(_, extension)| *extension)
 }
 
-/// Takes from an answer which file types the tool wants, and puts those attempts first.
+/// Takes from an answer which file types or commands the tool wants, and puts those attempts first.
 pub(super) fn hint(answer: &str, tried: &[Attempt], queue: &mut Vec<Attempt>) {
     let Some(attempt) = tried.last().filter(|_| answer.len() <= 2048) else {
         return;
     };
+    if attempt.recipe.is_some() {
+        let told = words(answer);
+        let named = |attempt: &Attempt| {
+            let language = attempt.recipe.and_then(|name| name.split('-').next());
+            language.is_some_and(|language| told.iter().any(|word| word == language))
+        };
+        queue.sort_by_key(|attempt| !named(attempt));
+    }
     let named = answer
         .split(|letter: char| !(letter.is_alphanumeric() || letter == '.'))
         .filter_map(|word| word.rsplit_once('.'))

@@ -13,9 +13,9 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::{
-    evidence::{Evidence, Fact, Mark, prime},
+    evidence::{Evidence, Fact, Mark, begins, prime},
     reach::reaches,
-    recipe::Recipe,
+    recipe::{Recipe, RunIn},
     told::told,
 };
 use crate::{
@@ -71,6 +71,14 @@ impl Drop for Litter {
         // A server may have removed or locked them; the testbed's own clean-up has the last word.
         for file in &self.files {
             let _ = fs::remove_file(file);
+            // What a tool put an extension behind.
+            if file.extension().is_none()
+                && let (Some(dir), Some(name)) = (file.parent(), file.file_name())
+            {
+                for added in begins(dir, &format!("{}.", name.to_string_lossy())) {
+                    let _ = fs::remove_file(added);
+                }
+            }
         }
         let _ = fs::remove_dir_all(&self.dir);
     }
@@ -128,6 +136,15 @@ impl<'a> Bench<'a> {
 
 pub(super) fn text(path: &Path) -> SlotValue {
     SlotValue::Text(path.to_string_lossy().into_owned())
+}
+
+fn parent(path: &Path, site: &Site<'_>) -> PathBuf {
+    path.parent().unwrap_or(site.root).to_owned()
+}
+
+fn stem(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default();
+    stem.to_string_lossy().into_owned()
 }
 
 fn word(word: &str) -> Evidence<'static> {
@@ -207,7 +224,11 @@ impl Planter<'_> {
                         (Slot::Path, text(&path)),
                         (Slot::Content, SlotValue::Text(content)),
                     ],
-                    Evidence::Disk(vec![Fact::Holds(path, payload)]),
+                    Evidence::Disk(vec![match self.site.extension {
+                        // The tool adds one of its own.
+                        "" => Fact::HeldBy(parent(&path, self.site), stem(&path), payload),
+                        _ => Fact::Holds(path, payload),
+                    }]),
                 )
             }
             Role::FileEdit => {
@@ -244,15 +265,10 @@ impl Planter<'_> {
             }
             Role::FileSave => {
                 let path = self.file();
-                let parent = path.parent().unwrap_or(self.site.root).to_owned();
-                let stem = path
-                    .file_stem()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned();
+                let begins = Fact::Begins(parent(&path, self.site), stem(&path));
                 (
                     vec![(Slot::Path, text(&path))],
-                    Evidence::Disk(vec![Fact::Begins(parent, stem)]),
+                    Evidence::Disk(vec![begins]),
                 )
             }
             Role::FilePatch => self.patch()?,
@@ -280,7 +296,11 @@ impl Planter<'_> {
                 (vec![(Slot::Path, text(&archive))], word(&token))
             }
             Role::IdentRead => {
-                let (ident, token) = (common_word(), self.mint());
+                let (mut ident, token) = (common_word(), self.mint());
+                if self.site.form == PathForm::SplitRelative {
+                    let shelf = self.litter.dir.file_name().unwrap_or_default();
+                    ident = format!("{}/{ident}", shelf.to_string_lossy());
+                }
                 let path = self
                     .site
                     .root
@@ -383,6 +403,14 @@ impl Planter<'_> {
             .site
             .recipe
             .ok_or_else(|| io::Error::other("nothing is known to ask"))?;
+        if let Some(place) = recipe.place {
+            let (dir, token) = self.place(place)?;
+            let sentence = SlotValue::Text(recipe.about("", "", (1, 1)));
+            return Ok((
+                vec![(Slot::Text, sentence), (Slot::Cwd, text(&dir))],
+                word(&token),
+            ));
+        }
         let factors = factors();
         let (mut path, mut dir) = (String::new(), String::new());
         let evidence = if recipe.computes() {
@@ -397,6 +425,25 @@ impl Planter<'_> {
         };
         let sentence = recipe.about(&path, &dir, factors);
         Ok((vec![(Slot::Text, SlotValue::Text(sentence))], evidence))
+    }
+
+    /// A directory in which a command shows a fresh word.
+    fn place(&mut self, place: RunIn) -> io::Result<(PathBuf, String)> {
+        let (dir, token) = (self.dir()?, self.mint());
+        match place {
+            RunIn::Named => fs::write(dir.join(format!("{token}.txt")), "a note\n")?,
+            RunIn::Linked => {
+                let link = dir.join(common_word());
+                fs::create_dir(dir.join(&token))?;
+                std::os::unix::fs::symlink(&token, &link)?;
+                return Ok((link, token));
+            }
+            RunIn::Repo => {
+                make::repo(&dir, &format!("A note on {token}"), &token)?;
+                fs::write(dir.join(format!("{token}.txt")), "a note\n")?;
+            }
+        }
+        Ok((dir, token))
     }
 
     fn archive(&mut self) -> io::Result<(PathBuf, String)> {

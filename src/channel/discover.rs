@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     account::account,
-    fill::{SIDE_FILE, needs_side_file},
+    fill::needs_side_file,
     net::NEEDS_NETWORK,
     prove::Lab,
     score::{Candidate, candidates, destructive, resource_candidate, resource_tool, writes},
@@ -162,7 +162,7 @@ pub async fn discover<C: Caller>(
         hung: Mutex::default(),
         lessons: Mutex::default(),
         lone: AtomicBool::new(jobs == 1),
-        side: AtomicBool::new(false),
+        side: Mutex::default(),
     };
     let resources = resource_tool();
     let mut all: Vec<&Tool> = tools.iter().collect();
@@ -194,6 +194,7 @@ pub async fn discover<C: Caller>(
     let guessed = found.iter_mut().map(|(order, one)| async move {
         lab.guess(*order, all[*order], one).await;
         lab.taught(*order, all[*order], one).await;
+        lab.seconds(*order, all[*order], one).await;
     });
     stream::iter(guessed)
         .buffer_unordered(jobs)
@@ -223,9 +224,13 @@ pub async fn discover<C: Caller>(
         account(all[order], &one, &follows, &mut unbound);
         channels.extend(one.channels);
     }
-    if lab.side.load(Ordering::Relaxed) && !channels.iter().any(needs_side_file) {
+    let mut idle = std::mem::take(&mut *lab.side.lock().unwrap_or_else(PoisonError::into_inner));
+    for needed in channels.iter().filter_map(needs_side_file) {
+        idle.remove(&needed);
+    }
+    for name in idle {
         // The testbed removes what is left with its whole directory.
-        let _ = std::fs::remove_file(ground.root.join(SIDE_FILE));
+        let _ = std::fs::remove_file(ground.root.join(name));
     }
     let mut log = std::mem::take(&mut *lab.log.lock().unwrap_or_else(PoisonError::into_inner));
     log.sort_by_key(|(order, _)| *order);

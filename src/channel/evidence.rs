@@ -65,6 +65,8 @@ pub(super) enum Fact {
     Inhabited(PathBuf),
     /// A file in the directory has a name that starts so.
     Begins(PathBuf, String),
+    /// A file in the directory whose name starts so holds the text.
+    HeldBy(PathBuf, String, String),
 }
 
 impl Evidence<'_> {
@@ -148,7 +150,11 @@ impl Evidence<'_> {
 impl Fact {
     fn true_now(&self) -> bool {
         let holds = |path: &Path, text: &str| -> io::Result<bool> {
-            Ok(contains(&fs::read(path)?, text.as_bytes()))
+            // What converts a text may raise its letters; the words are all in lower case.
+            Ok(contains(
+                &fs::read(path)?.to_ascii_lowercase(),
+                text.as_bytes(),
+            ))
         };
         match self {
             Fact::Exists(path) => path.symlink_metadata().is_ok(),
@@ -167,14 +173,19 @@ impl Fact {
             Fact::Inhabited(dir) => {
                 fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some())
             }
-            Fact::Begins(dir, stem) => fs::read_dir(dir).is_ok_and(|entries| {
-                entries.flatten().any(|entry| {
-                    let name = entry.file_name();
-                    entry.path().is_file() && name.to_string_lossy().starts_with(stem.as_str())
-                })
-            }),
+            Fact::Begins(dir, stem) => begins(dir, stem).any(|path| path.is_file()),
+            Fact::HeldBy(dir, stem, text) => {
+                begins(dir, stem).any(|path| holds(&path, text).unwrap_or(false))
+            }
         }
     }
+}
+
+/// What lies in the directory under a name that starts so.
+pub(super) fn begins(dir: &Path, stem: &str) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let named = move |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(stem);
+    entries.filter(named).map(|entry| entry.path())
 }
 
 fn contains(hay: &[u8], needle: &[u8]) -> bool {

@@ -20,8 +20,12 @@ use crate::{
     session::Tool,
 };
 
-/// A harmless file in the allowed directory for required file parameters that no slot drives.
+/// A harmless file in the allowed directory for required file parameters that no slot drives; others differ from it
+/// by their extension.
 pub const SIDE_FILE: &str = "side.txt";
+
+/// A text where nothing tells what one is for.
+pub(super) const MADE_UP: &str = "sample";
 
 /// A channel as the names suggest it: not proven, and its form not yet known.
 pub(super) fn draft(tool: &Tool, candidate: &Candidate, binding: &Binding) -> Channel {
@@ -330,16 +334,23 @@ fn text(leaf: &Leaf, role: Role) -> String {
     } else if has(&["email", "mail"]) {
         "a@example.com"
     } else {
-        "sample"
+        MADE_UP
     };
     text.to_owned()
 }
 
-/// Whether a channel counts on [`SIDE_FILE`].
-pub(super) fn needs_side_file(channel: &Channel) -> bool {
-    Value::Object(channel.fixed.clone())
-        .to_string()
-        .contains(&format!("{ALLOWED}/{SIDE_FILE}"))
+/// The harmless file of an extension.
+pub(super) fn side_file(extension: &str) -> String {
+    format!("side{extension}")
+}
+
+/// The harmless file that a channel counts on, if it does.
+pub(super) fn needs_side_file(channel: &Channel) -> Option<String> {
+    let fixed = Value::Object(channel.fixed.clone()).to_string();
+    let start = format!("{ALLOWED}/{}", side_file("."));
+    let (_, rest) = fixed.split_once(&start)?;
+    let extension: String = rest.chars().take_while(|letter| *letter != '"').collect();
+    Some(side_file(&format!(".{extension}")))
 }
 
 #[cfg(test)]

@@ -58,7 +58,9 @@ const DESTINATION: Meaning = Meaning {
     names: Words(
         "destination dest dst to target output out saveto newpath topath targetpath \
          destinationpath destpath outputpath outputfile newname into targetdir outputdir \
-         destdir extractto newfilename",
+         destdir extractto newfilename saveas savepath savefile savedir outfile outpath outdir \
+         outputname outputfilename localpath localfile downloadpath downloadto storeas writeto \
+         exportpath exportto backup backuppath backupto destfile destinationfile targetfile",
     ),
     weak: Words("path file filename filepath new name dir directory folder download location uri"),
     against: Words(

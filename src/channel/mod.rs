@@ -29,6 +29,7 @@ mod recipe;
 mod repair;
 mod replace;
 mod score;
+mod second;
 mod slots;
 mod stage;
 mod sweep;

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::slots::single;
+use super::{recipe::recipe_of, slots::single};
 use crate::config::Binding;
 pub use crate::config::{NetForm, PathForm, UriForm};
 use crate::probe::{Role, Slot};
@@ -211,6 +211,13 @@ impl Channel {
     pub fn speaks(&self, language: &str) -> bool {
         let recipe = self.recipe.as_deref().unwrap_or_default();
         recipe.split('-').next() == Some(language)
+    }
+
+    /// Whether it was proven by a command that says nothing of where, in a directory that was given.
+    pub(super) fn runs_in_a_place(&self) -> bool {
+        let recipe = self.recipe.as_deref();
+        recipe.is_some()
+            && recipe_of(self.role, recipe).is_some_and(|recipe| recipe.place.is_some())
     }
 
     /// Whether the channel is worth attacking: proven, or its names leave little doubt.

@@ -30,7 +30,9 @@ use super::{
 };
 use crate::{
     channel::{BIND, Channel, PathForm, Proof, UriForm, Values},
+    probe::Role,
     session::{Caller, Exchange, Outcome, Tool},
+    testbed::document::document,
 };
 
 /// First calls that a likely candidate is worth, and an unlikely one.
@@ -38,6 +40,8 @@ const LIKELY_TRIES: usize = 16;
 const UNLIKELY_TRIES: usize = 5;
 /// The same for one whose parameters are guesses.
 const GUESSED_TRIES: usize = 8;
+/// The same for one that runs commands: which of them is permitted may be any.
+const COMMAND_TRIES: usize = 48;
 /// The same for files in a parameter that is known to take URLs: by URI and by path.
 const REACHED_TRIES: usize = 2;
 
@@ -57,8 +61,8 @@ pub(super) struct Lab<'a, C> {
     pub(super) lessons: Mutex<BTreeMap<usize, Lesson>>,
     /// Whether one call is made at a time.
     pub(super) lone: AtomicBool,
-    /// Whether the side file is ours to remove.
-    pub(super) side: AtomicBool,
+    /// Side files that are ours to remove.
+    pub(super) side: Mutex<BTreeSet<String>>,
 }
 
 /// How the first channel wanted paths.
@@ -92,6 +96,8 @@ impl<C: Caller> Lab<'_, C> {
         let guessed = candidate.form.leaves.iter().all(|leaf| leaf.guessed);
         let tries = if reached {
             REACHED_TRIES
+        } else if candidate.role == Role::ExecCommand && candidate.score >= BIND {
+            COMMAND_TRIES
         } else if candidate.score >= BIND {
             if guessed { GUESSED_TRIES } else { LIKELY_TRIES }
         } else {
@@ -111,7 +117,10 @@ impl<C: Caller> Lab<'_, C> {
         while tried.len() < tries && !queue.is_empty() && !self.gone.load(Ordering::Relaxed) {
             let attempt = queue.remove(0);
             let answer = loop {
-                let channel = attempt.apply(&drafts[attempt.binding]);
+                let mut channel = attempt.apply(&drafts[attempt.binding]);
+                if channel.runs_in_a_place() {
+                    channel.slots.extend(parts(channel.role, &candidate.form));
+                }
                 match self.steer(order, &channel, attempt.bare).await {
                     Steered::Proven(steps) => {
                         self.learn(&channel);
@@ -226,14 +235,8 @@ impl<C: Caller> Lab<'_, C> {
 
     /// Two inputs must give their own evidence, and one that names nothing neither.
     pub(super) async fn steer(&self, order: usize, channel: &Channel, bare: bool) -> Steered {
-        if needs_side_file(channel) {
-            let side = self.ground.root.join(SIDE_FILE);
-            if !side.exists() {
-                if let Err(error) = std::fs::write(&side, "a note\n") {
-                    return Steered::Refuted(format!("cannot plant {}: {error}", side.display()));
-                }
-                self.side.store(true, Ordering::Relaxed);
-            }
+        if let Some(why) = self.side_file(channel) {
+            return Steered::Refuted(why);
         }
         let site = self.site(channel, bare);
         let bench = match Bench::set_up(channel.role, &site) {
@@ -310,6 +313,27 @@ impl<C: Caller> Lab<'_, C> {
             ));
         }
         Steered::Proven(steps)
+    }
+
+    /// Plants the harmless file that a channel counts on; comes back with the reason why it cannot.
+    fn side_file(&self, channel: &Channel) -> Option<String> {
+        let name = needs_side_file(channel)?;
+        let side = self.ground.root.join(&name);
+        if side.exists() {
+            return None;
+        }
+        let content = match name == SIDE_FILE {
+            true => Ok(b"a note\n".to_vec()),
+            false => document(&channel.extension, "note"),
+        };
+        match content.and_then(|content| std::fs::write(&side, content)) {
+            Ok(()) => {
+                let mut planted = self.side.lock().unwrap_or_else(PoisonError::into_inner);
+                planted.insert(name);
+                None
+            }
+            Err(error) => Some(format!("cannot plant {}: {error}", side.display())),
+        }
     }
 
     /// Where and how a channel is tried.

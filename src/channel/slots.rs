@@ -32,7 +32,7 @@ impl Binding {
     pub(super) fn split(&self) -> bool {
         self.slots
             .iter()
-            .any(|(slot, pointers)| *slot == Slot::Path && pointers.len() > 1)
+            .any(|(slot, pointers)| matches!(slot, Slot::Path | Slot::Ident) && pointers.len() > 1)
     }
 }
 
@@ -217,6 +217,7 @@ pub(super) fn bindings(
             }
         }
     }
+    found.extend(on_shelves(role, &best, usable, &found));
     if role == Role::HttpFetch {
         found.splice(0..0, with_path(&best, usable));
     }
@@ -254,6 +255,47 @@ pub(super) fn bindings(
         }
     }
     found
+}
+
+/// A directory and what lies in it, where another text is demanded besides, whatever it is called: `shelf` and `book`.
+pub(super) fn on_shelves(
+    role: Role,
+    best: &BTreeMap<Slot, Vec<String>>,
+    usable: &[&Leaf],
+    known: &[Binding],
+) -> Vec<Binding> {
+    let main = role.slots()[0];
+    let by_name = matches!(
+        role,
+        Role::FileRead | Role::FileWrite | Role::FileEdit | Role::IdentRead | Role::FileInfo
+    );
+    let Some([name]) = best.get(&main).map(Vec::as_slice).filter(|_| by_name) else {
+        return Vec::new();
+    };
+    let free = |leaf: &&&Leaf| {
+        let place = single(&leaf.pointer);
+        let taken = best.values().flatten().any(|pointer| *pointer == place);
+        let secret = words(&leaf.name)
+            .iter()
+            .any(|word| words::CREDENTIALS.has(word));
+        leaf.required()
+            && leaf.takes_text()
+            && leaf.choices.is_empty()
+            && !leaf.in_array()
+            && !leaf.guessed
+            && !taken
+            && !secret
+    };
+    let shelf = |leaf: &&Leaf| {
+        let mut slots = best.clone();
+        slots.insert(main, vec![single(&leaf.pointer), name.clone()]);
+        Binding { slots }
+    };
+    let shelves = usable.iter().filter(free).map(shelf);
+    shelves
+        .filter(|binding| !known.contains(binding))
+        .take(2)
+        .collect()
 }
 
 /// A host or base URL in one parameter and the rest of the URL in another, if there is one for it.
@@ -302,18 +344,23 @@ fn with_words(best: &BTreeMap<Slot, Vec<String>>, usable: &[&Leaf]) -> Option<Bi
 /// The parameters of optional slots, such as those that ask for a part of what is read, by their names alone: a slot that two
 /// parameters fit stays open, since a wrong number in a call would only make it fail.
 pub(super) fn parts(role: Role, form: &Form) -> BTreeMap<Slot, Vec<String>> {
+    const SHOWN: words::Words =
+        words::Words("pattern regex regexp grep regularexpression linepattern linefilter");
     let fitting = |slot: Slot| {
         let wanted = meaning(role, slot);
         form.leaves.iter().filter(move |leaf| {
             let fits = match slot {
                 Slot::Headers | Slot::Env => leaf.takes_object(),
-                Slot::Cwd => leaf.takes_text(),
+                Slot::Cwd | Slot::Pattern => leaf.takes_text(),
                 _ => leaf.takes_number(),
             };
-            fits && !leaf.in_array()
-                && leaf.constant.is_none()
-                && leaf.choices.is_empty()
-                && wanted.names.has(&words(&leaf.name).concat())
+            let name = words(&leaf.name).concat();
+            let named = match slot {
+                // Elsewhere any text may be searched for.
+                Slot::Pattern => SHOWN.has(&name),
+                _ => wanted.names.has(&name),
+            };
+            fits && named && !leaf.in_array() && leaf.constant.is_none() && leaf.choices.is_empty()
         })
     };
     role.optional_slots()
