@@ -43,7 +43,8 @@ impl Planter<'_> {
                 let target = self.file();
                 values.insert(Slot::Source, text(&self.file()));
                 values.insert(Slot::Path, text(&target));
-                forbidden = Some(Fact::Exists(target));
+                // One that opens the target before it looks for the source leaves it empty.
+                forbidden = Some(Fact::Filled(target));
             }
             Role::ArchiveExtract => {
                 let target = self.dir()?;

@@ -5,14 +5,15 @@
 use serde_json::{Map, Value};
 
 use super::{
+    commands::{likely, names},
+    extensions::{extension, extensions},
     fill::MADE_UP,
     flatten::Leaf,
     prove::Learned,
-    recipe::{Recipe, recipes},
-    score::{CANDIDATE, Candidate},
-    slots::{Binding, parts, single},
+    score::Candidate,
+    slots::{Binding, single},
     uri::{Shape, advertised, described, quoted},
-    words::{EXTENSIONS, words},
+    words::words,
 };
 use crate::{
     channel::{BIND, Channel, NetForm, PathForm, PatternForm, UriForm},
@@ -40,6 +41,7 @@ impl Attempt {
     pub(super) fn apply(&self, draft: &Channel) -> Channel {
         Channel {
             form: self.form,
+            bare: self.bare,
             uri: self.uri.clone(),
             net: self.net,
             extension: self.extension.to_owned(),
@@ -81,16 +83,7 @@ pub(super) fn attempts(
         here: false,
     };
     if role.executes() {
-        // Where no name says that code is run, what evaluates expressions is not taken for what does.
-        let guessed = candidate.score < CANDIDATE && role == Role::ExecCode;
-        let told = told_words(tool, candidate);
-        let mut known: Vec<&Recipe> = recipes(role)
-            .filter(|recipe| !(guessed && recipe.is_expression()))
-            .filter(|recipe| recipe.place.is_none() || has_place(candidate))
-            .collect();
-        // What the tool itself names is what it likely runs.
-        known.sort_by_key(|recipe| !told.iter().any(|word| word == recipe.language()));
-        for recipe in known {
+        for recipe in likely(tool, candidate) {
             for index in 0..candidate.bindings.len() {
                 add(Attempt {
                     recipe: Some(recipe.name),
@@ -157,11 +150,13 @@ pub(super) fn attempts(
     }
     if candidate.role == Role::FileWrite {
         // An identifier, to which the tool adds directory and extension.
-        add(Attempt {
-            bare: true,
-            extension: "",
-            ..plain(0, PathForm::Relative)
-        });
+        for extension in [".md", ".txt", ".json"] {
+            add(Attempt {
+                bare: true,
+                extension,
+                ..plain(0, PathForm::Stem)
+            });
+        }
     }
     let shelves: Vec<usize> = (0..candidate.bindings.len())
         .filter(|index| candidate.bindings[*index].split())
@@ -205,25 +200,6 @@ fn here(fixed: &Map<String, Value>) -> Map<String, Value> {
     let members = fixed.iter();
     members
         .map(|(name, value)| (name.clone(), here(value)))
-        .collect()
-}
-
-/// Whether a tool that runs commands takes the directory in which it does.
-fn has_place(candidate: &Candidate) -> bool {
-    parts(candidate.role, &candidate.form).contains_key(&Slot::Cwd)
-}
-
-/// The words by which a tool and its parameters are described, and those that it offers.
-fn told_words(tool: &Tool, candidate: &Candidate) -> Vec<String> {
-    let leaves = &candidate.form.leaves;
-    let offered = leaves.iter().flat_map(|leaf| &leaf.choices);
-    let offered = offered.filter_map(Value::as_str);
-    let described = leaves.iter().map(|leaf| leaf.description.as_str());
-    [tool.description.as_str()]
-        .into_iter()
-        .chain(described)
-        .chain(offered)
-        .flat_map(words)
         .collect()
 }
 
@@ -380,7 +356,11 @@ fn forms(candidate: &Candidate, binding: &Binding, learned: Option<PathForm>) ->
 fn is_of_any_role(form: PathForm) -> bool {
     !matches!(
         form,
-        PathForm::Split | PathForm::SplitRelative | PathForm::Glob | PathForm::RelativeGlob
+        PathForm::Stem
+            | PathForm::Split
+            | PathForm::SplitRelative
+            | PathForm::Glob
+            | PathForm::RelativeGlob
     )
 }
 
@@ -400,58 +380,6 @@ fn takes_bare_names(candidate: &Candidate) -> bool {
     )
 }
 
-/// Extensions for the files of a role, the likeliest first; never empty.
-fn extensions(tool: &Tool, role: Role) -> Vec<&'static str> {
-    const OTHERS: &[&str] = &[".md", ".json", ".csv", ".html", ".py", ".xml", ".yaml"];
-    match role {
-        Role::ArchiveExtract | Role::ArchiveRead => return vec![".zip", ".tar", ".tar.gz"],
-        Role::IdentRead => return vec![".md", ".txt", ".json"],
-        Role::DirList
-        | Role::DirCreate
-        | Role::FileSearch
-        | Role::RepoRead
-        | Role::RepoCreate
-        | Role::FileDelete => return vec![".txt"],
-        _ => {}
-    }
-    // Only what looks into files, or makes them, cares for their type.
-    let others = match role {
-        Role::FileRead | Role::FileReadMany | Role::FileWrite | Role::FileSave => OTHERS,
-        _ => &OTHERS[..1],
-    };
-    let named: Vec<&'static str> = words(&tool.name)
-        .iter()
-        .filter_map(|word| extension(word))
-        .collect();
-    let described = words(&tool.description)
-        .into_iter()
-        .take(40)
-        .filter_map(|word| extension(&word))
-        .collect::<Vec<_>>();
-    let mut found: Vec<&'static str> = Vec::new();
-    let unknown_name = named.is_empty();
-    for extension in named
-        .into_iter()
-        .filter(|extension| *extension != ".txt")
-        .chain(unknown_name.then_some(".txt"))
-        .chain([".txt"])
-        .chain(described)
-        .chain(others.iter().copied())
-    {
-        if !found.contains(&extension) {
-            found.push(extension);
-        }
-    }
-    found
-}
-
-fn extension(word: &str) -> Option<&'static str> {
-    EXTENSIONS
-        .iter()
-        .find(|(name, _)| *name == word)
-        .map(|(_, extension)| *extension)
-}
-
 /// Takes from an answer which file types or commands the tool wants, and puts those attempts first.
 pub(super) fn hint(answer: &str, tried: &[Attempt], queue: &mut Vec<Attempt>) {
     let Some(attempt) = tried.last().filter(|_| answer.len() <= 2048) else {
@@ -459,11 +387,7 @@ pub(super) fn hint(answer: &str, tried: &[Attempt], queue: &mut Vec<Attempt>) {
     };
     if attempt.recipe.is_some() {
         let told = words(answer);
-        let named = |attempt: &Attempt| {
-            let language = attempt.recipe.and_then(|name| name.split('-').next());
-            language.is_some_and(|language| told.iter().any(|word| word == language))
-        };
-        queue.sort_by_key(|attempt| !named(attempt));
+        queue.sort_by_key(|attempt| !attempt.recipe.is_some_and(|name| names(&told, name)));
     }
     let named = answer
         .split(|letter: char| !(letter.is_alphanumeric() || letter == '.'))

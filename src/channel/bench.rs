@@ -13,7 +13,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::{
-    evidence::{Evidence, Fact, Mark, begins, prime},
+    evidence::{Evidence, Fact, Mark, prime},
     reach::reaches,
     recipe::{Recipe, RunIn},
     told::told,
@@ -71,14 +71,6 @@ impl Drop for Litter {
         // A server may have removed or locked them; the testbed's own clean-up has the last word.
         for file in &self.files {
             let _ = fs::remove_file(file);
-            // What a tool put an extension behind.
-            if file.extension().is_none()
-                && let (Some(dir), Some(name)) = (file.parent(), file.file_name())
-            {
-                for added in begins(dir, &format!("{}.", name.to_string_lossy())) {
-                    let _ = fs::remove_file(added);
-                }
-            }
         }
         let _ = fs::remove_dir_all(&self.dir);
     }
@@ -136,15 +128,6 @@ impl<'a> Bench<'a> {
 
 pub(super) fn text(path: &Path) -> SlotValue {
     SlotValue::Text(path.to_string_lossy().into_owned())
-}
-
-fn parent(path: &Path, site: &Site<'_>) -> PathBuf {
-    path.parent().unwrap_or(site.root).to_owned()
-}
-
-fn stem(path: &Path) -> String {
-    let stem = path.file_stem().unwrap_or_default();
-    stem.to_string_lossy().into_owned()
 }
 
 fn word(word: &str) -> Evidence<'static> {
@@ -224,11 +207,7 @@ impl Planter<'_> {
                         (Slot::Path, text(&path)),
                         (Slot::Content, SlotValue::Text(content)),
                     ],
-                    Evidence::Disk(vec![match self.site.extension {
-                        // The tool adds one of its own.
-                        "" => Fact::HeldBy(parent(&path, self.site), stem(&path), payload),
-                        _ => Fact::Holds(path, payload),
-                    }]),
+                    Evidence::Disk(vec![Fact::Holds(path, payload)]),
                 )
             }
             Role::FileEdit => {
@@ -265,7 +244,9 @@ impl Planter<'_> {
             }
             Role::FileSave => {
                 let path = self.file();
-                let begins = Fact::Begins(parent(&path, self.site), stem(&path));
+                let parent = path.parent().unwrap_or(self.site.root).to_owned();
+                let stem = path.file_stem().unwrap_or_default();
+                let begins = Fact::Begins(parent, stem.to_string_lossy().into_owned());
                 (
                     vec![(Slot::Path, text(&path))],
                     Evidence::Disk(vec![begins]),
@@ -414,7 +395,11 @@ impl Planter<'_> {
         let factors = factors();
         let (mut path, mut dir) = (String::new(), String::new());
         let evidence = if recipe.computes() {
-            Evidence::Reply(vec![vec![Mark::Number(factors.0 * factors.1)]])
+            let silent = recipe
+                .silent
+                .map(|word| vec![Mark::Absent(word.to_owned())]);
+            let product = vec![Mark::Number(factors.0 * factors.1)];
+            Evidence::Reply([product].into_iter().chain(silent).collect())
         } else {
             let (file, token) = self.secret()?;
             let named = self.dir()?;

@@ -48,6 +48,8 @@ pub(super) enum Mark {
     Number(u64),
     /// A text as it stands.
     Text(String),
+    /// A text that must not stand in it.
+    Absent(String),
 }
 
 /// A state of the disk.
@@ -65,8 +67,8 @@ pub(super) enum Fact {
     Inhabited(PathBuf),
     /// A file in the directory has a name that starts so.
     Begins(PathBuf, String),
-    /// A file in the directory whose name starts so holds the text.
-    HeldBy(PathBuf, String, String),
+    /// A file that is not empty.
+    Filled(PathBuf),
 }
 
 impl Evidence<'_> {
@@ -140,7 +142,8 @@ impl Evidence<'_> {
         match self {
             Evidence::Reply(groups) => {
                 let reply = Reply::of(exchange);
-                groups.iter().flatten().any(|mark| reply.holds(mark))
+                let mut marks = groups.iter().flatten();
+                marks.any(|mark| !matches!(mark, Mark::Absent(_)) && reply.holds(mark))
             }
             Evidence::Disk(_) | Evidence::Net(_) => self.shown(exchange),
         }
@@ -174,15 +177,15 @@ impl Fact {
                 fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some())
             }
             Fact::Begins(dir, stem) => begins(dir, stem).any(|path| path.is_file()),
-            Fact::HeldBy(dir, stem, text) => {
-                begins(dir, stem).any(|path| holds(&path, text).unwrap_or(false))
-            }
+            Fact::Filled(path) => path
+                .metadata()
+                .is_ok_and(|found| found.is_file() && found.len() > 0),
         }
     }
 }
 
 /// What lies in the directory under a name that starts so.
-pub(super) fn begins(dir: &Path, stem: &str) -> impl Iterator<Item = PathBuf> {
+fn begins(dir: &Path, stem: &str) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let named = move |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(stem);
     entries.filter(named).map(|entry| entry.path())
@@ -222,6 +225,7 @@ impl Reply {
                         .any(|core| contains(&self.bytes, core.as_bytes()))
             }
             Mark::Text(text) => contains(&self.bytes, text.as_bytes()),
+            Mark::Absent(text) => !contains(&self.bytes, text.as_bytes()),
             Mark::Number(number) => {
                 let plain = number.to_string();
                 let cut = plain.len().saturating_sub(3);

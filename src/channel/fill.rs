@@ -1,7 +1,9 @@
 //! The arguments of a call that no slot fills.
 //!
 //! Owns values for required parameters and the parameters that keep a call small and harmless.
-//! Every value is one that any server may be given: nothing here attacks.
+//! Every value is one that any server may be given: nothing here attacks. So is the file that some of them name.
+
+use std::path::Path;
 
 use serde_json::{Map, Value};
 
@@ -18,6 +20,7 @@ use crate::{
     channel::{Channel, NetForm, PathForm, PatternForm, Proof},
     probe::Role,
     session::Tool,
+    testbed::document::document,
 };
 
 /// A harmless file in the allowed directory for required file parameters that no slot drives; others differ from it
@@ -35,6 +38,8 @@ pub(super) fn draft(tool: &Tool, candidate: &Candidate, binding: &Binding) -> Ch
         slots: binding.slots.clone(),
         fixed: fixed(candidate, binding),
         form: PathForm::Absolute,
+        bare: false,
+        action: None,
         uri: None,
         net: NetForm::default(),
         pattern: PatternForm::Plain,
@@ -351,6 +356,26 @@ pub(super) fn needs_side_file(channel: &Channel) -> Option<String> {
     let (_, rest) = fixed.split_once(&start)?;
     let extension: String = rest.chars().take_while(|letter| *letter != '"').collect();
     Some(side_file(&format!(".{extension}")))
+}
+
+/// Plants the harmless file that a channel counts on, unless it is there; comes back with its name, or with the reason
+/// why it cannot.
+pub(super) fn plant_side_file(root: &Path, channel: &Channel) -> Result<Option<String>, String> {
+    let Some(name) = needs_side_file(channel) else {
+        return Ok(None);
+    };
+    let side = root.join(&name);
+    if side.exists() {
+        return Ok(None);
+    }
+    let content = match name == SIDE_FILE {
+        true => Ok(b"a note\n".to_vec()),
+        false => document(&channel.extension, "note"),
+    };
+    match content.and_then(|content| std::fs::write(&side, content)) {
+        Ok(()) => Ok(Some(name)),
+        Err(error) => Err(format!("cannot plant {}: {error}", side.display())),
+    }
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering;
 use serde_json::Value;
 
 use super::{
-    discover::Found,
     fill::pathlike,
     flatten::{Form, Leaf},
+    found::Found,
     prove::Lab,
     score::{Candidate, destructive, destructive_verb, forms, writes},
     slots::{Binding, single},

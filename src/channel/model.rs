@@ -34,6 +34,12 @@ pub struct Channel {
     /// How the channel wants paths spelled.
     #[serde(default)]
     pub form: PathForm,
+    /// Whether it was seen to take names directly in the allowed directory, and not of what lies deeper.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bare: bool,
+    /// What it chooses of what its tool does, where another choice takes the same parameter in the same role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
     /// The URI that the channel wants around each path, where it takes those of a scheme of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<UriForm>,
@@ -188,6 +194,8 @@ impl Channel {
                 .collect(),
             fixed,
             form: binding.form.unwrap_or_default(),
+            bare: false,
+            action: None,
             uri: binding.uri.clone(),
             net: binding.net,
             pattern: PatternForm::default(),
@@ -232,7 +240,8 @@ impl Channel {
         fixed.pointer(&single(pointer)).cloned()
     }
 
-    /// Stable name: `tool` and the pointers of its main slot, such as `read_file:path`.
+    /// Stable name: `tool` and the pointers of its main slot, such as `read_file:path`, then `!append` for the later of
+    /// several actions.
     #[must_use]
     pub fn name(&self) -> String {
         let main = self.role.slots()[0];
@@ -243,6 +252,12 @@ impl Channel {
             .flatten()
             .map(|pointer| pointer.trim_start_matches('/').replace('/', "."))
             .collect();
-        format!("{}:{}", self.tool, pointers.join("+"))
+        let action = self.action.iter().map(|action| format!("!{action}"));
+        format!(
+            "{}:{}{}",
+            self.tool,
+            pointers.join("+"),
+            action.collect::<String>()
+        )
     }
 }

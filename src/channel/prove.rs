@@ -21,7 +21,7 @@ use super::{
     bench::{Bench, Site},
     discover::{Ground, ProofStep},
     evidence::Evidence,
-    fill::{SIDE_FILE, draft, needs_side_file},
+    fill::{draft, plant_side_file},
     recipe::recipe_of,
     repair::{ROUNDS, repair},
     score::Candidate,
@@ -32,7 +32,6 @@ use crate::{
     channel::{BIND, Channel, PathForm, Proof, UriForm, Values},
     probe::Role,
     session::{Caller, Exchange, Outcome, Tool},
-    testbed::document::document,
 };
 
 /// First calls that a likely candidate is worth, and an unlikely one.
@@ -195,7 +194,7 @@ impl<C: Caller> Lab<'_, C> {
     /// Proves a channel exactly as it is given.
     pub(super) async fn prove_as_is(&self, order: usize, given: &Channel) -> Channel {
         let mut channel = given.clone();
-        channel.proof = match self.steer(order, &channel, false).await {
+        channel.proof = match self.steer(order, &channel, given.bare).await {
             Steered::Proven(steps) => {
                 self.learn(&channel);
                 Proof::Proven { steps }
@@ -206,7 +205,7 @@ impl<C: Caller> Lab<'_, C> {
             }
         };
         match channel.proof {
-            Proof::Proven { .. } => self.over(order, channel, None, false).await,
+            Proof::Proven { .. } => self.over(order, channel, None, given.bare).await,
             Proof::Unproven { .. } => channel,
         }
     }
@@ -235,8 +234,12 @@ impl<C: Caller> Lab<'_, C> {
 
     /// Two inputs must give their own evidence, and one that names nothing neither.
     pub(super) async fn steer(&self, order: usize, channel: &Channel, bare: bool) -> Steered {
-        if let Some(why) = self.side_file(channel) {
-            return Steered::Refuted(why);
+        match plant_side_file(self.ground.root, channel) {
+            Ok(planted) => {
+                let mut side = self.side.lock().unwrap_or_else(PoisonError::into_inner);
+                side.extend(planted);
+            }
+            Err(why) => return Steered::Refuted(why),
         }
         let site = self.site(channel, bare);
         let bench = match Bench::set_up(channel.role, &site) {
@@ -313,27 +316,6 @@ impl<C: Caller> Lab<'_, C> {
             ));
         }
         Steered::Proven(steps)
-    }
-
-    /// Plants the harmless file that a channel counts on; comes back with the reason why it cannot.
-    fn side_file(&self, channel: &Channel) -> Option<String> {
-        let name = needs_side_file(channel)?;
-        let side = self.ground.root.join(&name);
-        if side.exists() {
-            return None;
-        }
-        let content = match name == SIDE_FILE {
-            true => Ok(b"a note\n".to_vec()),
-            false => document(&channel.extension, "note"),
-        };
-        match content.and_then(|content| std::fs::write(&side, content)) {
-            Ok(()) => {
-                let mut planted = self.side.lock().unwrap_or_else(PoisonError::into_inner);
-                planted.insert(name);
-                None
-            }
-            Err(error) => Some(format!("cannot plant {}: {error}", side.display())),
-        }
     }
 
     /// Where and how a channel is tried.

@@ -16,6 +16,9 @@ pub(crate) struct Recipe {
     sentence: &'static str,
     /// The directory in which it is run, of sentences that name no place.
     pub(crate) place: Option<RunIn>,
+    /// A word of the sentence that does not come back where it is executed; the sentence is for tools whose names say
+    /// nothing of it.
+    pub(crate) silent: Option<&'static str>,
 }
 
 /// A directory in which a command shows what it does.
@@ -35,6 +38,7 @@ const fn recipe(role: Role, name: &'static str, sentence: &'static str) -> Recip
         name,
         sentence,
         place: None,
+        silent: None,
     }
 }
 
@@ -84,6 +88,11 @@ const RECIPES: &[Recipe] = &[
     recipe(Role::ExecCode, "javascript-value", "{one} * {two}"),
     recipe(Role::ExecCode, "javascript-return", "return {one} * {two}"),
     recipe(Role::ExecCode, "shell", "echo $(({one} * {two}))"),
+    // Of tools whose names say nothing: what a shell expands in a text that it is given shows no more than a flaw.
+    Recipe {
+        silent: Some("echo"),
+        ..recipe(Role::ExecCode, "shell-alone", "echo $(({one} * {two}))")
+    },
     recipe(Role::ExecExpression, "expression", "{one} * {two}"),
     recipe(Role::SqlQuery, "sql", "SELECT {one} * {two} AS answer"),
     // Tools that write refuse statements by their first word.

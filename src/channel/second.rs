@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::{
     arguments::{ALLOWED, put},
     bench::common_word,
-    discover::Found,
     fill::{draft, pathlike, side_file},
     flatten::{Form, Leaf},
+    found::Found,
     meaning::meaning,
     prove::{Lab, Steered},
     reach::place_values,
@@ -21,7 +21,7 @@ use super::{
     words::{self, Words, words},
 };
 use crate::{
-    channel::{Arrival, Channel, NetForm, PathForm, Proof, RESOURCES_READ},
+    channel::{Arrival, BIND, Channel, NetForm, PathForm, Proof, RESOURCES_READ},
     probe::{Role, Slot},
     session::{Caller, Tool},
 };
@@ -39,6 +39,7 @@ impl<C: Caller> Lab<'_, C> {
             return;
         }
         self.one_file(order, tool, found).await;
+        self.two_ends(order, tool, found).await;
         let bases: Vec<Channel> = found
             .channels
             .iter()
@@ -76,7 +77,7 @@ impl<C: Caller> Lab<'_, C> {
     /// What the idle parameters beside a proven channel may be, the most telling first.
     fn others(&self, base: &Channel, form: &Form, found: &Found) -> Vec<Candidate> {
         let idle = |leaf: &&Leaf| {
-            may_be_a_path(leaf, base.role) && !driven(&found.channels, &single(&leaf.pointer))
+            may_be_a_path(leaf, base) && !driven(&found.channels, &single(&leaf.pointer))
         };
         let idle = form.leaves.iter().filter(idle).take(PARAMETERS);
         let mut others: Vec<Candidate> = idle.flat_map(|leaf| roles(base, form, leaf)).collect();
@@ -90,6 +91,7 @@ impl<C: Caller> Lab<'_, C> {
             role: candidate.role,
             slots: candidate.bindings[0].slots.clone(),
             keeps: None,
+            action: None,
             ..base.clone()
         };
         for (pointer, value) in self.plain(base) {
@@ -133,7 +135,11 @@ impl<C: Caller> Lab<'_, C> {
             return None;
         };
         let proof = Proof::Proven { steps };
-        let channel = Channel { proof, ..channel };
+        let channel = Channel {
+            proof,
+            bare,
+            ..channel
+        };
         Some(self.over(order, channel, Some(form), bare).await)
     }
 
@@ -203,6 +209,51 @@ impl<C: Caller> Lab<'_, C> {
                 Some((pointer.clone(), value))
             })
             .collect()
+    }
+
+    /// A tool that takes two paths and was not seen to do anything with either: from one to the other.
+    async fn two_ends(&self, order: usize, tool: &Tool, found: &mut Found) {
+        if found.channels.iter().any(|channel| channel.proof.proven()) || self.ground.read_only {
+            return;
+        }
+        for form in forms(tool) {
+            let path = |leaf: &&Leaf| {
+                leaf.takes_text()
+                    && !leaf.guessed
+                    && !leaf.in_array()
+                    && leaf.choices.is_empty()
+                    && (pathlike(leaf) || is_output(leaf))
+            };
+            let mut leaves: Vec<&Leaf> = form.leaves.iter().filter(path).take(PARAMETERS).collect();
+            // What says that something goes there is likeliest the end.
+            leaves.sort_by_key(|leaf| !is_output(leaf));
+            let pairs = leaves.iter().flat_map(|target| {
+                let others = leaves.iter().filter(|leaf| leaf.pointer != target.pointer);
+                others.map(|source| (*source, *target))
+            });
+            for (source, target) in pairs.take(PARAMETERS) {
+                let place = |leaf: &Leaf| vec![single(&leaf.pointer)];
+                let slots = [(Slot::Source, place(source)), (Slot::Path, place(target))];
+                let candidate = Candidate {
+                    role: Role::FileCopy,
+                    score: BIND,
+                    form: form.clone(),
+                    bindings: vec![Binding {
+                        slots: slots.into_iter().collect(),
+                    }],
+                    choice: None,
+                };
+                let channel = draft(tool, &candidate, &candidate.bindings[0]);
+                if let Some(channel) = self.ways(order, channel, &form).await {
+                    found.channels.clear();
+                    found.channels.push(channel);
+                    return;
+                }
+                if self.hangs(order) || self.gone.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        }
     }
 
     /// A tool that searches in one file, and in no directory: what it finds by a pattern that fits all, it reads.
@@ -333,11 +384,15 @@ fn driven(channels: &[Channel], place: &str) -> bool {
 }
 
 /// Whether a parameter may be another path.
-fn may_be_a_path(leaf: &Leaf, beside: Role) -> bool {
+fn may_be_a_path(leaf: &Leaf, base: &Channel) -> bool {
     const PLACES: Words = Words("path file filename directory folder disk");
     let mut about = words(&leaf.description).into_iter();
     // Of what fetches, any file is where it puts what it fetched.
-    let told = beside.of_network() && about.any(|word| PLACES.has(&word));
+    let told = base.role.of_network() && about.any(|word| PLACES.has(&word));
+    let filled = base.sends(&leaf.pointer).is_some_and(|value| {
+        let text = value.as_str().unwrap_or_default();
+        text.starts_with(ALLOWED) && text.contains(&side_file("."))
+    });
     let secret = |word: &String| words::CREDENTIALS.has(word);
     leaf.takes_text()
         && !leaf.guessed
@@ -346,6 +401,7 @@ fn may_be_a_path(leaf: &Leaf, beside: Role) -> bool {
         && !words(&leaf.name).iter().any(secret)
         && (pathlike(leaf)
             || told
+            || filled
             || is_output(leaf)
             || leaf_score(leaf, meaning(Role::FileRead, Slot::Path)) >= NAME - 0.02
             || leaf_score(leaf, meaning(Role::FileCopy, Slot::Source)) >= NAME - 0.02)

@@ -20,9 +20,15 @@ pub(super) struct Plain {
     /// Only for channels that were proven by one of these.
     #[serde(default)]
     recipes: Vec<String>,
+    /// Only for channels that take files of this extension.
+    #[serde(default)]
+    extension: Option<String>,
     /// Only for channels that take a path in two parameters.
     #[serde(default)]
     split: bool,
+    /// Only for channels that take names directly in the allowed directory.
+    #[serde(default)]
+    bare: bool,
     /// What it needs.
     #[serde(default, rename = "plant")]
     pub(super) plants: Vec<Plant>,
@@ -38,14 +44,16 @@ struct Controls {
 
 impl Plain {
     fn of_any(&self) -> bool {
-        self.recipes.is_empty() && !self.split
+        self.recipes.is_empty() && self.extension.is_none() && !self.split && !self.bare
     }
 
     fn fits(&self, channel: &Channel) -> bool {
         let recipe = channel.recipe.as_ref();
         let asked = recipe.is_some_and(|recipe| self.recipes.contains(recipe));
         let split = self.split && channel.form == PathForm::SplitRelative;
-        self.role == channel.role && (asked || split)
+        let bare = self.bare && channel.bare;
+        let typed = self.extension.as_ref() == Some(&channel.extension);
+        self.role == channel.role && (asked || split || bare || typed)
     }
 }
 
