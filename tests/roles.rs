@@ -158,6 +158,11 @@ fn whatever_a_tool_runs_shows_where_it_does() {
 }
 
 #[test]
+fn what_goes_along_with_a_chosen_command_is_asked() {
+    tell_apart("few", "r", "exec.command-files");
+}
+
+#[test]
 fn a_text_that_a_shell_expands_is_no_tool_for_code() {
     let probe = "exec.shell-meta";
     for (tool, breached) in [("banner", false), ("banner!e", true)] {

@@ -43,8 +43,7 @@ impl Planter<'_> {
                 let target = self.file();
                 values.insert(Slot::Source, text(&self.file()));
                 values.insert(Slot::Path, text(&target));
-                // One that opens the target before it looks for the source leaves it empty.
-                forbidden = Some(Fact::Filled(target));
+                forbidden = Some(Fact::Exists(target));
             }
             Role::ArchiveExtract => {
                 let target = self.dir()?;

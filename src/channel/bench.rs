@@ -141,13 +141,15 @@ impl Planter<'_> {
 
     /// A place for a file of the site's extension.
     pub(super) fn file(&mut self) -> PathBuf {
-        let name = format!("{}{}", common_word(), self.site.extension);
-        if self.site.bare {
-            let path = self.site.root.join(name);
+        let path = self.site.root.join(common_word() + self.site.extension);
+        // Where what is taken for the directory is none, the name is all there is.
+        let split = matches!(self.site.form, PathForm::Split | PathForm::SplitRelative);
+        if self.site.bare || split {
             self.litter.files.push(path.clone());
-            path
-        } else {
-            self.litter.dir.join(name)
+        }
+        match self.site.bare {
+            true => path,
+            false => self.litter.dir.join(path.file_name().unwrap_or_default()),
         }
     }
 

@@ -67,8 +67,6 @@ pub(super) enum Fact {
     Inhabited(PathBuf),
     /// A file in the directory has a name that starts so.
     Begins(PathBuf, String),
-    /// A file that is not empty.
-    Filled(PathBuf),
 }
 
 impl Evidence<'_> {
@@ -137,6 +135,15 @@ impl Evidence<'_> {
         }
     }
 
+    /// Whether all that is there is an empty file: what opens a target before it looks for a source leaves one.
+    pub(super) fn empty(&self) -> bool {
+        let hollow = |fact: &Fact| match fact {
+            Fact::Exists(path) => path.metadata().is_ok_and(|found| found.len() == 0),
+            _ => false,
+        };
+        matches!(self, Evidence::Disk(facts) if facts.iter().all(hollow))
+    }
+
     /// Whether any part of it is there: what another input must not bring about.
     pub(super) fn partly(&self, exchange: &Exchange) -> bool {
         match self {
@@ -177,9 +184,6 @@ impl Fact {
                 fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some())
             }
             Fact::Begins(dir, stem) => begins(dir, stem).any(|path| path.is_file()),
-            Fact::Filled(path) => path
-                .metadata()
-                .is_ok_and(|found| found.is_file() && found.len() > 0),
         }
     }
 }

@@ -305,7 +305,9 @@ impl<C: Caller> Lab<'_, C> {
         ];
         if let (Some((values, forbidden)), Some(exchange)) = (&bench.missing, &absent) {
             let leaked = one.evidence.told(exchange) || two.evidence.told(exchange);
-            if leaked || forbidden.as_ref().is_some_and(|it| it.partly(exchange)) {
+            let failed = exchange.outcome.is_error();
+            let there = |it: &Evidence<'_>| it.partly(exchange) && !(failed && it.empty());
+            if leaked || forbidden.as_ref().is_some_and(there) {
                 return Steered::Refuted(String::from(
                     "an input that names nothing brought the evidence of another",
                 ));

@@ -1,7 +1,7 @@
 //! What else a tool does whose first role is known: where its output goes, and what its other paths take.
 //!
 //! Owns which parameters are tried again beside a proven channel, and as what. What is believed is decided by the
-//! proof, as everywhere; what is not proven is forgotten, unless its names leave little doubt.
+//! proof, as everywhere; what is not proven is forgotten.
 
 use std::sync::atomic::Ordering;
 
@@ -231,6 +231,8 @@ impl<C: Caller> Lab<'_, C> {
                 let others = leaves.iter().filter(|leaf| leaf.pointer != target.pointer);
                 others.map(|source| (*source, *target))
             });
+            // Which is which must be told where something of the user's could be lost by a wrong guess.
+            let pairs = pairs.filter(|(_, target)| self.ground.forgets || is_output(target));
             for (source, target) in pairs.take(PARAMETERS) {
                 let place = |leaf: &Leaf| vec![single(&leaf.pointer)];
                 let slots = [(Slot::Source, place(source)), (Slot::Path, place(target))];
@@ -396,7 +398,7 @@ fn may_be_a_path(leaf: &Leaf, base: &Channel) -> bool {
     let secret = |word: &String| words::CREDENTIALS.has(word);
     leaf.takes_text()
         && !leaf.guessed
-        && !leaf.in_array()
+        && (!leaf.in_array() || base.role == Role::FileSave)
         && leaf.choices.is_empty()
         && !words(&leaf.name).iter().any(secret)
         && (pathlike(leaf)

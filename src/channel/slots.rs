@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{
     flatten::{Form, Leaf},
     meaning::{Meaning, meaning},
+    recipe::recipes,
     words::{self, words},
 };
 use crate::probe::{Role, Slot};
@@ -45,7 +46,8 @@ pub(super) fn ranked<'f>(role: Role, slot: Slot, leaves: &[&'f Leaf]) -> Vec<(f3
     let wanted = meaning(role, slot);
     let mut ranked: Vec<(f32, &Leaf)> = leaves
         .iter()
-        .filter(|leaf| leaf.choices.is_empty())
+        // A command that is chosen from a few takes its arguments beside it.
+        .filter(|leaf| leaf.choices.is_empty() || (role == Role::ExecCommand && offers(leaf)))
         .filter(|leaf| leaf.takes_text() || (slot == Slot::Port && leaf.takes_number()))
         .filter(|leaf| {
             let many = leaf.in_array();
@@ -70,12 +72,22 @@ pub(super) fn ranked<'f>(role: Role, slot: Slot, leaves: &[&'f Leaf]) -> Vec<(f3
             if leaf.required() {
                 score += 0.05;
             }
+            // What there are several of goes in.
+            if role == Role::FileSave && leaf.in_array() {
+                score -= 0.1;
+            }
             (score, *leaf)
         })
         .filter(|(score, _)| *score >= 0.25)
         .collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
     ranked
+}
+
+/// Whether what a parameter offers are commands.
+fn offers(leaf: &Leaf) -> bool {
+    let mut commands = leaf.choices.iter().filter_map(Value::as_str);
+    commands.any(|command| recipes(Role::ExecCommand).any(|recipe| recipe.language() == command))
 }
 
 fn is_dir_role(role: Role) -> bool {

@@ -129,9 +129,7 @@ impl Variant {
         let headers = (!self.headers.is_empty()).then_some(Slot::Headers);
         let cwd = self.cwd.as_ref().map(|_| Slot::Cwd);
         let env = (!self.env.is_empty()).then_some(Slot::Env);
-        let pattern = self.pattern.as_ref().map(|_| Slot::Pattern);
-        let named = headers.into_iter().chain(cwd).chain(env).chain(pattern);
-        part.iter().copied().chain(named)
+        part.iter().copied().chain(headers).chain(cwd).chain(env)
     }
 }
 

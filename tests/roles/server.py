@@ -204,6 +204,18 @@ for command in ("pwd", "ls", "git log"):
     tool("run_command", "Runs a command", {"command": TEXT, "cwd": TEXT}, ["command"])(run)
 
 
+@tool(
+    "execute",
+    "Executes one of a few commands",
+    {"command": {"type": "string", "enum": ["ls", "wc"]}, "args": {"type": "array", "items": TEXT}},
+    ["command"],
+)
+def few(arguments):
+    words = [within(word, "r") for word in arguments.get("args", ["."])]
+    words = [arguments["command"], *words]
+    return subprocess.run(words, cwd=root, capture_output=True, text=True, timeout=10).stdout
+
+
 @tool("say", "Makes a banner of a text", {"text": TEXT})
 def banner(arguments):
     if "e" in holes:
