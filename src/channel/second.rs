@@ -114,7 +114,7 @@ impl<C: Caller> Lab<'_, C> {
                     form,
                     ..channel.clone()
                 };
-                if let found @ Some(_) = self.way(order, channel, &candidate.form, false).await {
+                if let Some(found) = self.way(order, channel, &candidate.form, false).await {
                     return found;
                 }
             }
@@ -123,16 +123,18 @@ impl<C: Caller> Lab<'_, C> {
         self.ways(order, channel, &candidate.form).await
     }
 
-    /// Proves a channel as it is.
+    /// Proves a channel as it is. Nothing where nothing came of it; no channel where it was refuted.
     async fn way(
         &self,
         order: usize,
         channel: Channel,
         form: &Form,
         bare: bool,
-    ) -> Option<Channel> {
-        let Steered::Proven(steps) = self.steer(order, &channel, bare).await else {
-            return None;
+    ) -> Option<Option<Channel>> {
+        let steps = match self.steer(order, &channel, bare).await {
+            Steered::Proven(steps) => steps,
+            Steered::Refuted(_) => return Some(None),
+            Steered::Silent { .. } => return None,
         };
         let proof = Proof::Proven { steps };
         let channel = Channel {
@@ -140,7 +142,7 @@ impl<C: Caller> Lab<'_, C> {
             bare,
             ..channel
         };
-        Some(self.over(order, channel, Some(form), bare).await)
+        Some(Some(self.over(order, channel, Some(form), bare).await))
     }
 
     /// Proves a channel in the forms in which it may want paths.
@@ -160,7 +162,7 @@ impl<C: Caller> Lab<'_, C> {
                 form: path,
                 ..channel.clone()
             };
-            if let found @ Some(_) = self.way(order, channel, form, bare).await {
+            if let Some(found) = self.way(order, channel, form, bare).await {
                 return found;
             }
             if self.hangs(order) || self.gone.load(Ordering::Relaxed) {
@@ -213,7 +215,12 @@ impl<C: Caller> Lab<'_, C> {
 
     /// A tool that takes two paths and was not seen to do anything with either: from one to the other.
     async fn two_ends(&self, order: usize, tool: &Tool, found: &mut Found) {
-        if found.channels.iter().any(|channel| channel.proof.proven()) || self.ground.read_only {
+        let carries = |role: Role| matches!(role, Role::FileCopy | Role::FileMove);
+        let mut roles = found.dropped.iter().map(|(role, _)| *role);
+        // What was tried as such and did not do it is no such tool.
+        let tried = roles.any(carries) || found.channels.iter().any(|other| carries(other.role));
+        let proven = found.channels.iter().any(|channel| channel.proof.proven());
+        if proven || tried || self.ground.read_only {
             return;
         }
         for form in forms(tool) {
