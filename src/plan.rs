@@ -340,8 +340,12 @@ fn fits(variant: &Variant, channel: &Channel, roles: &[Role], policy: &Policy) -
     let unlisted = !policy.claims(Claim::Commands);
     let command = variant.command.as_ref();
     let runs = unlisted || command.is_none_or(|it| policy.runs(it));
+    // Of those who can do without one only what takes a pattern is asked with one.
+    let takes = channel.slots.contains_key(&Slot::Pattern)
+        || !channel.role.optional_slots().contains(&Slot::Pattern);
     roles.contains(&channel.role)
         && speaks
+        && (takes || variant.pattern.is_none())
         && runs
         && variant
             .needs()

@@ -58,6 +58,8 @@ fn channel(tool: &str, role: Role) -> Arc<Channel> {
         slots,
         fixed: serde_json::Map::new(),
         form: PathForm::Absolute,
+        bare: false,
+        action: None,
         uri: None,
         pattern: PatternForm::Plain,
         extension: String::from(".txt"),

@@ -3,8 +3,8 @@
 //! Owns the wording. Every tool and every text parameter that no channel drives is accounted for.
 
 use super::{
-    discover::Found,
     flatten::{Kind, Leaf},
+    found::Found,
     net::NEEDS_NETWORK,
     score::forms,
     slots::single,

@@ -2,14 +2,18 @@
 //!
 //! Owns which are tried and in which order. Knows nothing of how one is judged.
 
+use serde_json::{Map, Value};
+
 use super::{
+    commands::{likely, names},
+    extensions::{extension, extensions},
+    fill::MADE_UP,
     flatten::Leaf,
     prove::Learned,
-    recipe::recipes,
-    score::{CANDIDATE, Candidate},
+    score::Candidate,
     slots::{Binding, single},
     uri::{Shape, advertised, described, quoted},
-    words::{EXTENSIONS, words},
+    words::words,
 };
 use crate::{
     channel::{BIND, Channel, NetForm, PathForm, PatternForm, UriForm},
@@ -28,6 +32,8 @@ pub(super) struct Attempt {
     pub(super) bare: bool,
     pub(super) pattern: PatternForm,
     pub(super) recipe: Option<&'static str>,
+    /// Whether a word that is made up stands for the allowed directory: what it names must be there.
+    pub(super) here: bool,
 }
 
 impl Attempt {
@@ -35,11 +41,16 @@ impl Attempt {
     pub(super) fn apply(&self, draft: &Channel) -> Channel {
         Channel {
             form: self.form,
+            bare: self.bare,
             uri: self.uri.clone(),
             net: self.net,
             extension: self.extension.to_owned(),
             pattern: self.pattern,
             recipe: self.recipe.map(str::to_owned),
+            fixed: match self.here {
+                true => here(&draft.fixed),
+                false => draft.fixed.clone(),
+            },
             ..draft.clone()
         }
     }
@@ -69,11 +80,10 @@ pub(super) fn attempts(
         bare: false,
         pattern: PatternForm::Plain,
         recipe: None,
+        here: false,
     };
     if role.executes() {
-        // Where no name says that code is run, what evaluates expressions is not taken for what does.
-        let guessed = candidate.score < CANDIDATE && role == Role::ExecCode;
-        for recipe in recipes(role).filter(|recipe| !(guessed && recipe.is_expression())) {
+        for recipe in likely(tool, candidate) {
             for index in 0..candidate.bindings.len() {
                 add(Attempt {
                     recipe: Some(recipe.name),
@@ -138,6 +148,35 @@ pub(super) fn attempts(
             ..plain(0, PathForm::Relative)
         });
     }
+    if candidate.role == Role::FileWrite {
+        // An identifier, to which the tool adds directory and extension.
+        for extension in [".md", ".txt", ".json"] {
+            add(Attempt {
+                bare: true,
+                extension,
+                ..plain(0, PathForm::Stem)
+            });
+        }
+    }
+    let shelves: Vec<usize> = (0..candidate.bindings.len())
+        .filter(|index| candidate.bindings[*index].split())
+        .collect();
+    let named = candidate.role == Role::IdentRead;
+    if !shelves.is_empty() {
+        for extension in extensions.iter().take(if named { 3 } else { 1 }) {
+            for shelf in &shelves {
+                add(Attempt {
+                    extension,
+                    ..plain(*shelf, PathForm::SplitRelative)
+                });
+            }
+            add(Attempt {
+                here: true,
+                extension,
+                ..plain(0, PathForm::Relative)
+            });
+        }
+    }
     for extension in &extensions[1..] {
         add(Attempt {
             extension,
@@ -150,6 +189,18 @@ pub(super) fn attempts(
         }
     }
     queue
+}
+
+/// Arguments in which made-up words are the allowed directory.
+fn here(fixed: &Map<String, Value>) -> Map<String, Value> {
+    let here = |value: &Value| match value {
+        Value::String(text) if text == MADE_UP => Value::from("."),
+        other => other.clone(),
+    };
+    let members = fixed.iter();
+    members
+        .map(|(name, value)| (name.clone(), here(value)))
+        .collect()
 }
 
 /// The URIs that a tool may want paths in, where it tells of any; those of resources, for what reads these.
@@ -248,6 +299,9 @@ fn leaf<'c>(candidate: &'c Candidate, binding: &Binding, slot: Slot) -> Option<&
 
 /// The forms in which a binding may want paths, most likely first.
 fn forms(candidate: &Candidate, binding: &Binding, learned: Option<PathForm>) -> Vec<PathForm> {
+    if binding.split() && candidate.role == Role::IdentRead {
+        return vec![PathForm::SplitRelative];
+    }
     if binding.split() {
         return vec![PathForm::Split, PathForm::SplitRelative];
     }
@@ -303,7 +357,11 @@ fn forms(candidate: &Candidate, binding: &Binding, learned: Option<PathForm>) ->
 fn is_of_any_role(form: PathForm) -> bool {
     !matches!(
         form,
-        PathForm::Split | PathForm::SplitRelative | PathForm::Glob | PathForm::RelativeGlob
+        PathForm::Stem
+            | PathForm::Split
+            | PathForm::SplitRelative
+            | PathForm::Glob
+            | PathForm::RelativeGlob
     )
 }
 
@@ -323,63 +381,15 @@ fn takes_bare_names(candidate: &Candidate) -> bool {
     )
 }
 
-/// Extensions for the files of a role, the likeliest first; never empty.
-fn extensions(tool: &Tool, role: Role) -> Vec<&'static str> {
-    const OTHERS: &[&str] = &[".md", ".json", ".csv", ".html", ".py", ".xml", ".yaml"];
-    match role {
-        Role::ArchiveExtract | Role::ArchiveRead => return vec![".zip", ".tar", ".tar.gz"],
-        Role::IdentRead => return vec![".md", ".txt", ".json"],
-        Role::DirList
-        | Role::DirCreate
-        | Role::FileSearch
-        | Role::RepoRead
-        | Role::RepoCreate
-        | Role::FileDelete => return vec![".txt"],
-        _ => {}
-    }
-    // Only what looks into files, or makes them, cares for their type.
-    let others = match role {
-        Role::FileRead | Role::FileReadMany | Role::FileWrite | Role::FileSave => OTHERS,
-        _ => &OTHERS[..1],
-    };
-    let named: Vec<&'static str> = words(&tool.name)
-        .iter()
-        .filter_map(|word| extension(word))
-        .collect();
-    let described = words(&tool.description)
-        .into_iter()
-        .take(40)
-        .filter_map(|word| extension(&word))
-        .collect::<Vec<_>>();
-    let mut found: Vec<&'static str> = Vec::new();
-    let unknown_name = named.is_empty();
-    for extension in named
-        .into_iter()
-        .filter(|extension| *extension != ".txt")
-        .chain(unknown_name.then_some(".txt"))
-        .chain([".txt"])
-        .chain(described)
-        .chain(others.iter().copied())
-    {
-        if !found.contains(&extension) {
-            found.push(extension);
-        }
-    }
-    found
-}
-
-fn extension(word: &str) -> Option<&'static str> {
-    EXTENSIONS
-        .iter()
-        .find(|(name, _)| *name == word)
-        .map(|(_, extension)| *extension)
-}
-
-/// Takes from an answer which file types the tool wants, and puts those attempts first.
+/// Takes from an answer which file types or commands the tool wants, and puts those attempts first.
 pub(super) fn hint(answer: &str, tried: &[Attempt], queue: &mut Vec<Attempt>) {
     let Some(attempt) = tried.last().filter(|_| answer.len() <= 2048) else {
         return;
     };
+    if attempt.recipe.is_some() {
+        let told = words(answer);
+        queue.sort_by_key(|attempt| !attempt.recipe.is_some_and(|name| names(&told, name)));
+    }
     let named = answer
         .split(|letter: char| !(letter.is_alphanumeric() || letter == '.'))
         .filter_map(|word| word.rsplit_once('.'))

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::{
     evidence::{Evidence, Fact, Mark, prime},
     reach::reaches,
-    recipe::Recipe,
+    recipe::{Recipe, RunIn},
     told::told,
 };
 use crate::{
@@ -141,13 +141,15 @@ impl Planter<'_> {
 
     /// A place for a file of the site's extension.
     pub(super) fn file(&mut self) -> PathBuf {
-        let name = format!("{}{}", common_word(), self.site.extension);
-        if self.site.bare {
-            let path = self.site.root.join(name);
+        let path = self.site.root.join(common_word() + self.site.extension);
+        // Where what is taken for the directory is none, the name is all there is.
+        let split = matches!(self.site.form, PathForm::Split | PathForm::SplitRelative);
+        if self.site.bare || split {
             self.litter.files.push(path.clone());
-            path
-        } else {
-            self.litter.dir.join(name)
+        }
+        match self.site.bare {
+            true => path,
+            false => self.litter.dir.join(path.file_name().unwrap_or_default()),
         }
     }
 
@@ -245,14 +247,11 @@ impl Planter<'_> {
             Role::FileSave => {
                 let path = self.file();
                 let parent = path.parent().unwrap_or(self.site.root).to_owned();
-                let stem = path
-                    .file_stem()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned();
+                let stem = path.file_stem().unwrap_or_default();
+                let begins = Fact::Begins(parent, stem.to_string_lossy().into_owned());
                 (
                     vec![(Slot::Path, text(&path))],
-                    Evidence::Disk(vec![Fact::Begins(parent, stem)]),
+                    Evidence::Disk(vec![begins]),
                 )
             }
             Role::FilePatch => self.patch()?,
@@ -280,7 +279,11 @@ impl Planter<'_> {
                 (vec![(Slot::Path, text(&archive))], word(&token))
             }
             Role::IdentRead => {
-                let (ident, token) = (common_word(), self.mint());
+                let (mut ident, token) = (common_word(), self.mint());
+                if self.site.form == PathForm::SplitRelative {
+                    let shelf = self.litter.dir.file_name().unwrap_or_default();
+                    ident = format!("{}/{ident}", shelf.to_string_lossy());
+                }
                 let path = self
                     .site
                     .root
@@ -387,10 +390,22 @@ impl Planter<'_> {
             .site
             .recipe
             .ok_or_else(|| io::Error::other("nothing is known to ask"))?;
+        if let Some(place) = recipe.place {
+            let (dir, token) = self.place(place)?;
+            let sentence = SlotValue::Text(recipe.about("", "", (1, 1)));
+            return Ok((
+                vec![(Slot::Text, sentence), (Slot::Cwd, text(&dir))],
+                word(&token),
+            ));
+        }
         let factors = factors();
         let (mut path, mut dir) = (String::new(), String::new());
         let evidence = if recipe.computes() {
-            Evidence::Reply(vec![vec![Mark::Number(factors.0 * factors.1)]])
+            let silent = recipe
+                .silent
+                .map(|word| vec![Mark::Absent(word.to_owned())]);
+            let product = vec![Mark::Number(factors.0 * factors.1)];
+            Evidence::Reply([product].into_iter().chain(silent).collect())
         } else {
             let (file, token) = self.secret()?;
             let named = self.dir()?;
@@ -401,6 +416,25 @@ impl Planter<'_> {
         };
         let sentence = recipe.about(&path, &dir, factors);
         Ok((vec![(Slot::Text, SlotValue::Text(sentence))], evidence))
+    }
+
+    /// A directory in which a command shows a fresh word.
+    fn place(&mut self, place: RunIn) -> io::Result<(PathBuf, String)> {
+        let (dir, token) = (self.dir()?, self.mint());
+        match place {
+            RunIn::Named => fs::write(dir.join(format!("{token}.txt")), "a note\n")?,
+            RunIn::Linked => {
+                let link = dir.join(common_word());
+                fs::create_dir(dir.join(&token))?;
+                std::os::unix::fs::symlink(&token, &link)?;
+                return Ok((link, token));
+            }
+            RunIn::Repo => {
+                make::repo(&dir, &format!("A note on {token}"), &token)?;
+                fs::write(dir.join(format!("{token}.txt")), "a note\n")?;
+            }
+        }
+        Ok((dir, token))
     }
 
     fn archive(&mut self) -> io::Result<(PathBuf, String)> {

@@ -3,7 +3,6 @@
 //! Owns which candidates are tried, in which order and how many at once, and which of them stay.
 
 use std::{
-    collections::BTreeSet,
     path::Path,
     sync::{
         Mutex, PoisonError,
@@ -17,11 +16,10 @@ use tokio::sync::Semaphore;
 
 use super::{
     account::account,
-    fill::{SIDE_FILE, needs_side_file},
-    net::NEEDS_NETWORK,
+    fill::needs_side_file,
+    found::Found,
     prove::Lab,
     score::{Candidate, candidates, destructive, resource_candidate, resource_tool, writes},
-    slots::single,
 };
 use crate::{
     channel::{BIND, Channel, Follow, Net, Proof, RESOURCES_READ, Unbound},
@@ -33,6 +31,9 @@ use crate::{
 const ROLES_PER_TOOL: usize = 4;
 /// The same for tools that choose what they do by a parameter.
 const CHOICES_PER_TOOL: usize = 12;
+
+/// Further choices that are tried in one role.
+const ACTIONS_PER_ROLE: usize = 2;
 
 /// Where and how channels may be proven.
 pub struct Ground<'a> {
@@ -87,58 +88,6 @@ pub struct ProofStep {
     pub evidence: bool,
 }
 
-/// What one tool is good for.
-#[derive(Default)]
-pub(super) struct Found {
-    pub(super) channels: Vec<Channel>,
-    /// Reasons of candidates that were dropped.
-    pub(super) dropped: Vec<(Role, String)>,
-    pub(super) skipped: Option<String>,
-    /// Parameters that would reach hosts, had the run a network: JSON Pointers.
-    pub(super) reaching: Vec<String>,
-}
-
-impl Found {
-    /// The proven channel that reaches hosts by the parameter in which a candidate wants a file.
-    fn reached(&self, candidate: &Candidate) -> Option<&Channel> {
-        let slots = &candidate.bindings.first()?.slots;
-        let shared = |channel: &&Channel| {
-            let mut theirs = channel.slots.values().flatten();
-            let mut ours = slots.values().flatten();
-            theirs.any(|pointer| ours.any(|own| single(own) == single(pointer)))
-        };
-        self.channels
-            .iter()
-            .filter(|channel| channel.role.of_network() && channel.proof.proven())
-            .filter(|_| !candidate.role.of_network())
-            .find(shared)
-    }
-
-    /// Notes that a role cannot be tried without a network, once for all such roles.
-    fn out_of_reach<'p>(&mut self, role: Role, slots: impl Iterator<Item = &'p Vec<String>>) {
-        if self.reaching.is_empty() {
-            self.dropped.push((role, String::from(NEEDS_NETWORK)));
-        }
-        self.reaching.extend(slots.flatten().cloned());
-    }
-
-    /// Of roles that all failed only the likeliest are attacked; none, once the tool has shown
-    /// what it is for. Bindings that the user gave stay.
-    pub(super) fn settle(&mut self, bound: impl Fn(&Channel) -> bool) {
-        let rank = |channel: &Channel| match &channel.proof {
-            Proof::Proven { .. } => f32::INFINITY,
-            Proof::Unproven { .. } => channel.score,
-        };
-        let best = self.channels.iter().map(rank).fold(0.0, f32::max);
-        self.channels
-            .retain(|channel| rank(channel) >= best || bound(channel));
-        // Two actions of a tool that take the same parameter are one channel.
-        let mut known = BTreeSet::new();
-        self.channels
-            .retain(|channel| known.insert((channel.role, channel.name())));
-    }
-}
-
 /// Finds and proves channels. Bindings in `given` are proven as they are and not searched for;
 /// their tools are still tried for other roles.
 ///
@@ -162,7 +111,7 @@ pub async fn discover<C: Caller>(
         hung: Mutex::default(),
         lessons: Mutex::default(),
         lone: AtomicBool::new(jobs == 1),
-        side: AtomicBool::new(false),
+        side: Mutex::default(),
     };
     let resources = resource_tool();
     let mut all: Vec<&Tool> = tools.iter().collect();
@@ -195,6 +144,7 @@ pub async fn discover<C: Caller>(
         lab.joined(*order, all[*order], one).await;
         lab.guess(*order, all[*order], one).await;
         lab.taught(*order, all[*order], one).await;
+        lab.seconds(*order, all[*order], one).await;
     });
     stream::iter(guessed)
         .buffer_unordered(jobs)
@@ -224,9 +174,13 @@ pub async fn discover<C: Caller>(
         account(all[order], &one, &follows, &mut unbound);
         channels.extend(one.channels);
     }
-    if lab.side.load(Ordering::Relaxed) && !channels.iter().any(needs_side_file) {
+    let mut idle = std::mem::take(&mut *lab.side.lock().unwrap_or_else(PoisonError::into_inner));
+    for needed in channels.iter().filter_map(needs_side_file) {
+        idle.remove(&needed);
+    }
+    for name in idle {
         // The testbed removes what is left with its whole directory.
-        let _ = std::fs::remove_file(ground.root.join(SIDE_FILE));
+        let _ = std::fs::remove_file(ground.root.join(name));
     }
     let mut log = std::mem::take(&mut *lab.log.lock().unwrap_or_else(PoisonError::into_inner));
     log.sort_by_key(|(order, _)| *order);
@@ -338,6 +292,13 @@ impl<C: Caller> Lab<'_, C> {
             let reached = found.reached(candidate).is_some();
             let mut channel = self.prove(order, tool, candidate, reached).await;
             channel.destructive = danger.is_some();
+            if channel.proof.proven() && found.twice(&channel) {
+                let chosen = candidate
+                    .choice
+                    .as_ref()
+                    .and_then(|(_, value)| value.as_str());
+                channel.action = chosen.map(str::to_owned);
+            }
             match &channel.proof {
                 // Nothing but the proof says that resources are files, or that a prompt does more
                 // with an argument than to repeat it: most do not.
@@ -379,12 +340,18 @@ impl<C: Caller> Lab<'_, C> {
         allowed: bool,
     ) -> Option<Option<String>> {
         let same = |channel: &&Channel| channel.role == candidate.role;
-        if found
+        let known = found
             .channels
             .iter()
             .filter(same)
-            .any(|channel| channel.proof.proven() || channel.score >= 1.0)
-        {
+            .filter(|channel| channel.proof.proven() || channel.score >= 1.0);
+        // What another choice does in the same role has checks of its own.
+        let other = |channel: &Channel| {
+            let (pointer, value) = candidate.choice.as_ref()?;
+            Some(channel.sends(pointer).is_some_and(|sent| sent != *value))
+        };
+        let known: Vec<bool> = known.map(|channel| other(channel) != Some(true)).collect();
+        if known.len() > ACTIONS_PER_ROLE || known.contains(&true) {
             return Some(None);
         }
         if self.ground.read_only && writes(candidate.role) {

@@ -11,6 +11,11 @@ use crate::session::Tool;
 const VARIABLES: Words =
     Words("env envs environ environment environments variable variables vars getenv envvar");
 
+/// Words of tools that give what is set.
+const SETTINGS: Words = Words(
+    "setting settings config configuration option property preference parameter param secret credential value key",
+);
+
 /// Words of tools that tell of the server and change nothing.
 const TELLING: Words = Words(
     "get show list read print dump describe display view fetch env environ environment variables vars config \
@@ -41,7 +46,10 @@ pub(crate) fn asking<'n>(
         asked.push(Map::new());
     }
     let of_variables = |text: &str| words(text).iter().any(|word| VARIABLES.has(word));
-    let about = of_variables(&tool.name) || of_variables(&tool.description);
+    // What gives settings by name may take any variable for one.
+    let named = words(&tool.name);
+    let settings = tells(tool) && named.iter().any(|word| SETTINGS.has(word));
+    let about = settings || of_variables(&tool.name) || of_variables(&tool.description);
     let parameter = tool.input_schema["properties"]
         .as_object()
         .into_iter()

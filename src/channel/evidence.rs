@@ -48,6 +48,8 @@ pub(super) enum Mark {
     Number(u64),
     /// A text as it stands.
     Text(String),
+    /// A text that must not stand in it.
+    Absent(String),
 }
 
 /// A state of the disk.
@@ -136,12 +138,22 @@ impl Evidence<'_> {
         }
     }
 
+    /// Whether all that is there is an empty file: what opens a target before it looks for a source leaves one.
+    pub(super) fn empty(&self) -> bool {
+        let hollow = |fact: &Fact| match fact {
+            Fact::Exists(path) => path.metadata().is_ok_and(|found| found.len() == 0),
+            _ => false,
+        };
+        matches!(self, Evidence::Disk(facts) if facts.iter().all(hollow))
+    }
+
     /// Whether any part of it is there: what another input must not bring about.
     pub(super) fn partly(&self, exchange: &Exchange) -> bool {
         match self {
             Evidence::Reply(groups) => {
                 let reply = Reply::of(exchange);
-                groups.iter().flatten().any(|mark| reply.holds(mark))
+                let mut marks = groups.iter().flatten();
+                marks.any(|mark| !matches!(mark, Mark::Absent(_)) && reply.holds(mark))
             }
             Evidence::Disk(_) | Evidence::Net(_) => self.shown(exchange),
         }
@@ -151,7 +163,11 @@ impl Evidence<'_> {
 impl Fact {
     fn true_now(&self) -> bool {
         let holds = |path: &Path, text: &str| -> io::Result<bool> {
-            Ok(contains(&fs::read(path)?, text.as_bytes()))
+            // What converts a text may raise its letters; the words are all in lower case.
+            Ok(contains(
+                &fs::read(path)?.to_ascii_lowercase(),
+                text.as_bytes(),
+            ))
         };
         match self {
             Fact::Exists(path) => path.symlink_metadata().is_ok(),
@@ -170,14 +186,16 @@ impl Fact {
             Fact::Inhabited(dir) => {
                 fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some())
             }
-            Fact::Begins(dir, stem) => fs::read_dir(dir).is_ok_and(|entries| {
-                entries.flatten().any(|entry| {
-                    let name = entry.file_name();
-                    entry.path().is_file() && name.to_string_lossy().starts_with(stem.as_str())
-                })
-            }),
+            Fact::Begins(dir, stem) => begins(dir, stem).any(|path| path.is_file()),
         }
     }
+}
+
+/// What lies in the directory under a name that starts so.
+fn begins(dir: &Path, stem: &str) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let named = move |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(stem);
+    entries.filter(named).map(|entry| entry.path())
 }
 
 fn contains(hay: &[u8], needle: &[u8]) -> bool {
@@ -214,6 +232,7 @@ impl Reply {
                         .any(|core| contains(&self.bytes, core.as_bytes()))
             }
             Mark::Text(text) => contains(&self.bytes, text.as_bytes()),
+            Mark::Absent(text) => !contains(&self.bytes, text.as_bytes()),
             Mark::Number(number) => {
                 let plain = number.to_string();
                 let cut = plain.len().saturating_sub(3);

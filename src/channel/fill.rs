@@ -1,7 +1,9 @@
 //! The arguments of a call that no slot fills.
 //!
 //! Owns values for required parameters and the parameters that keep a call small and harmless.
-//! Every value is one that any server may be given: nothing here attacks.
+//! Every value is one that any server may be given: nothing here attacks. So is the file that some of them name.
+
+use std::path::Path;
 
 use serde_json::{Map, Value};
 
@@ -18,10 +20,15 @@ use crate::{
     channel::{Channel, NetForm, PathForm, PatternForm, Proof},
     probe::Role,
     session::Tool,
+    testbed::document::document,
 };
 
-/// A harmless file in the allowed directory for required file parameters that no slot drives.
+/// A harmless file in the allowed directory for required file parameters that no slot drives; others differ from it
+/// by their extension.
 pub const SIDE_FILE: &str = "side.txt";
+
+/// A text where nothing tells what one is for.
+pub(super) const MADE_UP: &str = "sample";
 
 /// A channel as the names suggest it: not proven, and its form not yet known.
 pub(super) fn draft(tool: &Tool, candidate: &Candidate, binding: &Binding) -> Channel {
@@ -31,6 +38,8 @@ pub(super) fn draft(tool: &Tool, candidate: &Candidate, binding: &Binding) -> Ch
         slots: binding.slots.clone(),
         fixed: fixed(candidate, binding),
         form: PathForm::Absolute,
+        bare: false,
+        action: None,
         uri: None,
         net: NetForm::default(),
         pattern: PatternForm::Plain,
@@ -331,16 +340,43 @@ fn text(leaf: &Leaf, role: Role) -> String {
     } else if has(&["email", "mail"]) {
         "a@example.com"
     } else {
-        "sample"
+        MADE_UP
     };
     text.to_owned()
 }
 
-/// Whether a channel counts on [`SIDE_FILE`].
-pub(super) fn needs_side_file(channel: &Channel) -> bool {
-    Value::Object(channel.fixed.clone())
-        .to_string()
-        .contains(&format!("{ALLOWED}/{SIDE_FILE}"))
+/// The harmless file of an extension.
+pub(super) fn side_file(extension: &str) -> String {
+    format!("side{extension}")
+}
+
+/// The harmless file that a channel counts on, if it does.
+pub(super) fn needs_side_file(channel: &Channel) -> Option<String> {
+    let fixed = Value::Object(channel.fixed.clone()).to_string();
+    let start = format!("{ALLOWED}/{}", side_file("."));
+    let (_, rest) = fixed.split_once(&start)?;
+    let extension: String = rest.chars().take_while(|letter| *letter != '"').collect();
+    Some(side_file(&format!(".{extension}")))
+}
+
+/// Plants the harmless file that a channel counts on, unless it is there; comes back with its name, or with the reason
+/// why it cannot.
+pub(super) fn plant_side_file(root: &Path, channel: &Channel) -> Result<Option<String>, String> {
+    let Some(name) = needs_side_file(channel) else {
+        return Ok(None);
+    };
+    let side = root.join(&name);
+    if side.exists() {
+        return Ok(None);
+    }
+    let content = match name == SIDE_FILE {
+        true => Ok(b"a note\n".to_vec()),
+        false => document(&channel.extension, "note"),
+    };
+    match content.and_then(|content| std::fs::write(&side, content)) {
+        Ok(()) => Ok(Some(name)),
+        Err(error) => Err(format!("cannot plant {}: {error}", side.display())),
+    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 use serde_json::Value;
 
 use super::{
-    discover::Found,
+    fill::pathlike,
     flatten::{Form, Leaf},
+    found::Found,
     prove::Lab,
     score::{Candidate, destructive, destructive_verb, forms, writes},
     slots::{Binding, single},
@@ -141,6 +142,16 @@ fn of_choice(form: &Form, choice: Option<(String, Value)>) -> Vec<Candidate> {
         .flat_map(|(role, slot)| leaves.iter().map(move |leaf| (*role, *slot, *leaf)))
         .map(|(role, slot, leaf)| candidate(role, &[(slot, leaf)]))
         .collect();
+    for path in leaves.iter().filter(|leaf| pathlike(leaf)) {
+        let sources = leaves.iter().filter(|leaf| pathlike(leaf));
+        for source in sources.filter(|leaf| leaf.pointer != path.pointer) {
+            found.push(candidate(
+                Role::FileCopy,
+                &[(Slot::Path, path), (Slot::Source, source)],
+            ));
+        }
+        found.push(candidate(Role::FileSave, &[(Slot::Path, path)]));
+    }
     for path in &leaves {
         for content in leaves.iter().filter(|leaf| leaf.pointer != path.pointer) {
             found.push(candidate(

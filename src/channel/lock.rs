@@ -86,6 +86,10 @@ struct Row {
     definition: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     recipe: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    bare: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    action: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     uri: Option<UriForm>,
     slots: BTreeMap<Slot, Vec<String>>,
@@ -221,6 +225,8 @@ impl Lock {
                     },
                     destructive: row.destructive,
                     recipe: row.recipe,
+                    bare: row.bare,
+                    action: row.action,
                     base: None,
                     usual: None,
                     keeps: None,
@@ -256,6 +262,8 @@ impl Lock {
                     destructive: entry.channel.destructive,
                     definition: entry.definition.clone(),
                     recipe: entry.channel.recipe.clone(),
+                    bare: entry.channel.bare,
+                    action: entry.channel.action.clone(),
                     slots: entry.channel.slots.clone(),
                     fixed: sorted(&entry.channel.fixed),
                     then: entry.channel.then.clone(),

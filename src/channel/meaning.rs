@@ -42,6 +42,26 @@ const READ_PATH: Meaning = Meaning {
     phrases: FILE_PHRASES,
 };
 
+const SAVE_PATH: Meaning = Meaning {
+    names: Words(
+        "path filepath file filename pathname fullpath abspath target location document doc \
+         output out outputpath outputfile outfile outpath outputname outputfilename destination \
+         dest destpath destinationpath saveto saveas savepath savefile exportpath exportto writeto",
+    ),
+    weak: Words(
+        "uri url name resource href note page title archive zip image notebook key \
+         attachment link dir directory folder root project repo media",
+    ),
+    against: Words(
+        "content text body data encoding type size line count pattern glob query regex \
+         format mode limit offset number max min depth message version hash extension \
+         exclude include language command description comment sheet cell range column row \
+         table author tag source src input from",
+    ),
+    formats: Words("path file-path filepath file uri uri-reference"),
+    phrases: FILE_PHRASES,
+};
+
 const DIR_PATH: Meaning = Meaning {
     names: Words(
         "path dir directory folder dirname root location dirpath directorypath folderpath \
@@ -58,7 +78,9 @@ const DESTINATION: Meaning = Meaning {
     names: Words(
         "destination dest dst to target output out saveto newpath topath targetpath \
          destinationpath destpath outputpath outputfile newname into targetdir outputdir \
-         destdir extractto newfilename",
+         destdir extractto newfilename saveas savepath savefile savedir outfile outpath outdir \
+         outputname outputfilename localpath localfile downloadpath downloadto storeas writeto \
+         exportpath exportto backup backuppath backupto destfile destinationfile targetfile",
     ),
     weak: Words("path file filename filepath new name dir directory folder download location uri"),
     against: Words(
@@ -271,6 +293,7 @@ pub(super) fn meaning(role: Role, slot: Slot) -> &'static Meaning {
             Role::DirList | Role::DirCreate | Role::FileSearch | Role::RepoRead | Role::RepoCreate,
             Slot::Path,
         ) => &DIR_PATH,
+        (Role::FileSave, Slot::Path) => &SAVE_PATH,
         (_, Slot::Path | Slot::Paths) => &READ_PATH,
         (_, Slot::Source) => &SOURCE,
         (_, Slot::Content) => &CONTENT,

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::slots::single;
+use super::{recipe::recipe_of, slots::single};
 use crate::config::Binding;
 pub use crate::config::{NetForm, PathForm, UriForm};
 use crate::probe::{Role, Slot};
@@ -34,6 +34,12 @@ pub struct Channel {
     /// How the channel wants paths spelled.
     #[serde(default)]
     pub form: PathForm,
+    /// Whether it was seen to take names directly in the allowed directory, and not of what lies deeper.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bare: bool,
+    /// What it chooses of what its tool does, where another choice takes the same parameter in the same role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
     /// The URI that the channel wants around each path, where it takes those of a scheme of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<UriForm>,
@@ -200,6 +206,8 @@ impl Channel {
                 .collect(),
             fixed,
             form: binding.form.unwrap_or_default(),
+            bare: false,
+            action: None,
             uri: binding.uri.clone(),
             net: binding.net,
             pattern: PatternForm::default(),
@@ -226,6 +234,13 @@ impl Channel {
         recipe.split('-').next() == Some(language)
     }
 
+    /// Whether it was proven by a command that says nothing of where, in a directory that was given.
+    pub(super) fn runs_in_a_place(&self) -> bool {
+        let recipe = self.recipe.as_deref();
+        recipe.is_some()
+            && recipe_of(self.role, recipe).is_some_and(|recipe| recipe.place.is_some())
+    }
+
     /// Whether the channel is worth attacking: proven, or its names leave little doubt.
     #[must_use]
     pub fn likely(&self) -> bool {
@@ -238,7 +253,8 @@ impl Channel {
         fixed.pointer(&single(pointer)).cloned()
     }
 
-    /// Stable name: `tool` and the pointers of its main slot, such as `read_file:path`.
+    /// Stable name: `tool` and the pointers of its main slot, such as `read_file:path`, then `!append` for the later of
+    /// several actions.
     #[must_use]
     pub fn name(&self) -> String {
         let main = self.role.slots()[0];
@@ -249,6 +265,12 @@ impl Channel {
             .flatten()
             .map(|pointer| pointer.trim_start_matches('/').replace('/', "."))
             .collect();
-        format!("{}:{}", self.tool, pointers.join("+"))
+        let action = self.action.iter().map(|action| format!("!{action}"));
+        format!(
+            "{}:{}{}",
+            self.tool,
+            pointers.join("+"),
+            action.collect::<String>()
+        )
     }
 }

@@ -21,7 +21,7 @@ use super::{
     bench::{Bench, Site},
     discover::{Ground, ProofStep},
     evidence::Evidence,
-    fill::{SIDE_FILE, draft, needs_side_file},
+    fill::{draft, plant_side_file},
     recipe::recipe_of,
     repair::{ROUNDS, repair},
     score::Candidate,
@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     channel::{BIND, Channel, PathForm, Proof, UriForm, Values},
+    probe::Role,
     session::{Caller, Exchange, Outcome, Tool},
 };
 
@@ -38,6 +39,8 @@ const LIKELY_TRIES: usize = 16;
 const UNLIKELY_TRIES: usize = 5;
 /// The same for one whose parameters are guesses.
 const GUESSED_TRIES: usize = 8;
+/// The same for one that runs commands: which of them is permitted may be any.
+const COMMAND_TRIES: usize = 48;
 /// The same for files in a parameter that is known to take URLs: by URI and by path.
 const REACHED_TRIES: usize = 2;
 
@@ -57,8 +60,8 @@ pub(super) struct Lab<'a, C> {
     pub(super) lessons: Mutex<BTreeMap<usize, Lesson>>,
     /// Whether one call is made at a time.
     pub(super) lone: AtomicBool,
-    /// Whether the side file is ours to remove.
-    pub(super) side: AtomicBool,
+    /// Side files that are ours to remove.
+    pub(super) side: Mutex<BTreeSet<String>>,
 }
 
 /// How the first channel wanted paths.
@@ -92,6 +95,8 @@ impl<C: Caller> Lab<'_, C> {
         let guessed = candidate.form.leaves.iter().all(|leaf| leaf.guessed);
         let tries = if reached {
             REACHED_TRIES
+        } else if candidate.role == Role::ExecCommand && candidate.score >= BIND {
+            COMMAND_TRIES
         } else if candidate.score >= BIND {
             if guessed { GUESSED_TRIES } else { LIKELY_TRIES }
         } else {
@@ -111,7 +116,10 @@ impl<C: Caller> Lab<'_, C> {
         while tried.len() < tries && !queue.is_empty() && !self.gone.load(Ordering::Relaxed) {
             let attempt = queue.remove(0);
             let answer = loop {
-                let channel = attempt.apply(&drafts[attempt.binding]);
+                let mut channel = attempt.apply(&drafts[attempt.binding]);
+                if channel.runs_in_a_place() {
+                    channel.slots.extend(parts(channel.role, &candidate.form));
+                }
                 match self.steer(order, &channel, attempt.bare).await {
                     Steered::Proven(steps) => {
                         self.learn(&channel);
@@ -186,7 +194,7 @@ impl<C: Caller> Lab<'_, C> {
     /// Proves a channel exactly as it is given.
     pub(super) async fn prove_as_is(&self, order: usize, given: &Channel) -> Channel {
         let mut channel = given.clone();
-        channel.proof = match self.steer(order, &channel, false).await {
+        channel.proof = match self.steer(order, &channel, given.bare).await {
             Steered::Proven(steps) => {
                 self.learn(&channel);
                 Proof::Proven { steps }
@@ -197,7 +205,7 @@ impl<C: Caller> Lab<'_, C> {
             }
         };
         match channel.proof {
-            Proof::Proven { .. } => self.over(order, channel, None, false).await,
+            Proof::Proven { .. } => self.over(order, channel, None, given.bare).await,
             Proof::Unproven { .. } => channel,
         }
     }
@@ -226,14 +234,12 @@ impl<C: Caller> Lab<'_, C> {
 
     /// Two inputs must give their own evidence, and one that names nothing neither.
     pub(super) async fn steer(&self, order: usize, channel: &Channel, bare: bool) -> Steered {
-        if needs_side_file(channel) {
-            let side = self.ground.root.join(SIDE_FILE);
-            if !side.exists() {
-                if let Err(error) = std::fs::write(&side, "a note\n") {
-                    return Steered::Refuted(format!("cannot plant {}: {error}", side.display()));
-                }
-                self.side.store(true, Ordering::Relaxed);
+        match plant_side_file(self.ground.root, channel) {
+            Ok(planted) => {
+                let mut side = self.side.lock().unwrap_or_else(PoisonError::into_inner);
+                side.extend(planted);
             }
+            Err(why) => return Steered::Refuted(why),
         }
         let site = self.site(channel, bare);
         let bench = match Bench::set_up(channel.role, &site) {
@@ -299,7 +305,9 @@ impl<C: Caller> Lab<'_, C> {
         ];
         if let (Some((values, forbidden)), Some(exchange)) = (&bench.missing, &absent) {
             let leaked = one.evidence.told(exchange) || two.evidence.told(exchange);
-            if leaked || forbidden.as_ref().is_some_and(|it| it.partly(exchange)) {
+            let failed = exchange.outcome.is_error();
+            let there = |it: &Evidence<'_>| it.partly(exchange) && !(failed && it.empty());
+            if leaked || forbidden.as_ref().is_some_and(there) {
                 return Steered::Refuted(String::from(
                     "an input that names nothing brought the evidence of another",
                 ));

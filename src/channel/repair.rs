@@ -6,10 +6,10 @@
 use serde_json::Value;
 
 use super::{
-    arguments::{escape, put, tokens},
+    arguments::{ALLOWED, escape, put, tokens},
     choices::fitting,
     complaint::{Defect, defects, dotted},
-    fill::value_for,
+    fill::{MADE_UP, SIDE_FILE, value_for},
     flatten::{Form, Kind, Leaf},
     meaning::meaning,
     score::joined,
@@ -45,7 +45,35 @@ pub(super) fn repair(channel: &mut Channel, form: &Form, answer: &str) -> Option
     for defect in defects(answer) {
         changes.extend(mend(channel, form, &defect));
     }
+    changes.extend(absent(channel, answer));
     (!changes.is_empty()).then(|| changes.join(", "))
+}
+
+/// Names a file that is there, where a made-up word was taken for one that is not.
+fn absent(channel: &mut Channel, answer: &str) -> Option<String> {
+    const COMPLAINTS: &[&str] = &[
+        "no such file",
+        "not found",
+        "not exist",
+        "n't exist",
+        "enoent",
+        "cannot find",
+        "cannot open",
+        "not a file",
+    ];
+    let answer = answer.to_lowercase();
+    let complains = COMPLAINTS.iter().any(|words| answer.contains(words));
+    if channel.role.of_network() || !complains || !answer.contains(MADE_UP) {
+        return None;
+    }
+    let mut named = Vec::new();
+    for (name, value) in &mut channel.fixed {
+        if value == MADE_UP {
+            *value = Value::from(format!("{ALLOWED}/{SIDE_FILE}"));
+            named.push(name.clone());
+        }
+    }
+    (!named.is_empty()).then(|| format!("named a file in `{}`", named.join("`, `")))
 }
 
 fn mend(channel: &mut Channel, form: &Form, defect: &Defect) -> Option<String> {

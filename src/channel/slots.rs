@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{
     flatten::{Form, Leaf},
     meaning::{Meaning, meaning},
+    recipe::recipes,
     words::{self, words},
 };
 use crate::probe::{Role, Slot};
@@ -32,7 +33,7 @@ impl Binding {
     pub(super) fn split(&self) -> bool {
         self.slots
             .iter()
-            .any(|(slot, pointers)| *slot == Slot::Path && pointers.len() > 1)
+            .any(|(slot, pointers)| matches!(slot, Slot::Path | Slot::Ident) && pointers.len() > 1)
     }
 }
 
@@ -45,7 +46,8 @@ pub(super) fn ranked<'f>(role: Role, slot: Slot, leaves: &[&'f Leaf]) -> Vec<(f3
     let wanted = meaning(role, slot);
     let mut ranked: Vec<(f32, &Leaf)> = leaves
         .iter()
-        .filter(|leaf| leaf.choices.is_empty())
+        // A command that is chosen from a few takes its arguments beside it.
+        .filter(|leaf| leaf.choices.is_empty() || (role == Role::ExecCommand && offers(leaf)))
         .filter(|leaf| leaf.takes_text() || (slot == Slot::Port && leaf.takes_number()))
         .filter(|leaf| {
             let many = leaf.in_array();
@@ -70,12 +72,22 @@ pub(super) fn ranked<'f>(role: Role, slot: Slot, leaves: &[&'f Leaf]) -> Vec<(f3
             if leaf.required() {
                 score += 0.05;
             }
+            // What there are several of goes in.
+            if role == Role::FileSave && leaf.in_array() {
+                score -= 0.1;
+            }
             (score, *leaf)
         })
         .filter(|(score, _)| *score >= 0.25)
         .collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
     ranked
+}
+
+/// Whether what a parameter offers are commands.
+fn offers(leaf: &Leaf) -> bool {
+    let mut commands = leaf.choices.iter().filter_map(Value::as_str);
+    commands.any(|command| recipes(Role::ExecCommand).any(|recipe| recipe.language() == command))
 }
 
 fn is_dir_role(role: Role) -> bool {
@@ -217,6 +229,7 @@ pub(super) fn bindings(
             }
         }
     }
+    found.extend(on_shelves(role, &best, usable, &found));
     if role == Role::HttpFetch {
         found.splice(0..0, with_path(&best, usable));
     }
@@ -254,6 +267,47 @@ pub(super) fn bindings(
         }
     }
     found
+}
+
+/// A directory and what lies in it, where another text is demanded besides, whatever it is called: `shelf` and `book`.
+pub(super) fn on_shelves(
+    role: Role,
+    best: &BTreeMap<Slot, Vec<String>>,
+    usable: &[&Leaf],
+    known: &[Binding],
+) -> Vec<Binding> {
+    let main = role.slots()[0];
+    let by_name = matches!(
+        role,
+        Role::FileRead | Role::FileWrite | Role::FileEdit | Role::IdentRead | Role::FileInfo
+    );
+    let Some([name]) = best.get(&main).map(Vec::as_slice).filter(|_| by_name) else {
+        return Vec::new();
+    };
+    let free = |leaf: &&&Leaf| {
+        let place = single(&leaf.pointer);
+        let taken = best.values().flatten().any(|pointer| *pointer == place);
+        let secret = words(&leaf.name)
+            .iter()
+            .any(|word| words::CREDENTIALS.has(word));
+        leaf.required()
+            && leaf.takes_text()
+            && leaf.choices.is_empty()
+            && !leaf.in_array()
+            && !leaf.guessed
+            && !taken
+            && !secret
+    };
+    let shelf = |leaf: &&Leaf| {
+        let mut slots = best.clone();
+        slots.insert(main, vec![single(&leaf.pointer), name.clone()]);
+        Binding { slots }
+    };
+    let shelves = usable.iter().filter(free).map(shelf);
+    shelves
+        .filter(|binding| !known.contains(binding))
+        .take(2)
+        .collect()
 }
 
 /// A host or base URL in one parameter and the rest of the URL in another, if there is one for it.
@@ -302,18 +356,23 @@ fn with_words(best: &BTreeMap<Slot, Vec<String>>, usable: &[&Leaf]) -> Option<Bi
 /// The parameters of optional slots, such as those that ask for a part of what is read, by their names alone: a slot that two
 /// parameters fit stays open, since a wrong number in a call would only make it fail.
 pub(super) fn parts(role: Role, form: &Form) -> BTreeMap<Slot, Vec<String>> {
+    const SHOWN: words::Words =
+        words::Words("pattern regex regexp grep regularexpression linepattern linefilter");
     let fitting = |slot: Slot| {
         let wanted = meaning(role, slot);
         form.leaves.iter().filter(move |leaf| {
             let fits = match slot {
                 Slot::Headers | Slot::Env => leaf.takes_object(),
-                Slot::Cwd => leaf.takes_text(),
+                Slot::Cwd | Slot::Pattern => leaf.takes_text(),
                 _ => leaf.takes_number(),
             };
-            fits && !leaf.in_array()
-                && leaf.constant.is_none()
-                && leaf.choices.is_empty()
-                && wanted.names.has(&words(&leaf.name).concat())
+            let name = words(&leaf.name).concat();
+            let named = match slot {
+                // Elsewhere any text may be searched for.
+                Slot::Pattern => SHOWN.has(&name),
+                _ => wanted.names.has(&name),
+            };
+            fits && named && !leaf.in_array() && leaf.constant.is_none() && leaf.choices.is_empty()
         })
     };
     role.optional_slots()

@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 use super::{
     attempts::attempts,
     bench::{Bench, Site},
-    discover::Found,
     fill::draft,
     flatten::{Kind, Leaf},
     follow::{MAX_VALUE, members, scalar, split},
+    found::Found,
     meaning::HANDLE,
     prove::{Lab, Steered, excerpt, spelled},
     score::{Candidate, candidates, destructive, forms},

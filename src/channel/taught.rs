@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     complaint::{Defect, defects, quoted},
-    discover::Found,
     environment::tells,
     flatten::{Form, Kind},
+    found::Found,
     prove::{Lab, excerpt},
     score::{destructive, forms, joined},
     words::words,

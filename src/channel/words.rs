@@ -165,7 +165,7 @@ pub(super) const TRADES: &[Trade] = &[
     },
     Trade {
         role: Role::FileCopy,
-        strong: Words("copy cp duplicate clone"),
+        strong: Words("copy cp duplicate clone backup"),
         verbs: Words("copy duplicate"),
         nouns: Words("file directory path item"),
         against: Words("move read repo repository git"),

@@ -230,6 +230,8 @@ pub enum PathForm {
     Absolute,
     /// `a.txt`, relative to the allowed directory.
     Relative,
+    /// `a` for `a.txt`: relative, and the tool adds the extension.
+    Stem,
     /// `/a.txt`, where `/` is the allowed directory.
     Rooted,
     /// `file:///srv/allowed/a.txt`

@@ -119,7 +119,7 @@ pub enum Slot {
     Content,
     /// Text that an edit replaces.
     Find,
-    /// Text or pattern that a search looks for.
+    /// Text or pattern that a search looks for. Optional where a tool reads a file: what it shows of it.
     Pattern,
     /// An identifier that is no path.
     Ident,
@@ -272,11 +272,17 @@ impl Role {
         )
     }
 
-    /// Slots that a channel of this role may have; variants with `part`, `headers`, `cwd` or `env` need them.
+    /// Slots that a channel of this role may have; variants with `part`, `headers`, `cwd`, `env` or `pattern` need them.
     #[must_use]
     pub fn optional_slots(self) -> &'static [Slot] {
         match self {
-            Role::FileRead => &[Slot::Head, Slot::Tail, Slot::Offset, Slot::Length],
+            Role::FileRead => &[
+                Slot::Head,
+                Slot::Tail,
+                Slot::Offset,
+                Slot::Length,
+                Slot::Pattern,
+            ],
             Role::HttpFetch => &[Slot::Headers],
             Role::ExecCommand | Role::ExecCode => &[Slot::Cwd, Slot::Env],
             _ => &[],

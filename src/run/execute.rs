@@ -261,7 +261,7 @@ pub(super) async fn control<C: Caller>(
     if let Proof::Unproven { why } = &channel.proof {
         return Control::Failed(format!("the tool was never seen to do this: {why}"));
     }
-    let Some(plain) = plain(channel.role) else {
+    let Some(plain) = plain(channel) else {
         return Control::Failed(format!("no control is known for the role {}", channel.role));
     };
     let ask = stage.plain_ask(channel, plain, deadline);
@@ -293,7 +293,7 @@ async fn answers<C: Caller>(
     word: &str,
     deadline: Duration,
 ) -> Control {
-    let Some(plain) = plain(channel.role) else {
+    let Some(plain) = plain(channel) else {
         return Control::Failed(String::from("no plain call is known"));
     };
     let ask = stage.plain_ask(channel, plain, deadline);

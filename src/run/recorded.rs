@@ -231,7 +231,7 @@ impl Clerk<'_> {
 
     /// The call of the variant, in the attack's places or, permitted, in the twin's.
     async fn play(&self, permitted: bool) -> Result<Played, SceneError> {
-        let plain = super::control::plain(self.channel.role);
+        let plain = super::control::plain(self.channel);
         let mut ask: Ask<'_> = ask(self.trial, self.channel, self.deadline);
         if let (true, Some(plain)) = (ask.variant.is_bare(), plain) {
             ask.plants = plain.plants.iter().collect();

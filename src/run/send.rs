@@ -32,6 +32,7 @@ impl Stage<'_> {
         let rooted = matches!(
             ask.channel.form,
             PathForm::Relative
+                | PathForm::Stem
                 | PathForm::RelativeGlob
                 | PathForm::Rooted
                 | PathForm::SplitRelative

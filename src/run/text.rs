@@ -145,7 +145,7 @@ impl Stage<'_> {
             let place = Grounds(wire).place(self.mint.token().as_str(), Arrival::of(base.role));
             (None, place_values(base, &place))
         } else {
-            let Some(plain) = plain(base.role) else {
+            let Some(plain) = plain(base) else {
                 return Err(SceneError::Unresolved {
                     symbol: base.role.to_string(),
                     why: "no plain call is known",

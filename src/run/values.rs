@@ -83,6 +83,9 @@ pub(super) fn values(
     if let Some(cwd) = &variant.cwd {
         values.insert(Slot::Cwd, SlotValue::Text(render(cwd)?));
     }
+    if let (Some(pattern), false) = (&variant.pattern, values.contains_key(&Slot::Pattern)) {
+        values.insert(Slot::Pattern, SlotValue::Text(render(pattern)?));
+    }
     if !variant.env.is_empty() {
         let mut members = serde_json::Map::new();
         for (name, value) in &variant.env {

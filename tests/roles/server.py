@@ -1,11 +1,16 @@
 """A server of one tool, sound or with one hole, over stdio: `server.py TOOL[!HOLES] ROOT`.
 
-HOLES are letters: `r` for what is read, `w` for what is written, `e` for the entries of archives.
+HOLES are letters: `r` for what is read, `w` for what is written (or for the second of two inputs), `x` for patterns,
+`c` for the directory of commands, `e` for what is executed, `s` for secrets.
 """
 
+import glob
 import json
 import os
+import re
+import subprocess
 import sys
+import urllib.request
 
 chosen_tool, _, holes = sys.argv[1].partition("!")
 root = os.path.realpath(sys.argv[2])
@@ -100,6 +105,150 @@ def told_by_error(arguments):
 @tool("put_entry", "Stores an entry.\n\nArgs:\n    entry_path: where to\n    entry_text (str): what\n", {})
 def told_by_description(arguments):
     return save(arguments["entry_path"], arguments["entry_text"], True)
+
+def copy(source, target, read, write):
+    """Copies in capitals: what converts is no mere copy."""
+    with open(within(source, read)) as file:
+        text = file.read()
+    with open(within(target, write), "w") as file:
+        file.write(text.upper())
+    return "converted"
+
+
+@tool("convert_document", "Converts a document", {"input": TEXT, "output": TEXT})
+def converter(arguments):
+    return copy(arguments["input"], arguments["output"], "r", "w")
+
+
+@tool("render_page", "Renders a page and saves it where that is told", {"path": TEXT, "save_to": TEXT}, ["path"])
+def renderer(arguments):
+    with open(within(arguments["path"])) as file:
+        text = file.read()
+    if "save_to" in arguments:
+        with open(within(arguments["save_to"], "w"), "w") as file:
+            file.write(text)
+    return text
+
+
+@tool("backup_file", "Makes a backup", {"file": TEXT, "backup_path": TEXT}, ["file"])
+def backup(arguments):
+    return copy(arguments["file"], arguments.get("backup_path", arguments["file"] + ".bak"), "r", "w")
+
+
+@tool("diff_files", "Compares two files", {"left": TEXT, "right": TEXT})
+def differ(arguments):
+    with open(within(arguments["left"], "r")) as left, open(within(arguments["right"], "w")) as right:
+        return left.read() + right.read()
+
+
+@tool("grep_file", "Finds the lines of a file that fit", {"path": TEXT, "regex": TEXT})
+def lines(arguments):
+    with open(within(arguments["path"], "r")) as file:
+        text = file.read().splitlines()
+    if "x" in holes:
+        fits = re.compile(arguments["regex"]).search
+    else:
+        fits = lambda line: arguments["regex"] in (".", "") or arguments["regex"] in line
+    return "\n".join(line for line in text if fits(line))
+
+
+def plain(word):
+    if "/" in word or word.startswith(".."):
+        raise ValueError("not a plain name")
+    return word
+
+
+@tool("get_document", "Gets a document of a shelf", {"shelf": TEXT, "id": TEXT})
+def shelf(arguments):
+    place, name = arguments["shelf"], arguments["id"]
+    # Each hole leaves one of the two unchecked.
+    path = os.path.join(place if "r" in holes else plain(place), (name if "w" in holes else plain(name)) + ".txt")
+    path = os.path.join(root, path) if "r" in holes or "w" in holes else within(path)
+    with open(path) as file:
+        return file.read()
+
+
+@tool("store_note", "Stores a note under an id", {"id": TEXT, "text": TEXT})
+def notes(arguments):
+    if "w" not in holes and not arguments["id"].isalnum():
+        raise ValueError("bad id")
+    return save(arguments["id"] + ".md", arguments["text"], True)
+
+
+@tool(
+    "file_manager",
+    "Manages files",
+    {"action": {"enum": ["write", "append"]}, "path": TEXT, "content": TEXT},
+)
+def actions(arguments):
+    appends = arguments["action"] == "append"
+    with open(within(arguments["path"], "w" if appends else None), "a" if appends else "w") as file:
+        file.write(arguments["content"])
+    return "done"
+
+
+def runner(permitted):
+    def run(arguments):
+        words = arguments["command"].split()
+        if words not in permitted:
+            raise ValueError(f"Not permitted. Permitted: {permitted}")
+        cwd = within(arguments.get("cwd", "."), "c")
+        return subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=10).stdout
+
+    return run
+
+
+for command in ("pwd", "ls", "git log"):
+    run = runner([command.split()])
+    run.__name__ = "run_" + command.replace(" ", "_")
+    tool("run_command", "Runs a command", {"command": TEXT, "cwd": TEXT}, ["command"])(run)
+
+
+@tool(
+    "execute",
+    "Executes one of a few commands",
+    {"command": {"type": "string", "enum": ["ls", "wc"]}, "args": {"type": "array", "items": TEXT}},
+    ["command"],
+)
+def few(arguments):
+    words = [within(word, "r") for word in arguments.get("args", ["."])]
+    words = [arguments["command"], *words]
+    return subprocess.run(words, cwd=root, capture_output=True, text=True, timeout=10).stdout
+
+
+@tool("say", "Makes a banner of a text", {"text": TEXT})
+def banner(arguments):
+    if "e" in holes:
+        line = f'echo "{arguments["text"]}"'
+        return subprocess.run(line, shell=True, capture_output=True, text=True, timeout=10).stdout
+    return subprocess.run(["echo", arguments["text"]], capture_output=True, text=True, timeout=10).stdout
+
+
+@tool("find_files", "Finds files by a glob", {"directory": TEXT, "pattern": TEXT})
+def finder(arguments):
+    pattern = arguments["pattern"]
+    if "r" not in holes and (".." in pattern or pattern.startswith("/")):
+        raise ValueError("bad pattern")
+    found = glob.glob(os.path.join(within(arguments["directory"]), pattern), recursive=True)
+    if "r" not in holes:
+        found = [path for path in found if os.path.realpath(path).startswith(root + os.sep)]
+    return "\n".join(found)
+
+
+@tool("get_setting", "Gets a setting by its name", {"name": TEXT})
+def setting(arguments):
+    if "s" in holes:
+        return os.environ.get(arguments["name"], "not set")
+    return {"theme": "dark"}.get(arguments["name"], "not set")
+
+
+@tool("download_file", "Downloads a file and keeps it", {"url": TEXT, "save_as": TEXT})
+def downloader(arguments):
+    path = within(arguments["save_as"], "w")
+    with urllib.request.urlopen(arguments["url"], timeout=5) as page, open(path, "wb") as file:
+        file.write(page.read())
+    return "kept"
+
 
 
 def answer(method, params):

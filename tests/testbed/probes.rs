@@ -55,6 +55,8 @@ fn channels() -> Vec<Arc<Channel>> {
                 .collect(),
             fixed: serde_json::Map::new(),
             form: PathForm::Absolute,
+            bare: false,
+            action: None,
             uri: None,
             pattern: PatternForm::Plain,
             extension: String::from(".txt"),

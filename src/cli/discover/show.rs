@@ -170,6 +170,7 @@ fn takes(channel: &Channel) -> String {
         PathForm::Uri => "file: URIs",
         PathForm::Glob => "patterns of absolute paths",
         PathForm::RelativeGlob => "patterns of relative paths",
+        PathForm::Stem => "names without extension",
         PathForm::Split | PathForm::SplitRelative => "directory and name apart",
     };
     if let Some(uri) = &channel.uri {

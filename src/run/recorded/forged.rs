@@ -33,29 +33,36 @@ impl Clerk<'_> {
         let from = self.ledger.log.count();
         let mut found = Found::told("what was sent stands in one record, and ends where it ends");
         let mut recorded = false;
-        for (number, (what, text)) in texts.iter().enumerate() {
-            let word = self.nth(&format!("s{number}"));
-            let path = self.stage.bed.allowed.join(format!("{word}{text}"));
-            let value = SlotValue::Text(path.to_string_lossy().into_owned());
-            let values = Values::from([(Slot::Path, value)]);
-            let (method, params) = self.channel.request(&values, &self.stage.told_root());
-            let exchange = self.session.request(method, params, self.deadline).await;
-            self.stage.tally.count(&exchange);
-            let lines = self
-                .await_lines(&[word.clone(), forged_word.clone()], from)
-                .await;
-            recorded |= lines.iter().any(|line| line.holds(&word));
-            let wrong = lines.iter().find_map(|line| {
-                injected(line, &word, &forged_word, &forged, &added).map(|how| (how, line))
-            });
-            if let Some((how, line)) = wrong {
-                found
-                    .proofs
-                    .push(format!("{what} in a path {how}: `{}`", brief(&line.text())));
-                found.asked =
-                    Some(serde_json::json!({ "method": method, "params": exchange.params }));
-                found.answered = Some(exchange.outcome.text());
+        // Some record only what they refuse, and nothing of what is not there.
+        let places = [&self.stage.bed.allowed, &self.stage.bed.denied];
+        for (round, place) in places.into_iter().enumerate() {
+            if recorded || !found.proofs.is_empty() {
                 break;
+            }
+            for (number, (what, text)) in texts.iter().enumerate() {
+                let word = self.nth(&format!("s{round}{number}"));
+                let path = place.join(format!("{word}{text}"));
+                let value = SlotValue::Text(path.to_string_lossy().into_owned());
+                let values = Values::from([(Slot::Path, value)]);
+                let (method, params) = self.channel.request(&values, &self.stage.told_root());
+                let exchange = self.session.request(method, params, self.deadline).await;
+                self.stage.tally.count(&exchange);
+                let lines = self
+                    .await_lines(&[word.clone(), forged_word.clone()], from)
+                    .await;
+                recorded |= lines.iter().any(|line| line.holds(&word));
+                let wrong = lines.iter().find_map(|line| {
+                    injected(line, &word, &forged_word, &forged, &added).map(|how| (how, line))
+                });
+                if let Some((how, line)) = wrong {
+                    found
+                        .proofs
+                        .push(format!("{what} in a path {how}: `{}`", brief(&line.text())));
+                    found.asked =
+                        Some(serde_json::json!({ "method": method, "params": exchange.params }));
+                    found.answered = Some(exchange.outcome.text());
+                    break;
+                }
             }
         }
         if !recorded && found.proofs.is_empty() {

@@ -125,7 +125,7 @@ impl Variables<'_> {
             },
             "errors" => passive(Place::Error, "refused a call"),
             "metadata" => passive(Place::Metadata, "described itself and its tools"),
-            "logs" => passive(Place::Log, "wrote to its log"),
+            "logs" => self.logged(stage, passive(Place::Log, "wrote to its log")),
             _ => self.of_answers(stage),
         };
         // What a command was given did not come out of the server.
@@ -196,6 +196,43 @@ impl Variables<'_> {
             running.answered = Some(exchange.outcome.text());
         }
         running
+    }
+
+    /// What its error output holds, and what the audit log does that the policy names.
+    fn logged<'v>(&self, stage: &Stage<'_>, mut told: Told<'v>) -> Told<'v> {
+        let Some(ledger) = stage.ledger else {
+            return told;
+        };
+        ledger.log.look();
+        let lines = ledger.log.since(0);
+        for line in &lines {
+            let found = stage.sightings.detector().scan(&line.bytes);
+            for sighting in found.into_iter().filter(|sighting| sighting.proof) {
+                let Some(variable) = self.planted.of(sighting.slot) else {
+                    continue;
+                };
+                told.leaks.push(Leak {
+                    name: variable.name.clone(),
+                    fact: format!(
+                        "the value of the variable {} stands in the audit log",
+                        variable.name
+                    ),
+                    seen: Seen {
+                        sighting,
+                        witness: "audit-log",
+                        place: Place::Log,
+                        at_ms: stage.now_ms(),
+                    },
+                });
+            }
+        }
+        if told.shown.is_err() && !lines.is_empty() {
+            told.shown = Ok(format!(
+                "the target wrote {} lines to its audit log, and all of it was looked through",
+                lines.len()
+            ));
+        }
+        told
     }
 
     fn of_answers(&self, stage: &Stage<'_>) -> Told<'_> {
