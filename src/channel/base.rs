@@ -6,7 +6,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{
-    discover::Found,
+    found::Found,
     guess::may_steer,
     prove::{Lab, unproven},
     reach::place_values,
