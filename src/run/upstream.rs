@@ -3,6 +3,8 @@
 //! Owns the sessions with such headers, and the facts that come of them. Each header holds a URL with a word of its
 //! own, and counts only when a request arrives whose host or path has that word: a server may pass on what it is sent.
 
+mod calls;
+mod leads;
 mod names;
 
 use std::{
@@ -15,30 +17,25 @@ use std::{
     time::Duration,
 };
 
+use calls::{Call, calls, heard};
+use leads::{Way, bears};
 use names::{Header, Holds, headers};
 
 use super::{
-    control::plain,
     conversation::Conversation,
-    net::{Wire, is_contact, told},
+    net::{Wire, told},
     send::response,
-    stage::{Counting, Stage},
+    stage::Stage,
 };
 use crate::{
-    channel::{Channel, destructive, sweep},
+    channel::Channel,
     judge::{Attempt, Control, Liveness, Observation, Response, Twin, Wall, Watch},
     plan::{Fate, Plan},
-    probe::{EvidenceKind, Probe, Spelling},
-    session::{Caller as _, Direction, Endpoint, Exchange, HttpEndpoint, OpenError, Session, Tool},
-    testbed::{
-        Geometry,
-        net::{Answers, Hit, Kind, Nonce, Page, Script, Server, Spot},
-        spell,
-    },
+    probe::{EvidenceKind, Probe},
+    session::{Endpoint, Exchange, HttpEndpoint, OpenError, Tool},
+    testbed::net::Nonce,
 };
 
-/// Calls of one session at most.
-const CALLS: usize = 16;
 /// Headers that are attacked at most.
 const CHOSEN: usize = 6;
 /// Time that what a call set off may still be on its way to the sink.
@@ -63,21 +60,6 @@ struct Rounds<'r> {
     deadline: Duration,
 }
 
-/// What is asked in a session.
-enum Call {
-    Plain(Arc<Channel>),
-    Tool(String),
-}
-
-impl Call {
-    fn tool(&self) -> &str {
-        match self {
-            Self::Plain(channel) => &channel.tool,
-            Self::Tool(tool) => tool,
-        }
-    }
-}
-
 /// A header that was seen to choose.
 struct Chosen {
     header: Header,
@@ -88,19 +70,18 @@ struct Chosen {
     seen: Observation,
 }
 
+/// A header that was sent with a denied host.
+struct Sent {
+    header: String,
+    nonce: Nonce,
+    exchange: Option<Exchange>,
+}
+
 /// A session to its end.
 struct Round {
     calls: usize,
     response: Response,
     exchange: Option<Exchange>,
-}
-
-/// Where the URL of a header leads.
-#[derive(Clone, Copy)]
-enum Way {
-    Permitted,
-    Name(IpAddr),
-    Address(IpAddr),
 }
 
 impl Upstream {
@@ -142,28 +123,25 @@ impl Upstream {
                 .collect(),
             ..rounds
         };
-        let chosen = rounds.choosing(&places).await;
-        let mut made = Vec::new();
+        let (chosen, fault) = rounds.choosing(&places).await;
         if chosen.is_empty() {
             let why = format!(
-                "no header was seen to choose where requests go, of {} that were tried: {} that the server tells, and \
-                 usual names; one that it needs, and those that must go along, are told with --header",
+                "no header was seen to choose where requests go, of {} that were tried: {} that the server or the user \
+                 names, and usual ones; give others, and what must go along with them, by --header",
                 places.len(),
                 places.iter().filter(|header| header.told).count(),
             );
-            made.extend(
-                hosts
-                    .iter()
-                    .map(|host| (*host, rounds.attempt(Response::Moot(why.clone())), None)),
-            );
-            return Self(made);
+            let response = fault.unwrap_or(Response::Moot(why));
+            let none = |host| (host, rounds.attempt(response.clone()), None);
+            return Self(hosts.into_iter().map(none).collect());
         }
+        let mut made = Vec::new();
         let mut before = Control::Passed(passed(&chosen));
         for host in hosts {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            let (attack, asked) = rounds.attack(host, &chosen).await;
+            let (attack, sent) = rounds.attack(host, &chosen).await;
             let after = rounds.again(&chosen).await;
             let mut twin = passed(&chosen);
             twin.witness = String::from("twin");
@@ -173,9 +151,15 @@ impl Upstream {
                 twin: Twin::Passed(twin),
                 ..attack
             };
-            made.push((host, attempt, asked));
+            made.push((host, attempt, sent));
         }
-        Self(made)
+        // By now what came late has come.
+        let settled = made.into_iter().map(|(host, mut attempt, sent)| {
+            let (proofs, asked) = rounds.reached(sent);
+            attempt.proofs = proofs;
+            (host, attempt, asked)
+        });
+        Self(settled.collect())
     }
 
     /// The facts of the trial about a denied host, and the call by which it was reached.
@@ -206,19 +190,21 @@ impl<'r> Rounds<'r> {
         })
     }
 
-    /// The headers that choose: all of them are tried at once, and those that seem to, each by itself.
-    async fn choosing(&self, places: &[Header]) -> Vec<Chosen> {
-        let mut chosen = Vec::new();
+    /// The headers that choose: all of them are tried at once, and those that seem to, each by itself. With them why
+    /// the last session did not come about, unless it was refused.
+    async fn choosing(&self, places: &[Header]) -> (Vec<Chosen>, Option<Response>) {
+        let (mut chosen, mut fault) = (Vec::new(), None);
         let told: Vec<&Header> = places.iter().filter(|header| header.told).collect();
         let all: Vec<&Header> = places.iter().collect();
         // Where something refuses so many, those that the server tells may be let through.
-        for some in [all, told] {
+        for some in [all, told].into_iter().filter(|some| !some.is_empty()) {
             let given: Vec<(&Header, Nonce)> = some
                 .into_iter()
                 .map(|header| (header, self.wire.glass.nonce()))
                 .collect();
-            self.round(&self.values(&given, Way::Permitted), &self.calls, &|| false)
-                .await;
+            let values = self.values(&given, Way::Permitted);
+            let round = self.round(&values, &self.calls, &|| false).await;
+            fault = Some(round.response).filter(|it| matches!(it, Response::Fault(_)));
             let seems = given
                 .iter()
                 .filter(|(_, nonce)| self.arrived(nonce, true).is_some());
@@ -229,7 +215,7 @@ impl<'r> Rounds<'r> {
                 break;
             }
         }
-        chosen
+        (chosen, fault)
     }
 
     /// Whether a header by itself chooses a permitted host.
@@ -252,25 +238,23 @@ impl<'r> Rounds<'r> {
 
     /// Whether all headers still choose.
     async fn again(&self, chosen: &[Chosen]) -> Control {
+        let mut still = Vec::new();
         for one in chosen {
-            if self
-                .alone(&one.header, &self.calls[..one.calls])
-                .await
-                .is_none()
-            {
-                return Control::Failed(format!(
-                    "the header {} chose nothing any more",
-                    one.header.name
-                ));
+            match self.alone(&one.header, &self.calls[..one.calls]).await {
+                Some(seen) => still.push(seen),
+                None => {
+                    let why = format!("the header {} chose nothing any more", one.header.name);
+                    return Control::Failed(why);
+                }
             }
         }
-        Control::Passed(passed(chosen))
+        Control::Passed(passed(&still))
     }
 
     /// Each header with the denied host, by name and by address.
-    async fn attack(&self, host: IpAddr, chosen: &[Chosen]) -> (Attempt, Option<Exchange>) {
+    async fn attack(&self, host: IpAddr, chosen: &[Chosen]) -> (Attempt, Vec<Sent>) {
         let mut attempt = self.attempt(Response::Refusal);
-        let mut asked = None;
+        let mut sent = Vec::new();
         for one in chosen {
             for way in [Way::Name(host), Way::Address(host)] {
                 // In an address no word would be seen.
@@ -278,68 +262,45 @@ impl<'r> Rounds<'r> {
                     continue;
                 }
                 let nonce = self.wire.glass.nonce();
-                let lost = self.wire.glass.hits().next();
+                let since = self.wire.glass.hits().next();
                 let values = self.values(&[(&one.header, nonce.clone())], way);
-                let calls = &self.calls[..one.calls];
-                let round = self.round(&values, calls, &|| false).await;
-                if self.wire.glass.hits().lost() > lost {
+                let round = self
+                    .round(&values, &self.calls[..one.calls], &|| false)
+                    .await;
+                if self.wire.glass.hits().lost() > since {
                     attempt.watch = Watch::Blind(String::from(
                         "more arrived at the sink than is kept on record",
                     ));
                 }
-                if let Some(hit) = self.arrived(&nonce, false) {
-                    let fact = format!(
-                        "{}, which the policy denies: the header {} chose it",
-                        told(&hit),
-                        one.header.name
-                    );
-                    attempt
-                        .proofs
-                        .push(self.stage.observed(&hit, EvidenceKind::Connection, fact));
-                    asked = round.exchange.or(asked);
-                } else if rank(&round.response) > rank(&attempt.response) {
+                if rank(&round.response) > rank(&attempt.response) {
                     attempt.response = round.response;
                 }
+                sent.push(Sent {
+                    header: one.header.name.clone(),
+                    nonce,
+                    exchange: round.exchange,
+                });
             }
         }
-        (attempt, asked)
+        (attempt, sent)
     }
 
-    /// The values of headers, and names and answers at the sink for them.
-    fn values(&self, given: &[(&Header, Nonce)], way: Way) -> Vec<(String, String)> {
-        let hosts = self.wire.hosts;
-        let mut values = self.credentials.clone();
-        for (header, nonce) in given {
-            let own = format!("{nonce}.{}", hosts.domain);
-            let (host, address) = match way {
-                Way::Permitted => (
-                    hosts.named.clone().unwrap_or(own),
-                    hosts.permitted.first().copied(),
-                ),
-                Way::Name(address) => (own, Some(address)),
-                Way::Address(address) => (spell(&address.to_string(), Spelling::Bracketed), None),
+    /// What arrived of attacks at denied hosts, and the call that led there.
+    fn reached(&self, sent: Vec<Sent>) -> (Vec<Observation>, Option<Exchange>) {
+        let (mut proofs, mut asked) = (Vec::new(), None);
+        for one in sent {
+            let Some(hit) = self.arrived(&one.nonce, false) else {
+                continue;
             };
-            if let Some(address) = address {
-                self.wire
-                    .glass
-                    .names()
-                    .set(Server::Any, &host, Answers::addresses([address]));
-            }
-            self.wire.glass.script(
-                Spot::all(nonce),
-                Script::Serve(Page::of("application/json", "{}")),
+            let fact = format!(
+                "{}, which the policy denies: the header {} chose it",
+                told(&hit),
+                one.header
             );
-            let host = match self.wire.in_url(80) {
-                Some(port) => format!("{host}:{port}"),
-                None => host,
-            };
-            let value = match header.holds {
-                Holds::Host => host,
-                _ => format!("http://{host}/{nonce}/"),
-            };
-            values.push((header.name.clone(), value));
+            proofs.push(self.stage.observed(&hit, EvidenceKind::Connection, fact));
+            asked = asked.or(one.exchange);
         }
-        values
+        (proofs, asked)
     }
 
     /// A session with headers: it lists the tools and makes the calls, until that is enough.
@@ -384,7 +345,7 @@ impl<'r> Rounds<'r> {
                 break;
             }
             round.calls += 1;
-            let Some(exchange) = self.call(&session, call).await else {
+            let Some(exchange) = call.make(self.stage, &session, self.deadline).await else {
                 continue;
             };
             tokio::time::sleep(TRAIL).await;
@@ -396,42 +357,6 @@ impl<'r> Rounds<'r> {
         }
         session.close().await;
         round
-    }
-
-    async fn call(&self, session: &Session, call: &Call) -> Option<Exchange> {
-        match call {
-            Call::Tool(tool) => {
-                let exchange = session
-                    .call(tool, serde_json::Map::new(), self.deadline)
-                    .await;
-                self.stage.tally.count(&exchange);
-                Some(exchange)
-            }
-            Call::Plain(channel) => {
-                let plain = plain(channel.role)?;
-                let ask = self.stage.plain_ask(channel, plain, self.deadline);
-                let word = "headers";
-                let geometry = Geometry::twin(self.stage.bed, word, None);
-                let scene = self.stage.set(&ask, geometry, word).ok()?;
-                let played = self
-                    .stage
-                    .play(session, &ask, scene, Counting::All)
-                    .await
-                    .ok()?;
-                Some(played.exchange)
-            }
-        }
-    }
-
-    /// A request with the word, at a permitted host or at a denied one.
-    fn arrived(&self, nonce: &Nonce, permitted: bool) -> Option<Hit> {
-        let hits = self.wire.glass.hits().of_nonce(nonce).into_iter();
-        let mut went = hits.filter(|hit| {
-            // What a server passes on in fields of its own chooses nothing.
-            let named = bears(hit.host.as_deref(), nonce) || bears(hit.path.as_deref(), nonce);
-            !hit.own && is_contact(hit) && hit.kind != Kind::Bytes && named
-        });
-        went.find(|hit| self.wire.permits(hit.local.ip()) == permitted)
     }
 
     fn attempt(&self, response: Response) -> Attempt {
@@ -448,10 +373,6 @@ impl<'r> Rounds<'r> {
             response,
         }
     }
-}
-
-fn bears(text: Option<&str>, nonce: &Nonce) -> bool {
-    text.is_some_and(|text| text.to_ascii_lowercase().contains(nonce.as_str()))
 }
 
 /// That headers choose, as the first of them did.
@@ -476,40 +397,4 @@ fn rank(response: &Response) -> u8 {
         Response::Died(_) => 3,
         _ => 4,
     }
-}
-
-/// All that the target said in the run.
-fn heard(session: &Session) -> Vec<String> {
-    let records = session.transcript().records().map_while(Result::ok);
-    records
-        .filter(|record| record.entry.direction != Direction::Sent)
-        .map(|record| String::from_utf8_lossy(&record.entry.bytes).into_owned())
-        .collect()
-}
-
-/// What is called: what reaches hosts, what takes no arguments, and what takes a text.
-fn calls(tools: &[Tool], channels: &[Arc<Channel>], allow_destructive: &[String]) -> Vec<Call> {
-    let network = channels.iter().filter(|channel| {
-        channel.proof.proven() && channel.role.of_network() && channel.then.is_none()
-    });
-    let bare = tools.iter().filter(|tool| {
-        let required = tool.input_schema["required"].as_array();
-        required.is_none_or(Vec::is_empty)
-            && (destructive(tool).is_none() || allow_destructive.contains(&tool.name))
-    });
-    let swept = sweep(tools, channels, allow_destructive)
-        .into_iter()
-        .map(Arc::new);
-    let mut made: Vec<Call> = Vec::new();
-    let all = network
-        .cloned()
-        .map(Call::Plain)
-        .chain(bare.map(|tool| Call::Tool(tool.name.clone())))
-        .chain(swept.map(Call::Plain));
-    for call in all {
-        if made.len() < CALLS && made.iter().all(|known| known.tool() != call.tool()) {
-            made.push(call);
-        }
-    }
-    made
 }
