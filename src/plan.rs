@@ -129,6 +129,8 @@ pub struct Terrain<'a> {
     pub relaunch: Result<(), &'a str>,
     /// Whether it is launched at all.
     pub launched: bool,
+    /// Whether it then serves HTTP.
+    pub serves: bool,
     /// Whether the command line names the allowed directory.
     pub allowed_is_argument: bool,
     /// Whether the target is started inside of it.
@@ -241,7 +243,8 @@ fn expand(
         let mut trial = whole(probe, Basis::NotRun, String::new());
         trial.id = format!("{}/{}@-", probe.id, variant.name);
         trial.variant = index;
-        trial.fate = watched(probe, terrain);
+        trial.fate = observed::watched(probe, terrain);
+        trial.host = variant.target.or(spots.first().and_then(|spot| spot.host));
         trials.push(trial);
         return;
     }
@@ -307,21 +310,6 @@ fn lacking(probe: &Probe, channels: &[Arc<Channel>]) -> String {
     )
 }
 
-/// Whether the target can be watched: from its start on, with a home of the run's making. Its tools are called
-/// wherever it runs.
-fn watched(probe: &Probe, terrain: &Terrain<'_>) -> Fate {
-    let calls = probe.technique.as_deref() == Some("watch.unlisted");
-    if calls || terrain.launched {
-        return Fate::Watched;
-    }
-    Fate::NotApplicable {
-        basis: Basis::Platform,
-        reason: String::from(
-            "the target is not launched by the harness, so its start, its home and its environment are not the run's",
-        ),
-    }
-}
-
 /// The channel in an id. One parameter of a tool may have several roles.
 fn name(channel: &Channel, roles: &[Role]) -> String {
     if roles.first() == Some(&channel.role) {
@@ -371,7 +359,7 @@ fn fate(
         };
     }
     if probe.claim == Claim::Variables && !terrain.launched {
-        return watched(probe, terrain);
+        return observed::watched(probe, terrain);
     }
     let technique = probe.technique_of(variant);
     let widens = probe.roles_of(variant).contains(&Role::ScopeWiden);

@@ -125,6 +125,7 @@ fn terrain<'a>(policy: &'a Policy, allowed: &'a Path) -> Terrain<'a> {
         allowed,
         relaunch: Ok(()),
         launched: true,
+        serves: false,
         allowed_is_argument: true,
         allowed_is_cwd: false,
         platform: Platform::Linux,

@@ -95,6 +95,11 @@ fn what_is_flawed_is_breached() {
     let words = ["--network", "--api", "{sink}", "--flaw", "net.base-join"];
     let found = verdicts(8123, &["net.egress.base-url"], &words);
     assert_eq!(found, ["breached"]);
+    let words = ["--network", "--api", "{sink}", "--header-upstream"];
+    let header = ["net.egress.header-upstream"];
+    assert_eq!(verdicts(8123, &header, &words), ["held"]);
+    let words = [&words[..], &["--flaw", "net.header-upstream"]].concat();
+    assert_eq!(verdicts(8123, &header, &words), ["breached"]);
 }
 
 #[test]

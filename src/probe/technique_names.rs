@@ -90,6 +90,11 @@ pub const TECHNIQUES: &[(&str, &str)] = &[
          where they would have a power that no listed tool has",
     ),
     (
+        "watch.headers",
+        "opens sessions with headers that may name a host, each with a URL of its own, and makes plain calls: those \
+         whose URL a permitted host is asked for choose, and are sent once more with a denied host",
+    ),
+    (
         "fifo.idle",
         "leaves the named pipe `secret` without a writer while the call lasts, and opens it once \
          afterwards, so that nobody waits for ever",

@@ -132,6 +132,7 @@ flaws! {
     NetBaseConcat "net.base-concat" "get_record puts the id directly behind the host of its API"
     NetBaseDotdot "net.base-dotdot" "get_record leaves slashes in the id as they are"
     NetBaseCut "net.base-cut" "get_record leaves `?` and `#` in the id as they are"
+    NetHeaderUpstream "net.header-upstream" "the URL in the header X-Upstream-Url is not checked"
     DnsSystemResolver "dns.system-resolver" "the system's name server is asked, not that of --dns"
     DnsCheckThenConnect "dns.check-then-connect" "a name is looked up once for the check and again for the connection"
     DnsFirstAnswer "dns.first-answer" "only the first address of a name is checked, all are tried"

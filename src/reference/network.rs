@@ -24,6 +24,8 @@ pub struct NetworkOptions {
     pub downloads: bool,
     /// The base URL of an API that a tool asks.
     pub api: Option<String>,
+    /// Whether a header of a request over HTTP may name another base URL.
+    pub header_upstream: bool,
     /// The only name server that may be asked; without it the first one of `resolv_conf`.
     pub dns: Option<SocketAddr>,
     /// The system's resolver configuration.
@@ -43,6 +45,7 @@ impl Default for NetworkOptions {
             public_only: false,
             downloads: false,
             api: None,
+            header_upstream: false,
             dns: None,
             resolv_conf: PathBuf::from("/etc/resolv.conf"),
             timeout: None,
@@ -78,6 +81,9 @@ pub(super) struct NetworkArgs {
     /// List the tool that asks an API, too, whose base URL this is
     #[arg(long, value_name = "URL")]
     api: Option<String>,
+    /// Let the header X-Upstream-Url of a request over HTTP name another base URL of the API
+    #[arg(long, requires = "api")]
+    header_upstream: bool,
     /// Ask this name server, and no other
     #[arg(long, value_name = "ADDR")]
     dns: Option<String>,
@@ -124,6 +130,7 @@ impl NetworkArgs {
             public_only: self.network,
             downloads: self.downloads,
             api: self.api,
+            header_upstream: self.header_upstream,
             dns: dns.transpose()?,
             timeout: self.timeout,
             retries: self.retries.unwrap_or_default(),

@@ -17,6 +17,7 @@ use tokio::task::JoinError;
 use super::audit::Entry;
 #[cfg(target_os = "linux")]
 use super::confine;
+use super::net::UPSTREAM;
 use super::refusal::Refusal;
 use super::tools::{self, Run, ToolSpec};
 use super::world::World;
@@ -172,6 +173,13 @@ impl Server {
     }
 }
 
+/// What the header of a call over HTTP names that may choose the host of the API.
+fn upstream(context: &RequestContext<RoleServer>) -> Option<String> {
+    let request = context.extensions.get::<http::request::Parts>()?;
+    let named = request.headers.get("x-upstream-url")?;
+    named.to_str().ok().map(str::to_owned)
+}
+
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build()).with_server_info(
@@ -218,8 +226,11 @@ impl ServerHandler for Server {
             }
             Kind::Sound | Kind::Dead | Kind::Mute => match self.tool(&request.name) {
                 Ok(None) => return Err(ErrorData::invalid_params("no tool has this name", None)),
-                Ok(Some(tool)) => self
-                    .recorded(tool, arguments, context.ct.cancelled())
+                Ok(Some(tool)) => UPSTREAM
+                    .scope(
+                        upstream(&context),
+                        self.recorded(tool, arguments, context.ct.cancelled()),
+                    )
                     .await
                     .map_err(|error| ErrorData::internal_error(error.to_string(), None))?,
                 Err(refusal) => Err(refusal.to_string()),

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     judge::{Liveness, Response, Twin},
     plan::Trial,
-    probe::{AllowedArgument, Launch, Role},
+    probe::{AllowedArgument, Launch, Platform, Role},
     session::{Endpoint, Launch as Launched},
     technique,
     testbed::{Geometry, Scene, SceneError},
@@ -202,6 +202,22 @@ pub(super) fn again(endpoint: &Endpoint) -> Result<(), &'static str> {
         Endpoint::Stdio(launch) if launch.serves.is_none() => Ok(()),
         Endpoint::Stdio(_) => Err("the target serves at an address that it cannot have twice"),
         Endpoint::Http(_) | Endpoint::Inside(_) => Err("the target is not launched by the harness"),
+    }
+}
+
+/// Whether a target is launched and then serves HTTP.
+pub(super) fn serves(endpoint: &Endpoint) -> bool {
+    matches!(endpoint, Endpoint::Stdio(launch) if launch.serves.is_some())
+}
+
+/// The platform on which targets are launched.
+pub(super) fn platform() -> Platform {
+    if cfg!(target_os = "macos") {
+        Platform::Macos
+    } else if cfg!(windows) {
+        Platform::Windows
+    } else {
+        Platform::Linux
     }
 }
 

@@ -29,6 +29,7 @@ mod start;
 mod strain;
 mod text;
 mod unlisted;
+mod upstream;
 mod values;
 mod variables;
 mod wall;
@@ -52,7 +53,7 @@ use crate::{
     canary::Detector,
     channel::{Channel, Discovery, Ground, Net, discover, openings, sweep},
     plan::{Plan, Terrain, plan},
-    probe::{EvidenceKind, Platform, Probe, Role},
+    probe::{EvidenceKind, Probe, Role},
     session::{Endpoint, ServerInfo, Tool},
     testbed::{
         View,
@@ -70,6 +71,7 @@ use recorded::Ledger;
 use sightings::Sightings;
 use stage::{Stage, Twins};
 use unlisted::Unlisted;
+use upstream::Upstream;
 use variables::{Planted, Variables};
 
 /// A target that was opened and whose tools were tried.
@@ -211,9 +213,10 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         allowed: &order.bed.allowed,
         relaunch: launch::again(&order.endpoint),
         launched: matches!(order.endpoint, Endpoint::Stdio(_)),
+        serves: launch::serves(&order.endpoint),
         allowed_is_argument: allowed_is_argument(&order, &view),
         allowed_is_cwd: launch::starts_in(&order.endpoint, &order.bed.allowed),
-        platform: platform(),
+        platform: launch::platform(),
         hosts: order.glass.as_ref().map(|_| &hosts).map_err(String::as_str),
         bounded: &[],
         traced: order.syscalls.is_some(),
@@ -338,6 +341,12 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         let known = (&*tools, &*channels, order.lock.as_ref());
         hidden = Some(Unlisted::ask(&stage, &session, known, order.deadline).await);
     }
+    let mut headers = None;
+    if wanted(upstream::asks) {
+        let asked = (&*tools, &*channels, order.allow_destructive);
+        let how = (order.deadline, order.stop);
+        headers = Some(Upstream::ask(&stage, &conversation, &plan, asked, how).await);
+    }
     let network = match before {
         Some(Sight::Sees) => watch::sight(&order).await,
         other => other,
@@ -358,6 +367,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
         unasked: &unasked,
         variables: &variables,
         unlisted: hidden.as_ref(),
+        upstream: headers.as_ref(),
         sight: network.as_ref(),
         launcher: order.launcher,
         proven: channels
@@ -428,15 +438,5 @@ pub fn display(endpoint: &Endpoint) -> String {
         ),
         Endpoint::Http(http) => http.url.clone(),
         Endpoint::Inside(_) => String::from("a server in this process"),
-    }
-}
-
-fn platform() -> Platform {
-    if cfg!(target_os = "macos") {
-        Platform::Macos
-    } else if cfg!(windows) {
-        Platform::Windows
-    } else {
-        Platform::Linux
     }
 }

@@ -14,6 +14,7 @@ use super::{
     sightings::Sightings,
     stage::Stage,
     unlisted::{self, Unlisted},
+    upstream::Upstream,
     variables::{self, Variables},
 };
 use crate::{
@@ -93,6 +94,8 @@ pub(super) struct Watched<'r> {
     pub(super) variables: &'r Variables<'r>,
     /// What came of tools that are not listed, where they were asked for.
     pub(super) unlisted: Option<&'r Unlisted>,
+    /// What came of headers that may choose a host, where they were tried.
+    pub(super) upstream: Option<&'r Upstream>,
     pub(super) sight: Option<&'r Sight>,
     pub(super) launcher: bool,
     /// Channels that were seen to do what their role says.
@@ -114,11 +117,20 @@ impl Watched<'_> {
                 running.push(one);
                 continue;
             }
+            let gave = self.unlisted.filter(|_| unlisted::asks(&trial.probe));
+            let mut gave = gave.and_then(Unlisted::gave);
             let (attempt, object) = match trial.probe.technique.as_deref() {
                 Some("watch.unasked") => (self.silence(), None),
                 Some("watch.unlisted") => match self.unlisted {
                     Some(unlisted) => (unlisted.attempt(), None),
                     // The run was ended before.
+                    None => continue,
+                },
+                Some("watch.headers") => match self.upstream.and_then(|it| it.of(trial.host)) {
+                    Some((attempt, asked)) => {
+                        gave = asked;
+                        (attempt, trial.host.map(|host| host.to_string()))
+                    }
                     None => continue,
                 },
                 _ => self.secrets(),
@@ -130,8 +142,6 @@ impl Watched<'_> {
                 race: None,
             };
             emit(done(trial, &judge(&facts)));
-            let gave = self.unlisted.filter(|_| unlisted::asks(&trial.probe));
-            let gave = gave.and_then(Unlisted::gave);
             running.push(Running {
                 asked: gave.map(|it| json!({ "method": it.method, "params": it.params })),
                 answered: gave.map(|it| it.outcome.text()),

@@ -99,9 +99,9 @@ fn explain_tells_everything() -> Result {
         )?;
         if probe.watches() {
             assert!(text.contains("judged once"), "{}", probe.id);
-            assert_eq!(probe.variants.len(), 1, "{}", probe.id);
         }
-        for variant in probe.variants.iter().filter(|_| !probe.watches()) {
+        let once = probe.watches() && probe.variants.len() == 1;
+        for variant in probe.variants.iter().filter(|_| !once) {
             assert!(
                 text.contains(&format!("- {}:", variant.name)),
                 "{}: {}",

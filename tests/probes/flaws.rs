@@ -133,6 +133,7 @@ pub(crate) const FLAWS: &[&str] = &[
     "net.crlf",
     "net.decimal-ip",
     "net.first-match",
+    "net.header-upstream",
     "net.hit-then-refuse",
     "net.loopback-literal",
     "net.mapped-ipv6",

@@ -90,6 +90,7 @@ fn trials(bed: &Bed, policy: &Policy) -> Vec<Trial> {
             allowed: &bed.allowed,
             relaunch: Ok(()),
             launched: true,
+            serves: false,
             allowed_is_argument: true,
             allowed_is_cwd: false,
             platform,

@@ -20,7 +20,20 @@ pub(super) fn how(out: &mut String, probe: &Probe) {
         item(out, 2, &launch_words(launch));
     }
     if probe.watches() {
-        paragraph(out, "It is judged once, for the whole run.", 2);
+        let several = probe.variants.len() > 1;
+        for variant in probe.variants.iter().filter(|_| several) {
+            let host = match variant.target {
+                Some(target) => target.to_string(),
+                None => String::from("a host that the policy denies"),
+            };
+            item(out, 2, &format!("{}: {host}", variant.name));
+        }
+        let which = if several { "Each" } else { "It" };
+        paragraph(
+            out,
+            &format!("{which} is judged once, for the whole run."),
+            2,
+        );
         return;
     }
     for plant in &probe.plants {

@@ -11,7 +11,7 @@ use super::{
     Cell, Expected,
     terms::{
         API, AUDIT, DOWNLOADS, EXECUTION, FILES, LISTED, NAMED, PORTS, PROCESS, PUBLIC, RANGES,
-        READ_ONLY, RESOURCES, Terms, VARIABLES, terms,
+        READ_ONLY, RESOURCES, SERVED, Terms, VARIABLES, terms,
     },
 };
 use crate::{
@@ -31,6 +31,9 @@ const DUMMIES: &[&str] = &["dead", "mute", "refuse-all", "echo", "silently-empty
 /// A dummy that answers "Refused" to everything, and reaches it all the same: it must be breached by
 /// all that a target without any check is breached by.
 const SILENT: (&str, &str) = ("silent-exfil", "net.no-check");
+
+/// The first port at which one listens that serves HTTP.
+const FIRST: usize = 18_000;
 
 /// One reference target and the probes that are asked of it.
 pub(super) struct Bench {
@@ -63,7 +66,7 @@ pub(super) fn benches(only: &[String]) -> Vec<Bench> {
         .collect();
     let mut benches: Vec<Bench> = Vec::new();
     for on in [
-        &FILES, &READ_ONLY, &PUBLIC, &API, &RANGES, &LISTED, &NAMED, &PORTS, &DOWNLOADS,
+        &FILES, &READ_ONLY, &PUBLIC, &API, &SERVED, &RANGES, &LISTED, &NAMED, &PORTS, &DOWNLOADS,
         &EXECUTION, &RESOURCES, &AUDIT, &PROCESS, &VARIABLES,
     ] {
         let of: Vec<&Probe> = probes
@@ -108,8 +111,8 @@ pub(super) fn benches(only: &[String]) -> Vec<Bench> {
         if !unchecked.is_empty() {
             benches.push(bench(silent, None, Some(silent), unchecked));
         }
-        // As processes they are as good as any.
-        if std::ptr::eq(on, &PROCESS) {
+        // As processes they are as good as any, and where they serve HTTP none is dead.
+        if std::ptr::eq(on, &PROCESS) || std::ptr::eq(on, &SERVED) {
             continue;
         }
         // Who does nothing contacts nobody: that is held, and rightly so.
@@ -279,6 +282,12 @@ impl Bench {
         words.extend(["--allow-destructive", "delete_file"].map(String::from));
         for probe in &self.probes {
             words.extend([String::from("--probe"), probe.id.to_string()]);
+        }
+        if std::ptr::eq(self.terms, &SERVED) {
+            // A port of its own, for where parts have no networks of their own.
+            let address = format!("127.0.0.1:{}", FIRST + self.place);
+            words.extend([String::from("--url"), format!("http://{address}/mcp")]);
+            command.extend([String::from("--listen"), address]);
         }
         words.push(String::from("--"));
         words.extend(command);

@@ -67,6 +67,12 @@ pub(super) static API: Terms = Terms {
     flags: &["--network", "--api", "{sink}"],
 };
 
+/// The same, of one that serves HTTP and lets a header name the API.
+pub(super) static SERVED: Terms = Terms {
+    policy: PUBLIC.policy,
+    flags: &["--network", "--api", "{sink}", "--header-upstream"],
+};
+
 /// A range is denied inside an allowed one.
 pub(super) static RANGES: Terms = Terms {
     policy: r#"
@@ -235,6 +241,9 @@ cpu_seconds = 600
 
 /// The terms on which a probe is tested.
 pub(super) fn terms(probe: &Probe) -> &'static Terms {
+    if probe.technique.as_deref() == Some("watch.headers") {
+        return &SERVED;
+    }
     if probe.claim == Claim::AuditCommands {
         return &AUDIT;
     }

@@ -23,7 +23,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 pub(super) use self::address::{Embedded, embedded, is_public, special_ranges};
-pub(super) use self::api::{ESCAPED, PART, RECORDS};
+pub(super) use self::api::{ESCAPED, PART, RECORDS, UPSTREAM, upstream};
 pub(super) use self::clock::{Clock, Span};
 pub(super) use self::host::{Host, Place, read_url};
 pub(super) use self::http::{Headers, Reply, Stream, exchange, request};
@@ -68,6 +68,8 @@ pub(super) struct Net {
     pub(super) downloads: bool,
     /// The base URL of the API that a tool asks.
     pub(super) api: Option<String>,
+    /// Whether a header of the request may name another one.
+    header_upstream: bool,
     /// Ports that may be reached, if not all.
     pub(super) ports: Option<Vec<u16>>,
     /// Names that were permitted before, for the flaw that trusts them.
@@ -94,6 +96,7 @@ impl Net {
             retries: options.retries,
             downloads: options.downloads || flaws.has(Flaw::NetRemoteName),
             api: options.api.clone(),
+            header_upstream: options.header_upstream,
             ports: options.ports.clone(),
             trusted: Mutex::default(),
             resolver: Resolver {

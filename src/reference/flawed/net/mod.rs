@@ -22,7 +22,7 @@ pub(in crate::reference) use self::spelling::{
 };
 
 use crate::reference::Flaw;
-use crate::reference::net::{Asked, Found, Host, Net, Purpose};
+use crate::reference::net::{Asked, Found, Host, Net, Purpose, upstream};
 use crate::reference::refusal::Refusal;
 
 /// What the flaws make of a host: addresses to contact, or `None` for what the sound check is to decide.
@@ -40,6 +40,9 @@ pub(in crate::reference) async fn admit(
         || (has(Flaw::NetConnectUnchecked) && purpose == Purpose::Connect)
         || (has(Flaw::NetConnectName) && purpose == Purpose::Connect && named)
         || (has(Flaw::NetNameUnresolved) && fetches && named)
+        || (has(Flaw::NetHeaderUpstream)
+            && purpose == Purpose::Fetch
+            && upstream().is_some_and(|base| asked.written.starts_with(&base)))
         || spelling::passes(net, asked)
         || decide::passes(net, host);
     if passes {
