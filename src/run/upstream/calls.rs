@@ -45,7 +45,7 @@ impl Call {
                 Some(exchange)
             }
             Self::Plain(channel) => {
-                let plain = plain(channel.role)?;
+                let plain = plain(channel)?;
                 let ask = stage.plain_ask(channel, plain, deadline);
                 let word = "headers";
                 let geometry = Geometry::twin(stage.bed, word, None);
