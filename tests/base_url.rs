@@ -1,29 +1,34 @@
 //! Servers that ask an API, run as users run them: each way of making a URL of what the caller gives, and what may be
 //! said of it.
 //!
-//! The server is in Python. Without it, or without namespaces, the tests say so and pass.
+//! The server is in Python. Without it, or without namespaces, the tests are ignored and say so; with `CI=true` they
+//! fail.
 
-#![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::print_stderr, reason = "what is skipped is told")]
 
-use std::{collections::BTreeMap, fs, path::Path, process::Command};
+#[path = "support/needs.rs"]
+mod needs;
+#[path = "support/report.rs"]
+mod report;
+
+use std::{collections::BTreeMap, fs, path::Path};
 
 use serde_json::Value;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_watertight");
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/base_url/server.py");
 const PROBE: &str = "net.egress.base-url";
 
-/// Whether there is what a run needs.
-fn ready() -> bool {
-    let python = Command::new("python3").arg("--version").output().is_ok();
-    let doctor = Command::new(PROGRAM).arg("doctor").output().unwrap();
-    if !python || !doctor.status.success() {
-        eprintln!("skipped: there is no python3, or no namespaces");
-        return false;
-    }
-    true
+needs::main! {
+    &["python3", needs::NAMESPACES];
+    who_escapes_or_checks_what_is_given_holds,
+    a_reference_takes_the_place_of_the_base,
+    what_is_put_into_a_text_climbs_and_cuts,
+    what_stands_behind_a_host_becomes_part_of_it,
+    another_path_of_the_servers_own_choice_is_no_escape,
+    what_never_stands_in_a_path_is_not_judged,
+    the_base_may_stand_in_a_command_line_and_in_a_file,
+    what_goes_to_the_api_by_itself_is_no_leak,
+    without_it_nothing_is_asked_and_the_reason_says_how_to_give_it,
 }
 
 /// The probe in the report of a run in a directory.
@@ -33,16 +38,7 @@ fn probe(desk: &Path, flags: &[&str]) -> Value {
 
 /// The probes in the report of a run.
 fn probes(desk: &Path, flags: &[&str]) -> Vec<Value> {
-    let output = Command::new(PROGRAM)
-        .current_dir(desk)
-        .args(["run", "--quiet", "--no-lock"])
-        .args(["--report", "json=report.json"])
-        .args(flags)
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    let text = fs::read_to_string(desk.join("report.json"));
-    let report: Value = serde_json::from_str(&text.unwrap_or_else(|_| panic!("{told}"))).unwrap();
+    let report = report::report(desk, flags);
     report["probes"].as_array().unwrap().clone()
 }
 
@@ -70,9 +66,6 @@ fn verdicts(probe: &Value) -> BTreeMap<String, String> {
 /// The variants that breached a style; all others must have been held, or could do nothing.
 #[track_caller]
 fn breached_by(style: &str, expected: &[&str]) {
-    if !ready() {
-        return;
-    }
     let probe = of_style(style);
     let found = verdicts(&probe);
     let breached: Vec<&str> = found
@@ -99,14 +92,12 @@ const UPWARD: [&str; 4] = [
     "dotdot-to-root",
 ];
 
-#[test]
 fn who_escapes_or_checks_what_is_given_holds() {
     for style in ["quoted", "checked"] {
         breached_by(style, &[]);
     }
 }
 
-#[test]
 fn a_reference_takes_the_place_of_the_base() {
     breached_by(
         "joined",
@@ -125,7 +116,6 @@ fn a_reference_takes_the_place_of_the_base() {
     );
 }
 
-#[test]
 fn what_is_put_into_a_text_climbs_and_cuts() {
     let [one, encoded, inside, root] = UPWARD;
     breached_by(
@@ -136,33 +126,23 @@ fn what_is_put_into_a_text_climbs_and_cuts() {
     breached_by("query-behind", &["fragment", "query"]);
 }
 
-#[test]
 fn what_stands_behind_a_host_becomes_part_of_it() {
     breached_by("concatenated", &["host-suffix"]);
     breached_by("parsed", &["host-suffix", "userinfo", "userinfo-port"]);
 }
 
-#[test]
 fn another_path_of_the_servers_own_choice_is_no_escape() {
     breached_by("other-place", &[]);
 }
 
-#[test]
 fn what_never_stands_in_a_path_is_not_judged() {
-    if !ready() {
-        return;
-    }
     for style in ["in-query", "numbers"] {
         let probe = of_style(style);
         assert_eq!(probe["verdict"], "not-applicable", "{style}: {probe:#}");
     }
 }
 
-#[test]
 fn the_base_may_stand_in_a_command_line_and_in_a_file() {
-    if !ready() {
-        return;
-    }
     let desk = tempfile::tempdir().unwrap();
     let command = ["--", "python3", SERVER, "half-quoted", "{sink}/api"];
     let by_argument = probe(desk.path(), &command);
@@ -176,11 +156,7 @@ fn the_base_may_stand_in_a_command_line_and_in_a_file() {
     assert_eq!(probe(desk.path(), &[])["verdict"], "held");
 }
 
-#[test]
 fn what_goes_to_the_api_by_itself_is_no_leak() {
-    if !ready() {
-        return;
-    }
     let desk = tempfile::tempdir().unwrap();
     let asked = [
         "--probe",
@@ -196,11 +172,7 @@ fn what_goes_to_the_api_by_itself_is_no_leak() {
     }
 }
 
-#[test]
 fn without_it_nothing_is_asked_and_the_reason_says_how_to_give_it() {
-    if !ready() {
-        return;
-    }
     let desk = tempfile::tempdir().unwrap();
     let command = ["--", "python3", SERVER, "joined", "http://api.example.org"];
     let probe = probe(desk.path(), &command);

@@ -1,13 +1,17 @@
 //! Servers over HTTP that find the service behind them by a header, run as users run them: which are breached, which
 //! hold, and of which nothing may be said.
 //!
-//! The server is in Python. Without it, or without namespaces, the tests say so and pass.
+//! The server is in Python. Without it, or without namespaces, the tests are ignored and say so; with `CI=true` they
+//! fail.
 
-#![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::print_stderr, reason = "what is skipped is told")]
 
-use std::{fs, process::Command};
+#[path = "support/needs.rs"]
+mod needs;
+#[path = "support/report.rs"]
+mod report;
+
+use std::fs;
 
 use serde_json::Value;
 
@@ -18,15 +22,15 @@ const SERVER: &str = concat!(
 );
 const PROBE: &str = "net.egress.header-upstream";
 
-/// Whether there is what a run needs.
-fn ready() -> bool {
-    let python = Command::new("python3").arg("--version").output().is_ok();
-    let doctor = Command::new(PROGRAM).arg("doctor").output().unwrap();
-    if !python || !doctor.status.success() {
-        eprintln!("skipped: there is no python3, or no namespaces");
-        return false;
-    }
-    true
+needs::main! {
+    &["python3", needs::NAMESPACES];
+    a_header_that_nobody_checks_is_breached_wherever_its_name_is_from,
+    half_a_check_is_none,
+    who_refuses_so_many_headers_is_asked_with_those_that_it_tells,
+    who_looks_up_and_checks_the_host_or_lists_it_holds,
+    of_who_takes_no_header_nothing_is_said,
+    a_header_of_the_users_is_tried,
+    it_takes_a_command_that_serves,
 }
 
 /// The probe in the report of a run.
@@ -37,16 +41,7 @@ fn probe(flags: &[&str]) -> Value {
         "[server.network]\nallowed_hosts = [\"depot.example.org\"]\n",
     )
     .unwrap();
-    let output = Command::new(PROGRAM)
-        .current_dir(desk.path())
-        .args(["run", "--quiet", "--no-lock", "--probe", PROBE])
-        .args(["--report", "json=report.json"])
-        .args(flags)
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    let text = fs::read_to_string(desk.path().join("report.json"));
-    let report: Value = serde_json::from_str(&text.unwrap_or_else(|_| panic!("{told}"))).unwrap();
+    let report = report::report(desk.path(), &[&["--probe", PROBE], flags].concat());
     report["probes"][0].clone()
 }
 
@@ -76,40 +71,25 @@ fn all_are(style: &str, verdict: &str, flags: &[&str]) {
     assert_eq!(verdicts(&found), all, "{style}: {found:#}");
 }
 
-#[test]
 fn a_header_that_nobody_checks_is_breached_wherever_its_name_is_from() {
-    if !ready() {
-        return;
-    }
     // Told in the description of a tool, with a credential beside it, of a usual shape, made of the server's name.
     for style in ["told", "token", "usual", "product", "host"] {
         all_are(style, "breached", &[]);
     }
 }
 
-#[test]
 fn half_a_check_is_none() {
-    if !ready() {
-        return;
-    }
     // Names are not looked up; of the URL no more is kept than the host.
     for style in ["literal", "origin"] {
         all_are(style, "breached", &[]);
     }
 }
 
-#[test]
 fn who_refuses_so_many_headers_is_asked_with_those_that_it_tells() {
-    if ready() {
-        all_are("crowded", "breached", &[]);
-    }
+    all_are("crowded", "breached", &[]);
 }
 
-#[test]
 fn who_looks_up_and_checks_the_host_or_lists_it_holds() {
-    if !ready() {
-        return;
-    }
     for style in ["checked", "door"] {
         all_are(style, "held", &[]);
     }
@@ -117,11 +97,7 @@ fn who_looks_up_and_checks_the_host_or_lists_it_holds() {
     all_are("told", "breached", &["--policy", "policy.toml"]);
 }
 
-#[test]
 fn of_who_takes_no_header_nothing_is_said() {
-    if !ready() {
-        return;
-    }
     // What is passed on to a host of the server's own choice has chosen nothing.
     for style in ["ignored", "passed-on"] {
         all_are(style, "not-applicable", &["--env", "API_URL={sink}"]);
@@ -130,21 +106,13 @@ fn of_who_takes_no_header_nothing_is_said() {
     all_are("listed", "not-applicable", &[]);
 }
 
-#[test]
 fn a_header_of_the_users_is_tried() {
-    if !ready() {
-        return;
-    }
     let header = ["--header", "X-Depot-Base: https://depot.example.org"];
     let found = of_style("told", &header);
     assert_eq!(found["verdict"], "breached", "{found:#}");
 }
 
-#[test]
 fn it_takes_a_command_that_serves() {
-    if !ready() {
-        return;
-    }
     let found = probe(&["--", PROGRAM, "reference", "{allowed}"]);
     assert_eq!(found["verdict"], "not-applicable");
     assert!(found.to_string().contains("--url"), "{found:#}");

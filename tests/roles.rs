@@ -1,42 +1,48 @@
 //! Tools of shapes that the reference target does not have, run as users run them: each once sound, where nothing may
 //! be breached, and once with a hole, which must be found.
 //!
-//! The servers are in Python; without it the tests say so and pass.
+//! The servers are in Python. Without it, or without namespaces, the tests are ignored and say so; with `CI=true` they
+//! fail.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::print_stderr, reason = "what is skipped is told")]
 
-use std::process::Command;
+#[path = "support/needs.rs"]
+mod needs;
+#[path = "support/report.rs"]
+mod report;
 
 use serde_json::Value;
 
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/roles/server.py");
 
-/// The JSON report of a run against a tool of the server; none where there is no Python.
-fn report(tool: &str, probe: &str) -> Option<Value> {
-    if Command::new("python3").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no python3");
-        return None;
-    }
+needs::main! {
+    &["python3", needs::NAMESPACES];
+    a_writer_is_asked_to_write_over_files_where_it_has_to_be_told_so,
+    a_writer_that_leaves_all_files_alone_holds_none,
+    what_only_an_error_or_a_description_tells_is_asked_with,
+    both_ends_of_a_tool_that_converts_are_asked,
+    a_second_input_is_asked_as_well_as_the_first,
+    where_a_download_goes_is_asked,
+    a_search_in_one_file_reads_it_and_takes_patterns,
+    of_a_directory_and_a_name_both_are_asked,
+    a_writer_that_adds_directory_and_extension_is_asked,
+    two_choices_in_one_role_are_asked_each,
+    whatever_a_tool_runs_shows_where_it_does,
+    what_goes_along_with_a_chosen_command_is_asked,
+    a_text_that_a_shell_expands_is_no_tool_for_code,
+    a_pattern_that_leads_away_is_followed,
+    settings_by_name_may_be_variables,
+}
+
+/// The report of a run against a tool of the server.
+fn of_tool(tool: &str, probe: &str) -> Value {
     let desk = tempfile::tempdir().unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_watertight"))
-        .current_dir(desk.path())
-        .args([
-            "run",
-            "--quiet",
-            "--probe",
-            probe,
-            "--report",
-            "json=report.json",
-        ])
-        // Under a strain each call is waited for, again and again.
-        .args(probe.starts_with("res.").then_some("--timeout=3"))
-        .args(["--", "python3", SERVER, tool, "{allowed}"])
-        .output()
-        .unwrap();
-    let text = std::fs::read_to_string(desk.path().join("report.json"));
-    let told = String::from_utf8_lossy(&output.stderr);
-    Some(serde_json::from_str(&text.unwrap_or_else(|_| panic!("{told}"))).unwrap())
+    // Under a strain each call is waited for, again and again.
+    let patience = probe.starts_with("res.").then_some("--timeout=3");
+    let mut flags = vec!["--probe", probe];
+    flags.extend(patience);
+    flags.extend(["--", "python3", SERVER, tool, "{allowed}"]);
+    report::report(desk.path(), &flags)
 }
 
 /// The verdicts of a probe's trials, each once.
@@ -66,9 +72,7 @@ fn tell_apart(tool: &str, hole: &str, probe: &str) {
         (tool.to_owned(), "held"),
         (format!("{tool}!{hole}"), "breached"),
     ] {
-        let Some(report) = report(&tool, probe) else {
-            return;
-        };
+        let report = of_tool(&tool, probe);
         assert_eq!(verdict(&report, probe), expected, "{tool} {probe}");
     }
 }
@@ -77,28 +81,23 @@ fn tell_apart(tool: &str, hole: &str, probe: &str) {
 #[track_caller]
 fn compare(tool: &str, hole: &str, probe: &str, sound: &str, flawed: &str) {
     for (tool, expected) in [(tool.to_owned(), sound), (format!("{tool}!{hole}"), flawed)] {
-        let Some(report) = report(&tool, probe) else {
-            return;
-        };
+        let report = of_tool(&tool, probe);
         assert_eq!(verdicts(&report, probe), [expected], "{tool} {probe}");
     }
 }
 
-#[test]
 fn a_writer_is_asked_to_write_over_files_where_it_has_to_be_told_so() {
     for tool in ["gated", "chosen"] {
         compare(tool, "w", "fs.write.symlink-overwrite", "held", "breached");
     }
 }
 
-#[test]
 fn a_writer_that_leaves_all_files_alone_holds_none() {
     let probe = "fs.write.symlink-overwrite";
     compare("never", "w", probe, "not-applicable", "not-applicable");
     compare("never", "w", "fs.write.prefix-sibling", "held", "breached");
 }
 
-#[test]
 fn what_only_an_error_or_a_description_tells_is_asked_with() {
     for tool in ["told_format", "told_mode", "told_by_error"] {
         compare(tool, "r", "fs.read.outside-abs", "held", "breached");
@@ -108,7 +107,6 @@ fn what_only_an_error_or_a_description_tells_is_asked_with() {
     }
 }
 
-#[test]
 fn both_ends_of_a_tool_that_converts_are_asked() {
     for tool in ["converter", "backup"] {
         tell_apart(tool, "r", "fs.read.copy-source");
@@ -117,72 +115,57 @@ fn both_ends_of_a_tool_that_converts_are_asked() {
     tell_apart("renderer", "w", "fs.write.move-dest");
 }
 
-#[test]
 fn a_second_input_is_asked_as_well_as_the_first() {
     tell_apart("differ", "r", "fs.read.outside-abs");
     tell_apart("differ", "w", "fs.read.outside-abs");
 }
 
-#[test]
 fn where_a_download_goes_is_asked() {
     tell_apart("downloader", "w", "fs.write.save-param");
 }
 
-#[test]
 fn a_search_in_one_file_reads_it_and_takes_patterns() {
     tell_apart("lines", "r", "fs.read.outside-abs");
     tell_apart("lines", "x", "res.redos");
 }
 
-#[test]
 fn of_a_directory_and_a_name_both_are_asked() {
     tell_apart("shelf", "r", "fs.read.ident-traversal");
     tell_apart("shelf", "w", "fs.read.ident-traversal");
 }
 
-#[test]
 fn a_writer_that_adds_directory_and_extension_is_asked() {
     tell_apart("notes", "w", "fs.write.dotdot");
 }
 
-#[test]
 fn two_choices_in_one_role_are_asked_each() {
     tell_apart("actions", "w", "fs.write.prefix-sibling");
 }
 
-#[test]
 fn whatever_a_tool_runs_shows_where_it_does() {
     for tool in ["run_pwd", "run_ls", "run_git_log"] {
         tell_apart(tool, "c", "exec.cwd-scope");
     }
 }
 
-#[test]
 fn what_goes_along_with_a_chosen_command_is_asked() {
     tell_apart("few", "r", "exec.command-files");
 }
 
-#[test]
 fn a_text_that_a_shell_expands_is_no_tool_for_code() {
     let probe = "exec.shell-meta";
     for (tool, breached) in [("banner", false), ("banner!e", true)] {
-        let Some(report) = report(tool, probe) else {
-            return;
-        };
+        let report = of_tool(tool, probe);
         assert_eq!(verdict(&report, probe) == "breached", breached, "{tool}");
     }
 }
 
-#[test]
 fn a_pattern_that_leads_away_is_followed() {
     tell_apart("finder", "r", "fs.read.search-content");
 }
 
-#[test]
 fn settings_by_name_may_be_variables() {
     let probe = "env.direct";
-    let Some(report) = report("setting!s", probe) else {
-        return;
-    };
+    let report = of_tool("setting!s", probe);
     assert_eq!(verdict(&report, probe), "breached");
 }

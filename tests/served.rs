@@ -1,46 +1,33 @@
 //! Commands that serve HTTP, run as users run them: started in the world of the run, and spoken to at their address.
 //!
-//! Without namespaces the tests say so and pass.
+//! Without namespaces the tests are ignored and say so; with `CI=true` they fail.
 
-#![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::print_stderr, reason = "what is skipped is told")]
 
-use std::{
-    fs,
-    process::{Command, Output},
-};
+#[path = "support/needs.rs"]
+mod needs;
+#[path = "support/report.rs"]
+mod report;
+
+use std::process::Output;
 
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_watertight");
 
-fn ready() -> bool {
-    let doctor = Command::new(PROGRAM).arg("doctor").output().unwrap();
-    if !doctor.status.success() {
-        eprintln!("skipped: there are no namespaces");
-    }
-    doctor.status.success()
+needs::main! {
+    &[needs::NAMESPACES];
+    what_is_sound_holds_also_at_a_port_that_the_sink_would_have,
+    what_is_flawed_is_breached,
+    it_cannot_be_there_twice_and_need_not_end_with_its_input,
+    what_does_not_serve_is_told,
+    who_listens_already_is_not_taken_for_the_command,
+    a_command_serves_on_this_machine,
 }
 
 /// A run with these flags, and the report, if there is one.
 fn run(flags: &[&str]) -> (Output, Option<Value>) {
-    let desk = tempfile::tempdir().unwrap();
-    let output = Command::new(PROGRAM)
-        .current_dir(desk.path())
-        .args([
-            "run",
-            "--quiet",
-            "--no-lock",
-            "--report",
-            "json=report.json",
-        ])
-        .args(flags)
-        .output()
-        .unwrap();
-    let report = fs::read_to_string(desk.path().join("report.json"));
-    let report = report.ok().map(|text| serde_json::from_str(&text).unwrap());
-    (output, report)
+    report::run(tempfile::tempdir().unwrap().path(), flags)
 }
 
 /// The verdicts of probes on the reference target, which serves at a port.
@@ -53,9 +40,7 @@ fn verdicts(port: u16, probes: &[&str], words: &[&str]) -> Vec<String> {
     flags.extend(probes.iter().flat_map(|probe| ["--probe", probe]));
     flags.extend(["--", PROGRAM, "reference", "--listen", &address]);
     flags.extend(words);
-    let (output, report) = run(&flags);
-    let told = String::from_utf8_lossy(&output.stderr);
-    let report = report.unwrap_or_else(|| panic!("{told}"));
+    let report = report::report(tempfile::tempdir().unwrap().path(), &flags);
     assert_eq!(report["target"]["transport"], "http-command");
     assert_eq!(report["testbed"]["kind"], "namespace");
     let told = |probe: &&str| {
@@ -72,22 +57,14 @@ const PROBES: [&str; 3] = [
     "net.egress.loopback-alias",
 ];
 
-#[test]
 fn what_is_sound_holds_also_at_a_port_that_the_sink_would_have() {
-    if !ready() {
-        return;
-    }
     for port in [8123, 8080] {
         let found = verdicts(port, &PROBES, &["--network", "{allowed}"]);
         assert_eq!(found, ["held", "held", "held"], "{port}");
     }
 }
 
-#[test]
 fn what_is_flawed_is_breached() {
-    if !ready() {
-        return;
-    }
     let flaws = ["--flaw", "fs.join-only", "--flaw", "net.no-check"];
     let words = [&["--network"], &flaws[..], &["{allowed}"]].concat();
     let found = verdicts(8123, &PROBES, &words);
@@ -102,22 +79,14 @@ fn what_is_flawed_is_breached() {
     assert_eq!(verdicts(8123, &header, &words), ["breached"]);
 }
 
-#[test]
 fn it_cannot_be_there_twice_and_need_not_end_with_its_input() {
-    if !ready() {
-        return;
-    }
     let probes = ["fs.read.empty-allowlist", "proc.orphans"];
     for verdict in verdicts(8123, &probes, &["{allowed}"]) {
         assert_eq!(verdict, "not-applicable");
     }
 }
 
-#[test]
 fn what_does_not_serve_is_told() {
-    if !ready() {
-        return;
-    }
     let url = ["--url", "http://127.0.0.1:8123/mcp"];
     for (command, told) in [
         (
@@ -133,7 +102,16 @@ fn what_does_not_serve_is_told() {
     }
 }
 
-#[test]
+fn who_listens_already_is_not_taken_for_the_command() {
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mcp", other.local_addr().unwrap());
+    let (output, report) = run(&["--testbed", "host", "--url", &url, "--", "sleep", "60"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let told = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(report.is_none(), "{said}");
+    assert!(told.contains("another program listens at"), "{said}");
+}
+
 fn a_command_serves_on_this_machine() {
     let (output, _) = run(&["--url", "https://mcp.example.org/mcp", "--", "server"]);
     let said = String::from_utf8_lossy(&output.stderr);

@@ -256,6 +256,17 @@ pub enum OpenError {
         /// How long we waited.
         waited: Duration,
     },
+    /// The command is to serve where somebody else does already; it is not started.
+    #[error(
+        "no session with `{program}`: another program listens at {url} already, and would be taken for it\n\
+         fix: end that program, or give the command and --url another port"
+    )]
+    Taken {
+        /// The command.
+        program: String,
+        /// Where it is to serve.
+        url: String,
+    },
     /// Something that has no name of its own.
     #[error("no session with {target}: {why}\nfix: run the server by hand, or look into its log")]
     Other {

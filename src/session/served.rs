@@ -31,10 +31,22 @@ pub(super) async fn open(
 ) -> Result<Opened, OpenError> {
     let began = Instant::now();
     let until = began + options.limits.startup;
+    let url: http::Uri = at.url.parse().map_err(|error: http::uri::InvalidUri| {
+        OpenError::BadOption(format!("`{}` is no URL: {error}", at.url))
+    })?;
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let place = (host, at.port().unwrap_or_default());
+    // What answered there would be taken for the command.
+    if answers(place.0, place.1).await {
+        return Err(OpenError::Taken {
+            program: launch.program.clone(),
+            url: at.url.clone(),
+        });
+    }
     let pipes = Board::new(transcript.clone(), options.limits.clone(), false);
     let link = Link::spawn(launch, Arc::new(pipes))?;
     let opened = async {
-        listens(launch, at, &link, until).await?;
+        listens(launch, at, place, &link, until).await?;
         let mut options = options.clone();
         options.limits.startup = until.saturating_duration_since(Instant::now());
         open::http(at, &options, transcript).await
@@ -68,18 +80,12 @@ pub(super) async fn open(
 async fn listens(
     launch: &Launch,
     at: &HttpEndpoint,
+    (host, port): (&str, u16),
     link: &Link,
     until: Instant,
 ) -> Result<(), OpenError> {
-    let bad = |why: String| OpenError::BadOption(format!("`{}` is no URL: {why}", at.url));
-    let url: http::Uri = at
-        .url
-        .parse()
-        .map_err(|error: http::uri::InvalidUri| bad(error.to_string()))?;
-    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
-    let port = at.port().unwrap_or_default();
     loop {
-        if TcpStream::connect((host, port)).await.is_ok() {
+        if answers(host, port).await {
             return Ok(());
         }
         if let Some(status) = link.exit() {
@@ -99,4 +105,8 @@ async fn listens(
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+async fn answers(host: &str, port: u16) -> bool {
+    TcpStream::connect((host, port)).await.is_ok()
 }
