@@ -84,6 +84,11 @@ fn applies(probe: &Probe) -> String {
             "{} and the target is launched by the harness, not attached to.",
             claim(probe.claim)
         )
+    } else if probe.technique.as_deref() == Some("watch.headers") {
+        format!(
+            "{} and the target is a command that serves HTTP (`--url` beside it), in namespaces of the run.",
+            claim(probe.claim)
+        )
     } else if roles.is_empty() {
         format!("{} whatever its tools do.", claim(probe.claim))
     } else {
