@@ -32,9 +32,9 @@ pub(crate) struct Web {
 }
 
 impl Web {
-    /// Listens on an address; `::` is every loopback address.
-    pub(crate) async fn start(at: SocketAddr) -> Self {
-        let listener = TcpListener::bind(at).await.unwrap();
+    pub(crate) fn start(listener: std::net::TcpListener) -> Self {
+        listener.set_nonblocking(true).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
         let own = Self {
             port: listener.local_addr().unwrap().port(),
             hits: Arc::default(),

@@ -1,6 +1,8 @@
 //! One row per flaw: the sound server withstands the attack, the flawed one does not, and both do what is permitted.
 
 use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -9,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
 use watertight::reference::{Flaw, NetworkOptions, flaws};
 
-use super::{LATE, World, ip, is_plain, strings, timed};
+use super::{LATE, World, ip, is_plain, listen, strings, timed};
 use crate::bench::SECRET;
 
 /// What came of an attack.
@@ -359,13 +361,16 @@ const ELSEWHERE: [&str; 8] = [
 
 /// A key in the environment of the process that runs the cases.
 const KEY: &str = "KEY-90cd3f";
-/// The port of the proxy in that environment.
-const PORT: &str = "REFERENCE_TEST_PORT";
+/// Set where the standard input is the listener of the proxy in that environment.
+const IN_CHILD: &str = "REFERENCE_TEST_CHILD";
 
 async fn run(case: &Case, flaws: &[Flaw]) -> Option<String> {
     let proxied = case.flaw == Flaw::NetProxyBypass;
-    let port = std::env::var(PORT).unwrap().parse().unwrap();
-    let mut world = World::new(if proxied { port } else { 0 }).await;
+    let mut world = if proxied {
+        World::at(inherited()).await
+    } else {
+        World::new().await
+    };
     (case.policy)(&mut world.options);
     for port in world.options.ports.iter_mut().flatten() {
         *port = world.web.port;
@@ -408,17 +413,24 @@ async fn run(case: &Case, flaws: &[Flaw]) -> Option<String> {
     (!is_plain(&twin)).then(|| format!("{} {flaws:?}: twin {twin:?}", case.flaw))
 }
 
-/// Runs the test below in a process with a proxy and a key in its environment: a test may not change its own.
+/// The listener that [`in_child`] hands over.
+fn inherited() -> TcpListener {
+    let input = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
+    TcpListener::from(input)
+}
+
+/// Runs the test below in a process with a proxy and a key in its environment: a test may not change its own. The
+/// listener of the proxy is made here and handed over, for a port that is only remembered may be taken meanwhile.
 fn in_child() {
-    let free = std::net::TcpListener::bind("[::]:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    let listener = listen("::");
+    let port = listener.local_addr().unwrap().port();
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--nocapture"])
         .arg("network::cases::every_flaw_shows_and_the_sound_server_has_none")
         .env("HTTP_PROXY", format!("http://127.0.0.9:{port}"))
         .env("SERVICE_API_KEY", KEY)
-        .env(PORT, port.to_string())
+        .env(IN_CHILD, "1")
+        .stdin(OwnedFd::from(listener))
         .output()
         .unwrap();
     let log = String::from_utf8_lossy(&output.stderr);
@@ -429,7 +441,7 @@ fn in_child() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_flaw_shows_and_the_sound_server_has_none() {
-    if std::env::var_os(PORT).is_none() {
+    if std::env::var_os(IN_CHILD).is_none() {
         return in_child();
     }
     let cases: Vec<Case> = [addresses(), requests(), names(), times()]
@@ -465,7 +477,7 @@ async fn every_flaw_shows_and_the_sound_server_has_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_call_hangs_up_unless_it_is_flawed() {
     for (flaws, expected) in [(&[][..], 1), (&[Flaw::TimeCancelIgnored][..], 0)] {
-        let mut world = World::new(0).await;
+        let mut world = World::new().await;
         world.options.timeout = Some(Duration::from_secs(10));
         let client = world.client(flaws).await;
         let arguments = world.url("http://127.0.0.2:PORT/hang");

@@ -1,7 +1,7 @@
 //! The tools that reach hosts, on loopback: 127.0.0.2 is allowed, the rest of 127.0.0.0/8 is not.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -26,6 +26,11 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+/// A listener at an address, on a port of its own; `::` is every loopback address.
+fn listen(at: &str) -> TcpListener {
+    TcpListener::bind((ip(at), 0)).unwrap()
+}
+
 fn strings(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
@@ -45,13 +50,18 @@ struct World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        // Its port may be needed by the next one.
+        // Its listener may be shared with the next one.
         self.web.stop();
     }
 }
 
 impl World {
-    async fn new(port: u16) -> Self {
+    async fn new() -> Self {
+        Self::at(listen("::")).await
+    }
+
+    /// With a listener for the web server.
+    async fn at(listener: TcpListener) -> Self {
         let zone = || {
             let one = |text| Say::Addresses(vec![ip(text)]);
             BTreeMap::from([
@@ -91,9 +101,9 @@ impl World {
         let resolv_conf = dir.path().join("resolv.conf");
         std::fs::write(&resolv_conf, format!("nameserver {}\n", system.at)).unwrap();
         Self {
-            web: Web::start(SocketAddr::new(ip("::"), port)).await,
-            other: Web::start(SocketAddr::new(ip("127.0.0.3"), 0)).await,
-            side: Web::start(SocketAddr::new(ip("127.0.0.2"), 0)).await,
+            web: Web::start(listener),
+            other: Web::start(listen("127.0.0.3")),
+            side: Web::start(listen("127.0.0.2")),
             options: NetworkOptions {
                 allow: Some(strings(&["127.0.0.2/32"])),
                 deny: strings(&["127.0.0.0/8"]),

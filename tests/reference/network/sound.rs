@@ -81,7 +81,7 @@ const ROWS: &[Row] = &[
 #[tokio::test(flavor = "multi_thread")]
 async fn the_policy_decides_for_every_tool() {
     for (allow, deny, host, permitted) in ROWS {
-        let mut world = World::new(0).await;
+        let mut world = World::new().await;
         world.options.allow = allow.map(strings);
         world.options.deny = strings(deny);
         let client = world.client(&[]).await;
@@ -105,7 +105,7 @@ async fn the_policy_decides_for_every_tool() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn permitted_requests_work_in_all_their_forms() {
-    let mut world = World::new(0).await;
+    let mut world = World::new().await;
     world.options.retries = 2;
     let client = world.client(&[]).await;
     for url in [
@@ -152,7 +152,7 @@ async fn permitted_requests_work_in_all_their_forms() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_outlasts_the_limit() {
-    let mut world = World::new(0).await;
+    let mut world = World::new().await;
     world.options.retries = 5;
     let client = world.client(&[]).await;
     for url in [
@@ -200,7 +200,7 @@ async fn network_tools_are_listed_only_where_a_policy_or_a_flaw_is_about_them() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_exfil_refuses_and_does_it_all_the_same() {
-    let world = World::new(0).await;
+    let world = World::new().await;
     let options = ReferenceOptions {
         network: Some(world.options.clone()),
         ..ReferenceOptions::default()
