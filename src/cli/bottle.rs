@@ -25,7 +25,7 @@ use crate::{
     exit::Exit,
     policy::Policy,
     report::write::store,
-    session::end_all,
+    session::{end_all, hold_groups},
     target::{Launcher, changes_user, nests},
     testbed::namespace::{
         self, Bottle, ChangeKind, Refusal, Stage, Step, Tried, Wanted, Word, wire::Wire,
@@ -43,6 +43,8 @@ const BEDS: &str = "/var/tmp/beds";
 pub(super) fn enter(stage: Stage, settings: Settings) -> Result<Settings, Exit> {
     match stage {
         Stage::Inner { wire, outer_net } => {
+            // Inside, they can be read alone.
+            hold_groups();
             // A refusal has been told to the outer process.
             Bottle::build(wire, outer_net, &wanted(&settings)).map_err(|_| Exit::HarnessFault)?;
             Ok(settings)

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     exit::Exit,
     report::json::plain,
+    session::controllers,
     testbed::namespace::{Refusal, Stage, Step, Tried},
 };
 
@@ -113,7 +114,7 @@ pub(super) fn examine(stage: Stage, args: &DoctorArgs) -> Exit {
     }
     let outcome = contained(None, None);
     let mut diagnosis = diagnosis(&outcome, &Machine::read());
-    diagnosis.checks.push(tracing());
+    diagnosis.checks.extend([tracing(), control_groups()]);
     put(&if args.json {
         plain(&diagnosis)
     } else {
@@ -293,6 +294,30 @@ fn tracing() -> Check {
         },
         fix: why.is_some().then(|| trace::FIX.to_owned()),
         why,
+    }
+}
+
+fn control_groups() -> Check {
+    let had = controllers();
+    let missing = match &had {
+        Ok(had) if had.contains(&"memory") && had.contains(&"pids") => None,
+        Ok(had) => Some(format!("{} alone", had.join(", "))),
+        Err(why) => Some(why.clone()),
+    };
+    Check {
+        name: "control groups",
+        purpose: "targets under a strain are bounded as a whole",
+        state: match missing {
+            None => State::Ok,
+            Some(_) => State::Missing,
+        },
+        fix: missing.is_some().then(|| {
+            String::from(
+                "systemd-run --user --pty --wait --same-dir -p Delegate=yes \
+                 -p DelegateSubgroup=run watertight ...",
+            )
+        }),
+        why: missing,
     }
 }
 

@@ -35,12 +35,16 @@ use crate::{
 /// Growth of memory that no server is granted, whatever the policy says: the guard of the machine.
 const GUARD: u64 = 1 << 30;
 
-/// Bounds of each process behind that guard.
-const BOUNDS: Bounds = Bounds {
-    data: 4 << 30,
-    file: 1 << 30,
-    seconds: 300,
-};
+/// Bounds behind that guard, for a target that takes so much memory at rest.
+fn bounds(rest: u64, permitted: u64) -> Bounds {
+    Bounds {
+        data: 4 << 30,
+        file: 1 << 30,
+        seconds: 300,
+        memory: rest + permitted + 2 * GUARD,
+        threads: 4096,
+    }
+}
 
 /// How often memory is looked at.
 const LOOK: Duration = Duration::from_millis(15);
@@ -66,7 +70,8 @@ pub(super) async fn execute(
         Ok(opened) => opened,
         Err(error) => return fault(&error.to_string()),
     };
-    session.bound(BOUNDS);
+    let rest = session.burden().map_or(0, |burden| burden.memory);
+    session.bound(bounds(rest, stage.policy.max_memory().unwrap_or_default()));
     let stage = &stage.elsewhere(stage.cwd.clone(), view);
     let bench = Bench {
         stage,

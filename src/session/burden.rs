@@ -23,6 +23,10 @@ pub struct Bounds {
     pub file: u64,
     /// Seconds of processor time that one process may use.
     pub seconds: u64,
+    /// Bytes of memory that all of them may have, where control groups are delegated to us.
+    pub memory: u64,
+    /// How many threads they may have in all, where control groups are delegated to us.
+    pub threads: u64,
 }
 
 /// Sums up what living processes take. `None` where that cannot be told.

@@ -27,6 +27,7 @@ use super::{
     Death, Ending, Inside, Launch,
     board::Board,
     error::{OpenError, StderrTail, Unfit},
+    group::Group,
     inside::Started,
     printable, processes,
     pumps::{self, LAST_WORDS, Unfinished},
@@ -56,6 +57,8 @@ pub(super) struct Link {
     pipes: Vec<u64>,
     board: Arc<Board>,
     body: Body,
+    /// Of a target that is bounded as a whole.
+    group: Mutex<Option<Group>>,
     outgoing: Mutex<Option<mpsc::UnboundedSender<Arc<[u8]>>>>,
     incoming: Mutex<Option<mpsc::Receiver<ServerJsonRpcMessage>>>,
     exit: watch::Receiver<Option<String>>,
@@ -179,6 +182,7 @@ impl Link {
             pipes,
             board,
             body: Body::Processes(tree),
+            group: Mutex::default(),
             outgoing: Mutex::new(Some(outgoing)),
             incoming: Mutex::new(Some(incoming)),
             exit,
@@ -233,6 +237,7 @@ impl Link {
             pipes: Vec::new(),
             board,
             body: Body::Thread(stop),
+            group: Mutex::default(),
             outgoing: Mutex::new(Some(outgoing)),
             incoming: Mutex::new(Some(incoming)),
             exit: end,
@@ -314,6 +319,10 @@ impl Link {
                     self.gone(grace).await;
                 }
             }
+        }
+        let group = locked(&self.group).take();
+        if let Some(group) = group {
+            let _removed = tokio::task::spawn_blocking(|| drop(group)).await;
         }
         killed.sort_unstable();
         killed.dedup();

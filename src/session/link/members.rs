@@ -7,7 +7,7 @@ use std::{io, time::Duration};
 use tokio::sync::watch;
 
 use super::{Body, Link, locked};
-use crate::session::{Bounds, Burden, Ending, Member, burden, processes};
+use crate::session::{Bounds, Burden, Ending, Member, burden, group::Group, processes};
 
 impl Link {
     /// What the living processes of the tree take; `None` of a server inside of this process.
@@ -17,7 +17,17 @@ impl Link {
 
     /// Limits the living processes of the tree, and so all that they start from now on.
     pub(in crate::session) fn bound(&self, bounds: Bounds) -> usize {
-        burden::bound(&self.living(), bounds)
+        let living = self.living();
+        // Where no group is to be had, the limits of each process are all there is.
+        if let Ok(group) = Group::make()
+            && group.bound(bounds).is_ok()
+        {
+            for process in &living {
+                let _gone = group.take(process.pid);
+            }
+            *locked(&self.group) = Some(group);
+        }
+        burden::bound(&living, bounds)
     }
 
     fn living(&self) -> Vec<processes::Process> {
