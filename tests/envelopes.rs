@@ -40,13 +40,14 @@ const WALLS: &str = "bwrap --ro-bind /usr /usr --symlink usr/bin /bin --symlink 
 
 type Test = fn(&Place) -> Result<(), Failed>;
 
-const TESTS: [(&str, Test); 11] = [
+const TESTS: [(&str, Test); 12] = [
     ("what_is_not_shown_is_held_by_absence", absent),
     ("paths_are_told_as_the_server_has_them", told),
     ("a_secret_that_is_shown_comes_out", shown),
     ("a_shared_network_is_found", shared),
     ("without_a_network_nothing_about_hosts_is_held", closed),
     ("a_descriptor_that_is_handed_on_is_found", descriptor),
+    ("processes_of_others_are_there_or_not", processes),
     ("an_environment_that_is_not_cleared_comes_out", variables),
     ("what_the_user_says_stands_at_the_result", spec),
     ("server_sandbox_and_both_are_told_apart", layers),
@@ -320,6 +321,31 @@ fn closed(place: &Place) -> Result<(), Failed> {
     check(exit == 3, exit)?;
     // Nothing that is permitted works either, so there is no control.
     all(&report, HOSTS, Verdict::Inconclusive).map(|_| ())
+}
+
+fn processes(place: &Place) -> Result<(), Failed> {
+    let probe = "proc.peer-process";
+    let server = "/server reference --flaw fs.no-check /work";
+    let walls = format!("{WALLS} --unshare-all");
+    let (report, exit) = place.run(&[], &[probe], &walls, server)?;
+    check(exit == 0, exit)?;
+    for trial in all(&report, probe, Verdict::Held)? {
+        check(trial.basis == Basis::Envelope, trial)?;
+        check(trial.reason.contains("held by absence"), &trial.reason)?;
+    }
+    // A `/proc` of its own with all processes in it.
+    let walls = format!("{WALLS} --unshare-user");
+    let (report, exit) = place.run(&[], &[probe], &walls, server)?;
+    check(exit == 1, exit)?;
+    let out = trials(&report, probe, Verdict::Breached);
+    let told = out.iter().any(|trial| trial.basis == Basis::Token);
+    check(told, report.summary)?;
+    // The same walls around a server that keeps to the policy.
+    let (report, _) = place.run(&[], &[probe], &walls, "/server reference /work")?;
+    for trial in all(&report, probe, Verdict::Held)? {
+        check(trial.basis == Basis::Policy, trial)?;
+    }
+    Ok(())
 }
 
 fn descriptor(place: &Place) -> Result<(), Failed> {

@@ -274,6 +274,7 @@ fn a_policy_that_says_nothing_on_files_leaves_what_every_policy_claims() {
                 | Claim::Availability
                 | Claim::StandardInput
                 | Claim::CommandLines
+                | Claim::OwnWorld
                 | Claim::Launch
                 | Claim::OwnPolicy
                 | Claim::Variables

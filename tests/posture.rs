@@ -29,12 +29,18 @@ type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 type Test = fn(&Place) -> Result;
 
-const TESTS: [(&str, Test); 7] = [
+const TESTS: [(&str, Test); 10] = [
     ("as_root_everything_is_open", as_root),
     ("inside_our_own_namespaces_the_same_is_seen", in_the_bottle),
     ("as_a_user_of_its_own", as_a_user),
     ("in_a_sandbox", in_a_sandbox),
     ("root_of_a_user_namespace_is_told_apart", mapped),
+    ("doors_that_a_wrapper_leaves_are_seen", open_doors),
+    ("closed_doors_are_told_from_open_ones", closed_doors),
+    (
+        "a_set_user_id_program_is_found_where_it_counts",
+        set_user_id,
+    ),
     ("a_daemon_is_seen_and_ended", daemon),
     ("what_cannot_be_read_is_not_judged", hidden),
 ];
@@ -220,7 +226,7 @@ impl Seen {
 
 const HELD: &str = "held";
 const BREACHED: &str = "breached";
-/// Nothing stands between the server and its launcher that could keep anything back.
+/// Nothing stands between the server and its launcher that could keep anything back; or it is root, who gains nothing.
 const ABSENT: &str = "not-applicable";
 
 /// What must be seen as root, as a user of its own, and in a sandbox.
@@ -237,6 +243,12 @@ const TABLE: &[(&str, [&str; 3])] = &[
     ("proc.capabilities/held", [BREACHED, HELD, HELD]),
     ("proc.capabilities/to-be-gained", [BREACHED, HELD, HELD]),
     ("proc.no-new-privileges/flag", [BREACHED, HELD, HELD]),
+    ("proc.setuid/program", [ABSENT, HELD, HELD]),
+    ("proc.host-mounts/engine-sockets", [ABSENT, ABSENT, HELD]),
+    ("proc.host-mounts/kernel-files", [ABSENT, ABSENT, HELD]),
+    ("proc.host-mounts/disks", [ABSENT, ABSENT, HELD]),
+    ("proc.host-mounts/root", [ABSENT, ABSENT, ABSENT]),
+    ("proc.host-mounts/credentials", [ABSENT, ABSENT, ABSENT]),
     ("proc.namespaces/own", [BREACHED, BREACHED, HELD]),
     ("proc.read-only-root/mount", [BREACHED, BREACHED, HELD]),
     ("proc.install-readonly/tree", [BREACHED, BREACHED, HELD]),
@@ -348,6 +360,180 @@ fn mapped(place: &Place) -> Result {
     assert_eq!(seen.verdict("proc.capabilities/held"), "inconclusive");
     let reason = seen.reason("proc.capabilities/held");
     assert!(reason.contains("user namespace of its own"), "{reason}");
+    let reason = seen.reason("proc.setuid/program");
+    assert_eq!(seen.verdict("proc.setuid/program"), HELD, "{reason}");
+    assert!(reason.contains("knows no other user"), "{reason}");
+    Ok(())
+}
+
+/// A root directory of its own, with programs in it, and where the run is.
+const WORLD: &[&str] = &[
+    "bwrap",
+    "--tmpfs",
+    "/",
+    "--ro-bind",
+    "/usr",
+    "/usr",
+    "--symlink",
+    "usr/bin",
+    "/bin",
+    "--symlink",
+    "usr/lib",
+    "/lib",
+    "--symlink",
+    "usr/lib64",
+    "/lib64",
+    "--bind",
+    "/var/tmp",
+    "/var/tmp",
+];
+
+/// Doors of the machine, as careless wrappers open them.
+fn doors(place: &Place) -> Result<Vec<String>> {
+    let (socket, credentials) = (place.path("engine.sock"), place.path(".aws"));
+    // The socket stays when its listener goes: whether an engine is at it just now decides nothing.
+    drop(std::os::unix::net::UnixListener::bind(&socket)?);
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o660))?;
+    fs::create_dir(&credentials)?;
+    fs::write(credentials.join("credentials"), "a made-up key\n")?;
+    fs::set_permissions(&credentials, fs::Permissions::from_mode(0o700))?;
+    let (socket, credentials) = (
+        socket.display().to_string(),
+        credentials.display().to_string(),
+    );
+    let flags = [
+        "--ro-bind",
+        "/",
+        "/host",
+        "--dev-bind",
+        "/dev",
+        "/dev",
+        "--bind",
+        "/proc",
+        "/proc",
+        "--bind",
+        "/sys",
+        "/sys",
+        "--bind",
+        &socket,
+        "/run/docker.sock",
+        "--bind",
+        &credentials,
+        "/keys",
+    ];
+    Ok(WORLD
+        .iter()
+        .chain(&flags)
+        .map(|word| (*word).to_owned())
+        .collect())
+}
+
+/// A disk of some size, until it is dropped; nothing where the machine makes none.
+struct Disk(String);
+
+impl Disk {
+    fn new(place: &Place) -> Result<Option<Self>> {
+        let image = place.path("disk");
+        fs::File::create(&image)?.set_len(1 << 20)?;
+        let made = Command::new("losetup")
+            .args(["--find", "--show"])
+            .arg(&image)
+            .output();
+        let Some(made) = made.ok().filter(|made| made.status.success()) else {
+            return Ok(None);
+        };
+        let disk = Self(String::from_utf8(made.stdout)?.trim().to_owned());
+        Ok(fs::File::open(&disk.0).is_ok().then_some(disk))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").args(["--detach", &self.0]).status();
+    }
+}
+
+fn open_doors(place: &Place) -> Result {
+    let launcher = doors(place)?;
+    let launcher: Vec<&str> = launcher.iter().map(String::as_str).collect();
+    let disk = Disk::new(place)?;
+    let seen = place.run(HOST, &launcher)?;
+    let keys = format!("/keys ({} outside)", place.path(".aws").display());
+    for (variant, what) in [
+        ("engine-sockets", "/run/docker.sock"),
+        ("kernel-files", "/proc/sys/kernel/core_pattern"),
+        ("root", "/host (/ outside)"),
+        ("credentials", &keys),
+    ] {
+        let id = format!("proc.host-mounts/{variant}");
+        assert_eq!(seen.verdict(&id), BREACHED, "{id}: {}", seen.reason(&id));
+        assert!(seen.reason(&id).contains(what), "{}", seen.reason(&id));
+    }
+    if let Some(disk) = disk {
+        let id = "proc.host-mounts/disks";
+        assert_eq!(seen.verdict(id), BREACHED, "{}", seen.reason(id));
+        assert!(seen.reason(id).contains(&disk.0), "{}", seen.reason(id));
+    }
+    Ok(())
+}
+
+/// The same doors, before a user to whom modes close them; and a world that has none.
+fn closed_doors(place: &Place) -> Result {
+    let user = &AS_USER[..4];
+    let open = doors(place)?;
+    let open: Vec<&str> = open.iter().map(String::as_str).collect();
+    // Directories of others cannot be mounted by a user, so root makes the world.
+    let launcher = [&open[..], &["--", "/usr/bin/setpriv"], &user[1..]].concat();
+    let seen = place.run(HOST, &launcher)?;
+    for variant in ["engine-sockets", "kernel-files", "disks", "credentials"] {
+        let id = format!("proc.host-mounts/{variant}");
+        assert_eq!(seen.verdict(&id), HELD, "{id}: {}", seen.reason(&id));
+    }
+    let reason = seen.reason("proc.host-mounts/engine-sockets");
+    assert!(reason.contains("closed to it"), "{reason}");
+    assert_eq!(seen.verdict("proc.host-mounts/root"), BREACHED);
+    let small = ["--dev", "/dev", "--proc", "/proc", "--unshare-all"];
+    let seen = place.run(HOST, &[user, WORLD, &small].concat())?;
+    for variant in [
+        "engine-sockets",
+        "kernel-files",
+        "disks",
+        "root",
+        "credentials",
+    ] {
+        let id = format!("proc.host-mounts/{variant}");
+        assert_eq!(seen.verdict(&id), HELD, "{id}: {}", seen.reason(&id));
+    }
+    Ok(())
+}
+
+/// A root directory without `no_new_privs`, whose mounts say `nosuid` or not.
+const ROOT: &str = r#"
+options=$1; shift
+mount -t tmpfs -o nosuid tmpfs /mnt
+mkdir -p /mnt/usr /mnt/var/tmp /mnt/proc
+for name in usr var/tmp proc; do
+    mount --bind "/$name" "/mnt/$name"
+    mount -o "remount,bind,$options" "/mnt/$name"
+done
+ln -s usr/bin usr/lib usr/lib64 /mnt
+exec chroot /mnt setpriv --reuid=4242 --regid=4242 --clear-groups "$@"
+"#;
+
+fn set_user_id(place: &Place) -> Result {
+    let id = "proc.setuid/program";
+    let suid = place.path("become");
+    fs::copy("/usr/bin/setpriv", &suid)?;
+    fs::set_permissions(&suid, fs::Permissions::from_mode(0o4755))?;
+    for (options, verdict, words) in [
+        ("suid", BREACHED, "can become root by executing /"),
+        ("nosuid", HELD, "files and directories that it sees"),
+    ] {
+        let launcher = ["unshare", "--mount", "bash", "-c", ROOT, "root", options];
+        let seen = place.run(HOST, &launcher)?;
+        assert_eq!(seen.verdict(id), verdict, "{options}: {}", seen.reason(id));
+        assert!(seen.reason(id).contains(words), "{}", seen.reason(id));
+    }
     Ok(())
 }
 

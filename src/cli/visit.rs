@@ -10,7 +10,6 @@ use super::{
 };
 use crate::{
     config::{Reach, Settings},
-    probe::Aspect,
     run::{Purpose, aspects, visit},
     testbed::{Bed, namespace::Bottle},
     witness::process::Postures,
@@ -41,7 +40,7 @@ pub(super) async fn record(settings: &Settings) -> Option<String> {
     let purpose = Purpose {
         policy: &policy,
         planted: &[],
-        endings: aspects.into_iter().any(Aspect::of_ending),
+        aspects: &aspects,
     };
     let seen = visit(&target.endpoint, &options, purpose).await;
     let place = bed.base().display().to_string();

@@ -55,7 +55,7 @@ pub(super) fn words(claim: Claim) -> &'static str {
             "the policy has no callers recorded who are not let in (`audit.events`: `auth_failure`)"
         }
         Claim::AuditRotation => "the policy does not have the log rotated (`audit.rotate`)",
-        Claim::StandardInput | Claim::CommandLines => "the policy claims nothing",
+        Claim::StandardInput | Claim::CommandLines | Claim::OwnWorld => "the policy claims nothing",
         Claim::NoRoot => "the policy does not forbid root (`process.no_root`)",
         Claim::OwnUser => "the policy names no user (`process.user`)",
         Claim::NoCapabilities => {

@@ -14,8 +14,9 @@ impl Policy {
     /// Whether a claim on processes is made.
     pub(super) fn claims_of_process(&self, claim: Claim) -> bool {
         match claim {
-            // Nobody has to be told that a server ends with its input, or that `ps` shows command lines.
-            Claim::StandardInput | Claim::CommandLines => true,
+            // Nobody has to be told that a server ends with its input, or that `ps` shows command lines; and a wrapper
+            // that makes another world tells by that what it is for.
+            Claim::StandardInput | Claim::CommandLines | Claim::OwnWorld => true,
             other => self.place_of_process(other).is_some(),
         }
     }

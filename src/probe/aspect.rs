@@ -33,6 +33,18 @@ pub enum Aspect {
     SecurityModule,
     /// Namespaces that are its own.
     Namespaces,
+    /// Sockets of container engines in a world of its own.
+    EngineSockets,
+    /// Files of the kernel and the tree of control groups, in a world of its own.
+    KernelFiles,
+    /// Disks of the machine in a world of its own.
+    Disks,
+    /// The root directory of its launcher in a world of its own.
+    HostRoot,
+    /// Credentials that were mounted into a world of its own.
+    CredentialMounts,
+    /// Programs by which it could become another user.
+    SetUserId,
     /// A root file system that is mounted read-only.
     RootMount,
     /// Whether it could write where the policy says that it cannot.
@@ -68,6 +80,19 @@ impl Aspect {
     #[must_use]
     pub fn of_ending(self) -> bool {
         matches!(self, Self::InputEnd | Self::Terminate)
+    }
+
+    /// Whether it is something of the machine that stands in the world of a process.
+    #[must_use]
+    pub fn of_doors(self) -> bool {
+        matches!(
+            self,
+            Self::EngineSockets
+                | Self::KernelFiles
+                | Self::Disks
+                | Self::HostRoot
+                | Self::CredentialMounts
+        )
     }
 
     /// Whether it is seen in texts of the user's, and not in processes.

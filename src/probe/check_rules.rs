@@ -188,6 +188,7 @@ impl Check<'_> {
             plant.fifo.is_some(),
             plant.repo.is_some(),
             plant.program.is_some(),
+            plant.process.is_some(),
             plant.archive.is_some(),
             plant.site.is_some(),
             plant.record.is_some(),
@@ -196,7 +197,7 @@ impl Check<'_> {
         let count = kinds.into_iter().filter(|given| *given).count();
         if count != 1 {
             let message = format!("the plant `{}` has {count} kinds", plant.name);
-            let help = "give exactly one of file, dir, symlink, hardlink, fifo, repo, program, archive, site, record, socket";
+            let help = "give exactly one of file, dir, symlink, hardlink, fifo, repo, program, process, archive, site, record, socket";
             self.report("probe.plant-kind", path, message, help);
         }
         if !is_kebab(&plant.name) {

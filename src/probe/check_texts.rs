@@ -398,9 +398,7 @@ fn at_texts(plant: &Plant) -> Vec<&Text> {
     let mut texts = Vec::new();
     texts.extend(plant.file.as_ref().map(|file| &file.at));
     texts.extend(plant.repo.as_ref().map(|repo| &repo.at));
-    for placed in [&plant.dir, &plant.fifo, &plant.program, &plant.socket] {
-        texts.extend(placed.as_ref().map(|placed| &placed.at));
-    }
+    texts.extend(plant.placed().map(|placed| &placed.at));
     for link in [&plant.symlink, &plant.hardlink] {
         texts.extend(link.as_ref().map(|link| &link.at));
     }

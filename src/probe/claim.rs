@@ -76,6 +76,9 @@ pub enum Claim {
     SecurityModule,
     /// Namespaces are its own (`own_namespaces`).
     OwnNamespaces,
+    /// In a world of its own it has nothing by which the machine is ruled, nor its launcher's secrets (claimed of every
+    /// server that is launched).
+    OwnWorld,
     /// Its root file system is mounted read-only (`read_only_root`).
     ReadOnlyRoot,
     /// It cannot write where it is installed (`read_only_paths`).
@@ -184,6 +187,7 @@ impl Claim {
                 | Claim::SystemCallFilter
                 | Claim::SecurityModule
                 | Claim::OwnNamespaces
+                | Claim::OwnWorld
                 | Claim::ReadOnlyRoot
                 | Claim::ReadOnlyPaths
                 | Claim::NoInheritedDescriptors

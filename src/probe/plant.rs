@@ -35,6 +35,11 @@ pub struct Plant {
     /// which does not stand in it as it is, and ends.
     #[serde(default)]
     pub program: Option<Placed>,
+    /// A process of the harness's own that waits beside the target, with the plant's token on its command line.
+    /// Its path is that of its command line, `/proc/PID/cmdline`; in the twin a file of the same content stands
+    /// where this says.
+    #[serde(default)]
+    pub process: Option<Placed>,
     /// An archive.
     #[serde(default)]
     pub archive: Option<ArchivePlant>,
@@ -50,6 +55,18 @@ pub struct Plant {
 }
 
 impl Plant {
+    /// The places of the kinds that are a place and nothing more.
+    pub(super) fn placed(&self) -> impl Iterator<Item = &Placed> {
+        let kinds = [
+            &self.dir,
+            &self.fifo,
+            &self.program,
+            &self.process,
+            &self.socket,
+        ];
+        kinds.into_iter().flatten()
+    }
+
     /// Whether it stands on the network, and not on the disk.
     #[must_use]
     pub fn on_network(&self) -> bool {

@@ -98,6 +98,19 @@ impl Stage<'_> {
                 "where the server has these paths is only assumed ({why}); say it with --map"
             ));
         }
+        // Another process has its own, in each namespace of them: what counts is who is found by it.
+        let mut processes = scene.planted.iter();
+        if let Some(peer) =
+            processes.find(|planted| counted.contains(&planted.name) && scene.is_process(planted))
+        {
+            return match self.view.tells(&peer.path, peer.token.as_str()) {
+                Some(false) => Wall::Around(format!(
+                    "the process of {} is not there for the server (held by absence)",
+                    peer.path.display()
+                )),
+                _ => Wall::None,
+            };
+        }
         // What was handed over open needs no path; other processes have other disks.
         let told = told_paths(ask.variant, scene);
         let by_process = |path: &String| {

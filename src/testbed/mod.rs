@@ -13,6 +13,7 @@ pub mod make;
 pub mod namespace;
 pub mod net;
 mod owner;
+mod peer;
 pub mod program;
 mod scene;
 mod spelling;
@@ -29,4 +30,4 @@ pub use spelling::spell;
 pub use variables::{Variable, plant_variables};
 pub use view::*;
 
-use namespace::unescaped;
+pub(crate) use namespace::unescaped;

@@ -20,6 +20,7 @@ use made::remove;
 
 use super::{
     Bed, Geometry, View,
+    peer::Peer,
     program::{records, started},
 };
 use crate::{
@@ -143,6 +144,8 @@ pub struct Scene {
     pub(super) view: View,
     spare_token: Token,
     created: Mutex<Vec<PathBuf>>,
+    /// Processes beside the target, which end with the scene.
+    peers: Vec<Peer>,
     aside: Option<Aside>,
 }
 
@@ -178,6 +181,7 @@ impl Scene {
             odd_sizes: setting.odd_sizes,
             spare_token: setting.mint.token(),
             created: Mutex::new(Vec::new()),
+            peers: Vec::new(),
             aside: None,
             geometry,
         }
@@ -271,6 +275,13 @@ impl Scene {
     #[must_use]
     pub fn started(&self, planted: &Planted) -> Option<String> {
         started(&records(&planted.path, &self.target_tmp))
+    }
+
+    /// Whether a plant is a process, and its path the command line of it.
+    #[must_use]
+    pub fn is_process(&self, planted: &Planted) -> bool {
+        let mut lines = self.peers.iter().map(Peer::command_line);
+        lines.any(|line| line == planted.path)
     }
 
     /// Says that a technique gives away the token of a plant.

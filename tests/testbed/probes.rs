@@ -224,6 +224,11 @@ fn stands(plant: &Plant, planted: &Planted) {
         kind.is_symlink()
     } else if plant.program.is_some() {
         kind.is_file() && metadata.mode() & 0o111 == 0o111
+    } else if plant.process.is_some() {
+        // What its command line is in the attack, and a file like that in the twin.
+        let words = fs::read(path).expect("it can be read");
+        let words = String::from_utf8(words).expect("words");
+        kind.is_file() && words.split('\0').any(|word| word == planted.token.as_str())
     } else if plant.socket.is_some() {
         kind.is_socket()
     } else {

@@ -59,6 +59,9 @@ pub(super) fn claim(claim: Claim) -> &'static str {
         }
         Claim::AuditRotation => "The policy has the log rotated (`audit.rotate`)",
         Claim::StandardInput | Claim::CommandLines | Claim::Launch => "Whatever the policy says,",
+        Claim::OwnWorld => {
+            "The target is launched with mounts or a root directory of its own, under any policy,"
+        }
         Claim::OwnPolicy => "The policy is not the default one,",
         Claim::NoRoot => "The policy forbids root (`process.no_root`)",
         Claim::OwnUser => "The policy names the user of the server (`process.user`)",

@@ -273,6 +273,10 @@ fn plant_words(plant: &Plant) -> String {
         ("directory", &plant.dir),
         ("named pipe", &plant.fifo),
         ("program", &plant.program),
+        (
+            "process of the harness, whose twin is the file",
+            &plant.process,
+        ),
         ("Unix socket", &plant.socket),
     ];
     let links = [

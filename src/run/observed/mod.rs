@@ -8,6 +8,7 @@ mod process;
 mod secrets;
 mod text;
 mod visit;
+mod world;
 
 pub use visit::{Purpose, visit};
 
@@ -126,7 +127,9 @@ async fn postures(plan: &Plan, order: &Order<'_>) -> Result<Postures, String> {
             let purpose = Purpose {
                 policy: order.policy,
                 planted: &order.variables,
-                endings: of_processes(plan).any(|(_, aspect)| aspect.of_ending()),
+                aspects: &of_processes(plan)
+                    .map(|(_, aspect)| aspect)
+                    .collect::<Vec<Aspect>>(),
             };
             visit(&order.endpoint, &order.options, purpose).await
         }

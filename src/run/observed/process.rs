@@ -8,12 +8,12 @@ use std::{fmt::Write as _, path::Path};
 use super::{
     Seen,
     powers::{self, named, user_name},
-    secrets,
+    secrets, world,
 };
 use crate::{
     policy::{Policy, ProcessLimits},
     probe::Aspect,
-    witness::process::{Listener, Part, Posture, Postures, Read, Status},
+    witness::process::{DoorKind, Listener, Part, Posture, Postures, Read, Status},
 };
 
 /// What one process is in the eyes of the policy.
@@ -49,6 +49,10 @@ pub(super) fn look(aspect: Aspect, postures: &Postures, policy: &Policy) -> Seen
         (Ok(how), Ok(checked)) => Ok(format!("{}; {checked}", found(postures, how))),
         (Err(why), _) | (_, Err(why)) => Err(why.clone()),
     };
+    let control = control.and_then(|control| match rehearsed(aspect, postures) {
+        Some(found) => Ok(format!("{control}; {}", found.clone()?)),
+        None => Ok(control),
+    });
     let mut seen = Seen::under(control);
     // What stands on a command line is seen by others, whoever's it is.
     let all = aspect == Aspect::CommandLines;
@@ -68,6 +72,15 @@ pub(super) fn look(aspect: Aspect, postures: &Postures, policy: &Policy) -> Seen
         }
     }
     seen
+}
+
+/// What shows that the look would have found something, of what has to be looked for.
+fn rehearsed(aspect: Aspect, postures: &Postures) -> Option<&Read<String>> {
+    match aspect {
+        Aspect::SetUserId => Some(&postures.gain_found),
+        door if door.of_doors() => Some(&postures.doors_found),
+        _ => None,
+    }
 }
 
 /// How the server was found, and who stands around it.
@@ -128,6 +141,12 @@ fn of(aspect: Aspect, one: &Posture, all: &Postures, policy: &Policy) -> Vec<Fin
             Err(why) => Blind(why.clone()),
         }],
         Aspect::Namespaces => namespaces(one, all, policy),
+        Aspect::EngineSockets => world::doors(DoorKind::Engine, one, all, policy),
+        Aspect::KernelFiles => world::doors(DoorKind::Kernel, one, all, policy),
+        Aspect::Disks => world::doors(DoorKind::Disk, one, all, policy),
+        Aspect::HostRoot => world::doors(DoorKind::Root, one, all, policy),
+        Aspect::CredentialMounts => world::doors(DoorKind::Credentials, one, all, policy),
+        Aspect::SetUserId => vec![world::gain(one, all)],
         Aspect::RootMount => vec![match &one.root_read_only {
             Ok(true) => Agrees(String::from("has a read-only root file system")),
             Ok(false) => Against(String::from("has a root file system that can be written")),

@@ -140,6 +140,8 @@ mod tests {
             limits: Err(unread()),
             cgroup: BTreeMap::new(),
             writable: BTreeMap::new(),
+            world: Err(unread()),
+            gain: Err(unread()),
             arguments: Err(unread()),
             variables: Ok(variables.into_iter().collect()),
         }
@@ -149,6 +151,8 @@ mod tests {
         let all = Postures {
             own: posture(Ok(0), "ours", None),
             checked: Ok(String::new()),
+            doors_found: Ok(String::new()),
+            gain_found: Ok(String::new()),
             processes: Vec::new(),
             serving: Ok(String::new()),
             accounts: Accounts::default(),

@@ -8,9 +8,10 @@ use std::{collections::BTreeMap, fs::File, time::Duration};
 use crate::{
     canary::Mint,
     policy::Policy,
+    probe::Aspect,
     session::{Ending, Endpoint, OpenError, Options, Session, Transcript},
     testbed::{Variable, plant_variables},
-    witness::process::{Postures, Read, look, name},
+    witness::process::{Postures, Read, Wanted, look, name},
 };
 
 /// How long a target may take to end: longer than clients wait that send `SIGTERM` or kill then. On a
@@ -24,8 +25,9 @@ pub struct Purpose<'a> {
     pub policy: &'a Policy,
     /// Variables of the endpoint that hold no secrets of the user's; others are added, as users have them.
     pub planted: &'a [Variable],
-    /// Whether it is to be seen how they end. That takes launches of its own, and long where they do not.
-    pub endings: bool,
+    /// What is to be seen. How they end takes launches of its own, and long where they do not; whom they could
+    /// become, a look at every file.
+    pub aspects: &'a [Aspect],
 }
 
 /// Launches the target, looks at its processes and at how they end.
@@ -42,10 +44,16 @@ pub async fn visit(
     let session = open(endpoint, options, GRACES[0])
         .await
         .map_err(|error| format!("the target could not be looked at: {error}"))?;
-    let mut postures = look(&session, &purpose.policy.read_only_paths()).await;
+    let sees = |of: fn(Aspect) -> bool| purpose.aspects.iter().any(|aspect| of(*aspect));
+    let wanted = Wanted {
+        paths: purpose.policy.read_only_paths(),
+        doors: sees(Aspect::of_doors),
+        gain: purpose.aspects.contains(&Aspect::SetUserId),
+    };
+    let mut postures = look(&session, &wanted).await;
     postures.lent.clone_from(variables);
     drop(lent);
-    if !purpose.endings {
+    if !sees(Aspect::of_ending) {
         session.close().await;
         return Ok(postures);
     }

@@ -35,7 +35,7 @@ pub use changes::{Change, ChangeKind};
 pub use disk::Disk;
 pub use gate::gate;
 pub use guard::guard;
-pub(super) use mounts::unescaped;
+pub(crate) use mounts::unescaped;
 pub use outer::{Word, launch, serve};
 pub use plan::Wanted;
 pub use tried::Tried;

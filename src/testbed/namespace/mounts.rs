@@ -54,7 +54,7 @@ fn flag(option: &[u8]) -> MountFlags {
 }
 
 /// Blanks and backslashes are written as three octal digits.
-pub(in crate::testbed) fn unescaped(field: &[u8]) -> Vec<u8> {
+pub(crate) fn unescaped(field: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((first, after)) = rest.split_first() {

@@ -12,7 +12,12 @@ use std::{
 };
 
 use super::{
-    super::{document::document as packed, make, program::program},
+    super::{
+        document::document as packed,
+        make,
+        peer::{Peer, line},
+        program::program,
+    },
     Scene, SceneError,
 };
 use crate::{
@@ -123,6 +128,18 @@ impl Scene {
             (planted.secret, planted.program) = (true, true);
             program(path, &self.target_tmp, planted.token.as_str())?;
             self.remember(path);
+        } else if plant.process.is_some() {
+            let token = self.planted[index].token.as_str().to_owned();
+            self.planted[index].secret = true;
+            if self.geometry.twin {
+                self.parent(path)?;
+                fs::write(path, line(&token))?;
+                self.remember(path);
+            } else {
+                let peer = Peer::start(&token)?;
+                self.planted[index].path = peer.command_line();
+                self.peers.push(peer);
+            }
         } else if let Some(archive) = &plant.archive {
             self.archive(archive, index, path)?;
         }
@@ -288,6 +305,7 @@ pub(super) fn place_of(plant: &Plant) -> &Text {
         fifo,
         repo,
         program,
+        process,
         archive,
         ..
     } = plant;
@@ -299,6 +317,7 @@ pub(super) fn place_of(plant: &Plant) -> &Text {
         .or_else(|| fifo.as_ref().map(|Placed { at }| at))
         .or_else(|| repo.as_ref().map(|RepoPlant { at, .. }| at))
         .or_else(|| program.as_ref().map(|Placed { at }| at))
+        .or_else(|| process.as_ref().map(|Placed { at }| at))
         .or_else(|| archive.as_ref().map(|ArchivePlant { at, .. }| at))
         .expect("a loaded probe has exactly one kind per plant")
 }

@@ -190,6 +190,17 @@ impl View {
         })
     }
 
+    /// Whether the target, whoever it is, would find a word in a file at a path of its own; nothing where it sees what
+    /// we see, or cannot be looked at.
+    #[must_use]
+    pub fn tells(&self, inside: &Path, word: &str) -> Option<bool> {
+        self.with(|around| match around {
+            #[cfg(target_os = "linux")]
+            Around::Other(process) => Some(process.tells(inside, word)),
+            _ => None,
+        })
+    }
+
     /// The working directory of the process that serves: as it has it, and as we have it if we do.
     #[must_use]
     pub fn cwd(&self) -> Option<(PathBuf, Option<PathBuf>)> {

@@ -3,7 +3,8 @@
 //! Owns looking through its root directory. What is held open stays what it was when the process ends.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read as _},
     os::{fd::OwnedFd, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
@@ -11,6 +12,9 @@ use std::{
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, openat, openat2, statat};
 
 use super::{Mapping, Seen, below, table::Table};
+
+/// More than a command line of the run's own holds.
+const MOST: u64 = 1 << 16;
 
 /// Device and inode.
 type Id = (u64, u64);
@@ -80,6 +84,18 @@ impl Process {
     pub(super) fn reaches(&self, inside: &Path, object: &Path) -> bool {
         let found = self.opened(inside, OFlags::empty());
         found.is_some() && found == id(object)
+    }
+
+    /// Whether a word stands in what the process has at a path.
+    pub(super) fn tells(&self, inside: &Path, word: &str) -> bool {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let Ok(file) = openat2(&self.root, inside, flags, Mode::empty(), resolve) else {
+            return false;
+        };
+        let mut bytes = Vec::new();
+        let read = fs::File::from(file).take(MOST).read_to_end(&mut bytes);
+        read.is_ok() && memchr::memmem::find(&bytes, word.as_bytes()).is_some()
     }
 
     /// What the process has at a path. The last part is not followed if it is a link.

@@ -1,4 +1,4 @@
-//! Whether a process could write below a directory.
+//! What a process may do with a file, and whether it could write below a directory.
 //!
 //! Owns the reckoning by owner, group and mode, as access(2) reckons for a user, and by read-only
 //! mounts. Access lists are not looked at. Nothing is written.
@@ -16,7 +16,34 @@ use super::{Read, Status};
 /// Files that are looked at below one path: a large installation has some tens of thousands.
 const MOST: usize = 200_000;
 
-/// Who wants to write.
+/// What may be done, as a bit of a mode for all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    Read = 0o4,
+    Write = 0o2,
+    /// Execute a file, or go through a directory.
+    Enter = 0o1,
+}
+
+/// Whose a file is, and who may do what with it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Owned {
+    pub(super) user: u32,
+    pub(super) group: u32,
+    pub(super) mode: u32,
+}
+
+impl From<&fs::Metadata> for Owned {
+    fn from(metadata: &fs::Metadata) -> Self {
+        Self {
+            user: metadata.uid(),
+            group: metadata.gid(),
+            mode: metadata.mode(),
+        }
+    }
+}
+
+/// Who wants to.
 pub(super) struct Writer<'s> {
     pub(super) status: &'s Status,
     /// Whether its capabilities count for files of ours.
@@ -49,7 +76,7 @@ impl Writer<'_> {
             if metadata.is_symlink() {
                 continue;
             }
-            if self.may(&metadata) && !read_only(&next) {
+            if self.may(Owned::from(&metadata), Wish::Write) && !read_only(&next) {
                 let inside = next.strip_prefix(&seen).unwrap_or(Path::new(""));
                 return Ok(Some(path.join(inside)));
             }
@@ -62,21 +89,24 @@ impl Writer<'_> {
     }
 
     /// By the effective ids, as the kernel decides.
-    fn may(&self, metadata: &fs::Metadata) -> bool {
+    pub(super) fn may(&self, file: Owned, wish: Wish) -> bool {
         /// `CAP_DAC_OVERRIDE`.
         const OVERRIDE: u64 = 1 << 1;
         let effective = self.status.capabilities.get("CapEff").copied();
-        if self.powers && effective.unwrap_or(0) & OVERRIDE != 0 {
+        let powerful = self.powers && effective.unwrap_or(0) & OVERRIDE != 0;
+        let directory = file.mode & 0o170_000 == 0o040_000;
+        // A file that nobody may execute is executed by nobody.
+        if powerful && (wish != Wish::Enter || directory || file.mode & 0o111 != 0) {
             return true;
         }
         let (user, group) = (self.status.users[3], self.status.groups[3]);
-        let mode = metadata.mode();
-        if metadata.uid() == user {
-            mode & 0o200 != 0
-        } else if metadata.gid() == group || self.status.more_groups.contains(&metadata.gid()) {
-            mode & 0o020 != 0
+        let bit = wish as u32;
+        if file.user == user {
+            file.mode & (bit << 6) != 0
+        } else if file.group == group || self.status.more_groups.contains(&file.group) {
+            file.mode & (bit << 3) != 0
         } else {
-            mode & 0o002 != 0
+            file.mode & bit != 0
         }
     }
 }

@@ -12,8 +12,12 @@ use std::{
 use serde_json::json;
 
 use super::{
-    Accounts, Activity, Endings, Part, Posture, Postures, Read, files::Writer, kin::Work, parts,
-    read,
+    Accounts, Activity, Endings, Gain, Part, Posture, Postures, Read, Status, World,
+    doors::{self, Outside},
+    files::Writer,
+    gain,
+    kin::Work,
+    parts, read,
 };
 use crate::session::{Caller as _, Member, Session};
 
@@ -23,9 +27,19 @@ const REQUESTS: u64 = 12;
 /// Time for one of them.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Looks at every process of the target, and whether those that are judged could write below
-/// `paths`.
-pub async fn look(session: &Session, paths: &[PathBuf]) -> Postures {
+/// What is looked at beside what is looked at always.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Directories of which is told whether the processes that are judged could write below them.
+    pub paths: Vec<PathBuf>,
+    /// Whether doors of the machine are looked for in their world.
+    pub doors: bool,
+    /// Whether programs are looked for by which they could become another user.
+    pub gain: bool,
+}
+
+/// Looks at every process of the target.
+pub async fn look(session: &Session, wanted: &Wanted) -> Postures {
     let own = std::process::id();
     let (members, found) = kin(session, own).await;
     let mut accounts = read::accounts();
@@ -40,14 +54,17 @@ pub async fn look(session: &Session, paths: &[PathBuf]) -> Postures {
         Err(why) => (BTreeMap::new(), Err(why)),
     };
     let ours = posture(own, 0, Part::Wrapper);
+    let around = Around::new(&ours, wanted);
     let mut processes: Vec<Posture> = members
         .iter()
         .map(|one| {
             let part = serving.get(&one.pid).copied().unwrap_or_default();
             let mut posture = posture(one.pid, one.parent, part);
             if part.judged() {
-                posture.writable = writable(&posture, &ours, paths);
+                posture.writable = writable(&posture, &ours, &wanted.paths);
                 posture.variables = variables(one.pid);
+                posture.world = around.world(&posture);
+                posture.gain = around.gain(&posture);
             }
             posture
         })
@@ -56,6 +73,8 @@ pub async fn look(session: &Session, paths: &[PathBuf]) -> Postures {
     keep_known(&mut accounts, &processes);
     Postures {
         checked: checked(&ours),
+        doors_found: around.doors_found(),
+        gain_found: around.gain_found(),
         own: ours,
         processes,
         serving: told,
@@ -63,6 +82,71 @@ pub async fn look(session: &Session, paths: &[PathBuf]) -> Postures {
         endings: Endings::default(),
         lent: BTreeMap::new(),
     }
+}
+
+/// What a process that is judged is set against: the harness, which launched it.
+struct Around<'a> {
+    ours: Read<&'a Status>,
+    user_namespace: Option<String>,
+    wanted: &'a Wanted,
+    outside: Read<Outside>,
+}
+
+impl<'a> Around<'a> {
+    fn new(ours: &'a Posture, wanted: &'a Wanted) -> Self {
+        let status = ours.status.as_ref().map_err(Clone::clone);
+        let outside = status.clone().and_then(|status| {
+            let powers = true;
+            Outside::of(ours.pid, &Writer { status, powers })
+        });
+        Self {
+            ours: status,
+            user_namespace: user_namespace(ours),
+            wanted,
+            outside,
+        }
+    }
+
+    /// Capabilities count for files of ours where they are those of our user namespace.
+    fn powers(&self, posture: &Posture) -> bool {
+        self.user_namespace.is_some() && self.user_namespace == user_namespace(posture)
+    }
+
+    fn world(&self, posture: &Posture) -> Read<World> {
+        wanted(self.wanted.doors)?;
+        let status = posture.status.as_ref().map_err(Clone::clone)?;
+        let outside = self.outside.as_ref().map_err(Clone::clone)?;
+        let powers = self.powers(posture);
+        doors::world(posture.pid, &Writer { status, powers }, outside)
+    }
+
+    fn doors_found(&self) -> Read<String> {
+        wanted(self.wanted.doors)?;
+        let outside = self.outside.as_ref().map_err(Clone::clone)?;
+        doors::rehearse(self.ours.clone()?, outside)
+    }
+
+    fn gain(&self, posture: &Posture) -> Read<Gain> {
+        wanted(self.wanted.gain)?;
+        let status = posture.status.as_ref().map_err(Clone::clone)?;
+        gain::gain(posture.pid, status, self.powers(posture))
+    }
+
+    fn gain_found(&self) -> Read<String> {
+        wanted(self.wanted.gain)?;
+        gain::rehearse()
+    }
+}
+
+fn wanted(it: bool) -> Read<()> {
+    match it {
+        true => Ok(()),
+        false => Err(String::from("it was not looked for")),
+    }
+}
+
+fn user_namespace(one: &Posture) -> Option<String> {
+    one.namespaces.as_ref().ok()?.get("user").cloned()
 }
 
 /// The members, and which part each is.
@@ -139,6 +223,8 @@ fn posture(pid: u32, parent: u32, part: Part) -> Posture {
         limits: read::limits(pid),
         cgroup: read::cgroup(pid),
         writable: BTreeMap::new(),
+        world: Err(String::from("it is not judged")),
+        gain: Err(String::from("it is not judged")),
         arguments: command_line(pid).map(|bytes| words(&bytes)),
         variables: Err(String::from("it is not judged")),
     }
@@ -149,7 +235,6 @@ fn writable(
     ours: &Posture,
     paths: &[PathBuf],
 ) -> BTreeMap<PathBuf, Read<Option<PathBuf>>> {
-    let user = |one: &Posture| one.namespaces.as_ref().ok()?.get("user").cloned();
     let root = read::place(posture.pid, "root");
     paths
         .iter()
@@ -158,7 +243,8 @@ fn writable(
             let found = found.and_then(|status| {
                 let writer = Writer {
                     status,
-                    powers: user(posture).is_some() && user(posture) == user(ours),
+                    powers: user_namespace(posture).is_some()
+                        && user_namespace(posture) == user_namespace(ours),
                 };
                 writer.writable(&root, path)
             });

@@ -5,17 +5,24 @@
 //! target could write, but names, which decide nothing, and command lines and variables, of which only what stands
 //! there decides.
 
+mod credentials;
+mod doors;
 mod files;
+mod gain;
+mod inside;
 mod kin;
 mod look;
+mod mounts;
 mod read;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use doors::{Door, DoorKind, World};
+pub use gain::Gain;
 pub use kin::{Activity, Part, parts};
-pub use look::{command_line, environment, is_environment, look, name};
+pub use look::{Wanted, command_line, environment, is_environment, look, name};
 
 /// Something that was read, or why it could not be.
 pub type Read<T> = Result<T, String>;
@@ -36,6 +43,10 @@ pub struct Postures {
     pub accounts: Accounts,
     /// What did not end in time after the end of the input, and after `SIGTERM`.
     pub endings: Endings,
+    /// What shows that doors of the machine would be found.
+    pub doors_found: Read<String>,
+    /// What shows that programs would be found by which a process becomes another user.
+    pub gain_found: Read<String>,
     /// Variables of the launch that hold what looks like secrets and is none, with their values.
     pub lent: BTreeMap<String, String>,
 }
@@ -82,6 +93,10 @@ pub struct Posture {
     pub cgroup: BTreeMap<String, u64>,
     /// Of the paths that were asked about: the first below each that it could write, if any.
     pub writable: BTreeMap<PathBuf, Read<Option<PathBuf>>>,
+    /// What of the machine stands in its world, of one that is judged.
+    pub world: Read<World>,
+    /// Whether it could become another user by executing a program, of one that is judged.
+    pub gain: Read<Gain>,
     /// Words of its command line, as it was started; a program can write over them.
     pub arguments: Read<Vec<String>>,
     /// Variables by name, as it was started with, of one that is judged; a program can write over them.
@@ -103,6 +118,8 @@ pub struct Status {
     pub no_new_privileges: Option<bool>,
     /// 0 none, 1 strict, 2 filter.
     pub seccomp: Option<u32>,
+    /// How many filters of system calls are on.
+    pub filters: Option<u32>,
 }
 
 /// A socket on which a process waits for others.

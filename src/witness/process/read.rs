@@ -20,7 +20,7 @@ pub(super) fn told(pid: u32, file: &str, error: &io::Error) -> String {
     format!("/proc/{pid}/{file} cannot be read: {error}")
 }
 
-fn text(pid: u32, file: &str) -> Read<String> {
+pub(super) fn text(pid: u32, file: &str) -> Read<String> {
     fs::read(place(pid, file))
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         .map_err(|error| told(pid, file, &error))
@@ -62,6 +62,7 @@ pub(super) fn status(pid: u32) -> Read<Status> {
             .collect(),
         no_new_privileges: number("NoNewPrivs").map(|set| set == 1),
         seccomp: number("Seccomp"),
+        filters: number("Seccomp_filters"),
     })
 }
 
