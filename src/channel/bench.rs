@@ -184,7 +184,9 @@ impl Planter<'_> {
             Role::FileInfo => self.facts()?,
             Role::DirList => {
                 let (dir, token) = (self.dir()?, self.mint());
-                fs::write(dir.join(format!("{token}.txt")), "a note\n")?;
+                let extension = self.site.extension;
+                let path = dir.join(format!("{token}{extension}"));
+                fs::write(path, document(extension, "note")?)?;
                 (vec![(Slot::Path, text(&dir))], word(&token))
             }
             Role::FileSearch => {

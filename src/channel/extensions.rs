@@ -11,17 +11,17 @@ pub(super) fn extensions(tool: &Tool, role: Role) -> Vec<&'static str> {
     match role {
         Role::ArchiveExtract | Role::ArchiveRead => return vec![".zip", ".tar", ".tar.gz"],
         Role::IdentRead => return vec![".md", ".txt", ".json"],
-        Role::DirList
-        | Role::DirCreate
+        Role::DirCreate
         | Role::FileSearch
         | Role::RepoRead
         | Role::RepoCreate
         | Role::FileDelete => return vec![".txt"],
         _ => {}
     }
-    // Only what looks into files, or makes them, cares for their type.
+    // Only what looks into files, or makes them, cares for their type; what lists them may show one alone.
     let others = match role {
         Role::FileRead | Role::FileReadMany | Role::FileWrite | Role::FileSave => OTHERS,
+        Role::DirList => &[],
         _ => &OTHERS[..1],
     };
     let named: Vec<&'static str> = words(&tool.name)
@@ -56,4 +56,23 @@ pub(super) fn extension(word: &str) -> Option<&'static str> {
         .iter()
         .find(|(name, _)| *name == word)
         .map(|(_, extension)| *extension)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lists_may_list_one_type_alone() {
+        let tool = |description: &str| Tool {
+            description: description.to_owned(),
+            ..Tool::named("list_documents")
+        };
+        let listed = |description| extensions(&tool(description), Role::DirList);
+        assert_eq!(listed("Lists what is in a directory"), [".txt"]);
+        assert_eq!(
+            listed("Lists the Word files of a directory"),
+            [".txt", ".docx"]
+        );
+    }
 }

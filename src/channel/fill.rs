@@ -20,7 +20,7 @@ use crate::{
     channel::{Channel, NetForm, PathForm, PatternForm, Proof},
     probe::Role,
     session::Tool,
-    testbed::document::document,
+    testbed::document::{NAME, document},
 };
 
 /// A harmless file in the allowed directory for required file parameters that no slot drives; others differ from it
@@ -28,7 +28,7 @@ use crate::{
 pub const SIDE_FILE: &str = "side.txt";
 
 /// A text where nothing tells what one is for.
-pub(super) const MADE_UP: &str = "sample";
+pub(super) const MADE_UP: &str = NAME;
 
 /// A channel as the names suggest it: not proven, and its form not yet known.
 pub(super) fn draft(tool: &Tool, candidate: &Candidate, binding: &Binding) -> Channel {

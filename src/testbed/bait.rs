@@ -22,7 +22,7 @@ pub struct Decoy {
 
 /// Files of a home that hold secrets and that no program reads unless it is told to talk to `example.com`, or
 /// to use that very key. `{}` is the secret.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     (
         ".ssh/id_ed25519",
         "-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n-----END OPENSSH PRIVATE KEY-----\n",
@@ -32,6 +32,10 @@ const FILES: [(&str, &str); 4] = [
     (
         ".config/gh/hosts.yml",
         "example.com:\n    user: user\n    oauth_token: {}\n",
+    ),
+    (
+        ".cursor/mcp.json",
+        "{\"mcpServers\": {\"notes\": {\"command\": \"notes\", \"env\": {\"API_KEY\": \"{}\"}}}}\n",
     ),
 ];
 

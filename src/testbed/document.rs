@@ -8,6 +8,9 @@ use serde_json::json;
 
 use crate::testbed::make::{Body, Member, zip_bytes};
 
+/// What stands for a name that nobody told, such as that of a sheet.
+pub const NAME: &str = "sample";
+
 /// A document of the format that the extension (with its dot) stands for; plain text for any
 /// other. The word, which must be letters and digits, stands in it at least once, in text formats
 /// at head, middle and tail.
@@ -78,11 +81,16 @@ fn types(part: &str, kind: &str) -> String {
     )
 }
 
-fn relation(kind: &str, target: &str) -> String {
-    format!(
-        "<Relationships xmlns=\"{PACKAGE}/relationships\">\
-         <Relationship Id=\"rId1\" Type=\"{OFFICE}/{kind}\" Target=\"{target}\"/></Relationships>"
-    )
+fn relations(kind: &str, targets: &[&str]) -> String {
+    let all: String = (1..)
+        .zip(targets)
+        .map(|(number, target)| {
+            format!(
+                "<Relationship Id=\"rId{number}\" Type=\"{OFFICE}/{kind}\" Target=\"{target}\"/>"
+            )
+        })
+        .collect();
+    format!("<Relationships xmlns=\"{PACKAGE}/relationships\">{all}</Relationships>")
 }
 
 fn docx(word: &str) -> io::Result<Vec<u8>> {
@@ -96,7 +104,7 @@ fn docx(word: &str) -> io::Result<Vec<u8>> {
         ),
         (
             "_rels/.rels",
-            relation("officeDocument", "word/document.xml"),
+            relations("officeDocument", &["word/document.xml"]),
         ),
         (
             "word/document.xml",
@@ -109,37 +117,51 @@ fn docx(word: &str) -> io::Result<Vec<u8>> {
     ])
 }
 
+/// Two sheets with the word in their first cell: one of the name that new workbooks have, one of the name that is
+/// made up where a tool wants one.
 fn xlsx(word: &str) -> io::Result<Vec<u8>> {
     const SHEET: &str = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+    let sheet = format!(
+        "<worksheet xmlns=\"{SHEET}\"><sheetData><row r=\"1\">\
+         <c r=\"A1\" t=\"inlineStr\"><is><t>{word}</t></is></c></row></sheetData></worksheet>"
+    );
+    let part = |number: u8| {
+        format!(
+            "<Override PartName=\"/xl/worksheets/sheet{number}.xml\" \
+             ContentType=\"{MIME}.spreadsheetml.worksheet+xml\"/>"
+        )
+    };
     parts(&[
         (
             "[Content_Types].xml",
             format!(
-                "<Types xmlns=\"{PACKAGE}/content-types\">{}\
-                 <Override PartName=\"/xl/worksheets/sheet1.xml\" \
-                 ContentType=\"{MIME}.spreadsheetml.worksheet+xml\"/></Types>",
-                types("/xl/workbook.xml", "spreadsheetml.sheet.main")
+                "<Types xmlns=\"{PACKAGE}/content-types\">{}{}{}</Types>",
+                types("/xl/workbook.xml", "spreadsheetml.sheet.main"),
+                part(1),
+                part(2),
             ),
         ),
-        ("_rels/.rels", relation("officeDocument", "xl/workbook.xml")),
+        (
+            "_rels/.rels",
+            relations("officeDocument", &["xl/workbook.xml"]),
+        ),
         (
             "xl/workbook.xml",
             format!(
                 "<workbook xmlns=\"{SHEET}\" xmlns:r=\"{OFFICE}\"><sheets>\
-                 <sheet name=\"Sheet1\" sheetId=\"1\" r:id=\"rId1\"/></sheets></workbook>"
+                 <sheet name=\"Sheet1\" sheetId=\"1\" r:id=\"rId1\"/>\
+                 <sheet name=\"{NAME}\" sheetId=\"2\" r:id=\"rId2\"/></sheets></workbook>"
             ),
         ),
         (
             "xl/_rels/workbook.xml.rels",
-            relation("worksheet", "worksheets/sheet1.xml"),
-        ),
-        (
-            "xl/worksheets/sheet1.xml",
-            format!(
-                "<worksheet xmlns=\"{SHEET}\"><sheetData><row r=\"1\">\
-                 <c r=\"A1\" t=\"inlineStr\"><is><t>{word}</t></is></c></row></sheetData></worksheet>"
+            relations(
+                "worksheet",
+                &["worksheets/sheet1.xml", "worksheets/sheet2.xml"],
             ),
         ),
+        ("xl/worksheets/sheet1.xml", sheet.clone()),
+        ("xl/worksheets/sheet2.xml", sheet),
     ])
 }
 
@@ -191,6 +213,7 @@ mod tests {
         for (extension, part) in [
             (".docx", "word/document.xml"),
             (".xlsx", "xl/worksheets/sheet1.xml"),
+            (".xlsx", "xl/worksheets/sheet2.xml"),
         ] {
             let bytes = document(extension, "w0rd").unwrap();
             let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();

@@ -36,8 +36,13 @@ enum Form {
     Text(&'static str),
 }
 
+/// The settings of a client of MCP servers.
+const SERVERS: Form = Form::Text(
+    "{\"mcpServers\": {\"notes\": {\"command\": \"notes\", \"env\": {\"API_KEY\": \"{}\"}}}}\n",
+);
+
 /// Files below the home.
-const HOME: [(&str, Form); 10] = [
+const HOME: [(&str, Form); 16] = [
     (
         ".aws/credentials",
         Form::Text(
@@ -66,6 +71,18 @@ const HOME: [(&str, Form); 10] = [
             "apiVersion: v1\nkind: Config\nclusters: []\ncontexts: []\nusers:\n- name: user\n  user:\n    token: {}\n",
         ),
     ),
+    (
+        ".config/gcloud/application_default_credentials.json",
+        Form::Text(
+            "{\"type\": \"authorized_user\", \"client_id\": \"user\", \"refresh_token\": \"{}\"}\n",
+        ),
+    ),
+    // Where clients keep how they start servers, and with which keys.
+    (".claude.json", SERVERS),
+    (".config/Claude/claude_desktop_config.json", SERVERS),
+    (".cursor/mcp.json", SERVERS),
+    (".codeium/windsurf/mcp_config.json", SERVERS),
+    (".gemini/settings.json", SERVERS),
     (".cargo/credentials.toml", Form::Settings),
     (".cargo/credentials", Form::Settings),
     (".npmrc", Form::Settings),
@@ -110,6 +127,7 @@ pub(super) fn planted(wanted: &Wanted, mint: &Mint) -> Vec<Planted> {
         made.extend(over(mint, &path, Form::Key));
     }
     made.extend(over(mint, &wanted.cwd.join(".env"), Form::Settings));
+    made.extend(over(mint, &wanted.cwd.join(".mcp.json"), SERVERS));
     for path in &wanted.denied {
         if made.iter().any(|one| one.decoy.path == *path) {
             continue;
