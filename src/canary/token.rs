@@ -2,7 +2,10 @@
 //! that a seed could reproduce would be a token that a target could guess.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU32, Ordering},
+};
 
 /// The characters of a token: lower-case base32 of RFC 4648. They pass JSON, URLs, HTML, Markdown
 /// and shells unchanged.
@@ -107,9 +110,19 @@ impl Mint {
     }
 }
 
+/// Bytes of the operating system, each given out once. They are asked for many at once, since a call takes five tokens.
 fn random<const N: usize>() -> [u8; N] {
+    const AT_ONCE: usize = 1024;
+    static LEFT: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+    let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+    if left.len() < N {
+        left.resize(AT_ONCE, 0);
+        getrandom::fill(&mut left).expect("the operating system has a source of randomness");
+    }
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the operating system has a source of randomness");
+    let rest = left.len() - N;
+    bytes.copy_from_slice(&left[rest..]);
+    left.truncate(rest);
     bytes
 }
 

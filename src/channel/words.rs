@@ -48,7 +48,7 @@ pub(super) struct Words(pub(super) &'static str);
 
 impl Words {
     pub(super) fn has(self, word: &str) -> bool {
-        self.0.split_whitespace().any(|known| known == word)
+        self.0.split_ascii_whitespace().any(|known| known == word)
     }
 }
 

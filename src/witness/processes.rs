@@ -4,8 +4,9 @@
 //! process reached a command there. Short-lived processes can be missed: not seeing one says nothing.
 
 use std::{
-    collections::HashMap,
-    fs,
+    collections::{HashMap, HashSet},
+    fs::{self, File},
+    io::{self, Read as _},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -18,6 +19,9 @@ use super::process::{environment, is_environment};
 
 /// Between two looks: most programs live longer.
 const PAUSE: Duration = Duration::from_micros(300);
+
+/// Bytes of a command line that are looked at; `ARG_MAX` of Linux is 2 MiB.
+const MAX_LINE: u64 = 2 << 20;
 
 /// A process with a word in its command line.
 #[derive(Debug, Clone)]
@@ -105,41 +109,58 @@ impl Drop for ProcessWitness {
 }
 
 fn watch(shared: &Shared) {
+    let mut line = Vec::new();
+    // Most of what runs is the kernel's own, which never has a command line.
+    let idle: HashSet<u32> = pids()
+        .filter(|pid| read_line(*pid, &mut line).is_ok_and(|()| line.is_empty()))
+        .chain([std::process::id()])
+        .collect();
     while !shared.over.load(Ordering::Relaxed) {
-        let idle = shared.words();
-        let open = idle.values().any(Option::is_none);
+        let words = shared.words();
+        let open = words.values().any(Option::is_none);
         if !open {
             // Woken by a new word or the end; the time bounds a wake-up that was missed.
             let pause = Duration::from_millis(100);
-            drop(shared.wanted.wait_timeout(idle, pause));
+            drop(shared.wanted.wait_timeout(words, pause));
             continue;
         }
-        drop(idle);
-        look(shared);
+        drop(words);
+        for pid in pids().filter(|pid| !idle.contains(pid)) {
+            if read_line(pid, &mut line).is_ok() {
+                look(shared, pid, &line);
+            }
+        }
         std::thread::sleep(PAUSE);
     }
 }
 
-fn look(shared: &Shared) {
-    let own = std::process::id();
-    let pids = fs::read_dir("/proc")
+fn pids() -> impl Iterator<Item = u32> {
+    fs::read_dir("/proc")
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    for pid in pids.filter(|pid| *pid != own) {
-        let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else {
-            continue;
-        };
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        let mut words = shared.words();
-        for (word, seen) in words.iter_mut().filter(|(_, seen)| seen.is_none()) {
-            if line.contains(word.as_str()) {
-                *seen = Some(Command {
-                    line: line.trim_end().chars().take(200).collect(),
-                    environment: environment(pid).ok().filter(|it| is_environment(it)),
-                });
-            }
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// What proc_pid_cmdline(5) tells. `fs::read` would ask for a size, which is never told: this is done for every
+/// process several hundred times a second.
+fn read_line(pid: u32, line: &mut Vec<u8>) -> io::Result<()> {
+    line.clear();
+    File::open(format!("/proc/{pid}/cmdline"))?
+        .take(MAX_LINE)
+        .read_to_end(line)?;
+    Ok(())
+}
+
+fn look(shared: &Shared, pid: u32, line: &[u8]) {
+    let line = String::from_utf8_lossy(line).replace('\0', " ");
+    let mut words = shared.words();
+    for (word, seen) in words.iter_mut().filter(|(_, seen)| seen.is_none()) {
+        if line.contains(word.as_str()) {
+            *seen = Some(Command {
+                line: line.trim_end().chars().take(200).collect(),
+                environment: environment(pid).ok().filter(|it| is_environment(it)),
+            });
         }
     }
 }
