@@ -115,49 +115,26 @@ pub(super) fn command_line(one: &Posture) -> Finding {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::witness::process::{Accounts, Endings, Part, Status};
+    use crate::witness::process::Status;
 
     fn posture(user: Read<u32>, namespace: &str, secret: Option<&str>) -> Posture {
         let variables = secret.map(|value| (String::from("GITHUB_TOKEN"), value.to_owned()));
-        let unread = || String::from("not read");
         Posture {
-            pid: 7,
-            parent: 1,
-            name: String::from("server"),
-            part: Part::Server,
             status: user.map(|user| Status {
                 users: [user; 4],
                 ..Status::default()
             }),
-            label: Err(unread()),
             namespaces: Ok([(String::from("mnt"), namespace.to_owned())].into()),
-            root_read_only: Err(unread()),
-            descriptors: Err(unread()),
-            listeners: Err(unread()),
-            limits: Err(unread()),
-            cgroup: BTreeMap::new(),
-            writable: BTreeMap::new(),
-            world: Err(unread()),
-            gain: Err(unread()),
-            arguments: Err(unread()),
             variables: Ok(variables.into_iter().collect()),
+            ..Posture::unread()
         }
     }
 
     fn seen(one: &Posture) -> Finding {
         let all = Postures {
-            own: posture(Ok(0), "ours", None),
-            checked: Ok(String::new()),
-            doors_found: Ok(String::new()),
-            gain_found: Ok(String::new()),
-            processes: Vec::new(),
-            serving: Ok(String::new()),
-            accounts: Accounts::default(),
-            endings: Endings::default(),
             lent: [(String::from("GITHUB_TOKEN"), String::from("ghp_word"))].into(),
+            ..Postures::around(posture(Ok(0), "ours", None))
         };
         inherited(one, &all)
     }

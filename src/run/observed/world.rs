@@ -155,46 +155,18 @@ mod tests {
     use super::*;
     use crate::{
         diag::Source,
-        witness::process::{Accounts, Endings, Part, Status, World},
+        witness::process::{Status, World},
     };
 
     fn posture(world: World) -> Posture {
-        let unread = || String::from("not read");
         Posture {
-            pid: 7,
-            parent: 1,
-            name: String::from("server"),
-            part: Part::Server,
             status: Ok(Status {
                 filters: Some(0),
                 ..Status::default()
             }),
             label: Ok(None),
-            namespaces: Err(unread()),
-            root_read_only: Err(unread()),
-            descriptors: Err(unread()),
-            listeners: Err(unread()),
-            limits: Err(unread()),
-            cgroup: [].into(),
-            writable: [].into(),
             world: Ok(world),
-            gain: Err(unread()),
-            arguments: Err(unread()),
-            variables: Err(unread()),
-        }
-    }
-
-    fn around(own: Posture) -> Postures {
-        Postures {
-            own,
-            checked: Ok(String::new()),
-            processes: Vec::new(),
-            serving: Ok(String::new()),
-            accounts: Accounts::default(),
-            endings: Endings::default(),
-            doors_found: Ok(String::new()),
-            gain_found: Ok(String::new()),
-            lent: [].into(),
+            ..Posture::unread()
         }
     }
 
@@ -218,7 +190,7 @@ mod tests {
     }
 
     fn judged(one: &Posture, policy: &Policy) -> Finding {
-        let all = around(posture(World::default()));
+        let all = Postures::around(posture(World::default()));
         doors(DoorKind::Engine, one, &all, policy).pop().unwrap()
     }
 
@@ -262,7 +234,7 @@ mod tests {
 
     #[test]
     fn whoever_becomes_another_user_counts() {
-        let all = around(posture(World::default()));
+        let all = Postures::around(posture(World::default()));
         let of = |gain: Gain| {
             let mut one = posture(World::default());
             one.gain = Ok(gain);

@@ -157,3 +157,50 @@ pub struct Endings {
     /// Names of those that lived on after `SIGTERM`, or why that was not tried.
     pub terminate: Option<Read<Vec<String>>>,
 }
+
+/// What tests of judgements begin with: nothing was read.
+#[cfg(test)]
+impl Posture {
+    pub(crate) fn unread() -> Self {
+        fn why<T>() -> Read<T> {
+            Err(String::from("not read"))
+        }
+        Self {
+            pid: 7,
+            parent: 1,
+            name: String::from("server"),
+            part: Part::Server,
+            status: why(),
+            label: why(),
+            namespaces: why(),
+            root_read_only: why(),
+            descriptors: why(),
+            listeners: why(),
+            limits: why(),
+            cgroup: BTreeMap::new(),
+            writable: BTreeMap::new(),
+            world: why(),
+            gain: why(),
+            arguments: why(),
+            variables: why(),
+        }
+    }
+}
+
+/// What tests of judgements begin with: no process beside the harness, and all controls passed.
+#[cfg(test)]
+impl Postures {
+    pub(crate) fn around(own: Posture) -> Self {
+        Self {
+            own,
+            checked: Ok(String::new()),
+            processes: Vec::new(),
+            serving: Ok(String::new()),
+            accounts: Accounts::default(),
+            endings: Endings::default(),
+            doors_found: Ok(String::new()),
+            gain_found: Ok(String::new()),
+            lent: BTreeMap::new(),
+        }
+    }
+}
