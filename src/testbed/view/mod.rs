@@ -196,7 +196,7 @@ impl View {
     pub fn tells(&self, inside: &Path, word: &str) -> Option<bool> {
         self.with(|around| match around {
             #[cfg(target_os = "linux")]
-            Around::Other(process) => Some(process.tells(inside, word)),
+            Around::Other(process) => process.tells(inside, word),
             _ => None,
         })
     }

@@ -9,7 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, openat, openat2, statat};
+use rustix::{
+    fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, openat, openat2, statat},
+    io::Errno,
+};
 
 use super::{Mapping, Seen, below, table::Table};
 
@@ -86,16 +89,18 @@ impl Process {
         found.is_some() && found == id(object)
     }
 
-    /// Whether a word stands in what the process has at a path.
-    pub(super) fn tells(&self, inside: &Path, word: &str) -> bool {
+    /// Whether a word stands in what the process has at a path; nothing where we may not look.
+    pub(super) fn tells(&self, inside: &Path, word: &str) -> Option<bool> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        let Ok(file) = openat2(&self.root, inside, flags, Mode::empty(), resolve) else {
-            return false;
+        let file = match openat2(&self.root, inside, flags, Mode::empty(), resolve) {
+            Ok(file) => fs::File::from(file),
+            Err(Errno::NOENT) => return Some(false),
+            Err(_) => return None,
         };
         let mut bytes = Vec::new();
-        let read = fs::File::from(file).take(MOST).read_to_end(&mut bytes);
-        read.is_ok() && memchr::memmem::find(&bytes, word.as_bytes()).is_some()
+        file.take(MOST).read_to_end(&mut bytes).ok()?;
+        Some(memchr::memmem::find(&bytes, word.as_bytes()).is_some())
     }
 
     /// What the process has at a path. The last part is not followed if it is a link.

@@ -65,11 +65,12 @@ pub enum Gain {
     },
 }
 
-/// What could become of a process.
+/// What could become of a process, whose user namespace is the harness's own if it is `ours`; its capabilities count
+/// for files of ours then.
 ///
 /// # Errors
 /// When it cannot be told.
-pub(super) fn gain(pid: u32, status: &Status, powers: bool) -> Read<Gain> {
+pub(super) fn gain(pid: u32, status: &Status, ours: bool) -> Read<Gain> {
     match status.no_new_privileges {
         Some(true) => return Ok(Gain::Nobody(String::from("no_new_privs is set"))),
         Some(false) => {}
@@ -80,7 +81,10 @@ pub(super) fn gain(pid: u32, status: &Status, powers: bool) -> Read<Gain> {
     }
     // A program of a user whom the namespace does not know is executed as if it had no such bit
     // (user_namespaces(7), "Set-user-ID and set-group-ID programs").
-    let known = known(&read::text(pid, "uid_map")?);
+    let known = known(&read::text(pid, "uid_map")?, ours);
+    if known.is_empty() {
+        return Err(format!("/proc/{pid}/uid_map tells no user"));
+    }
     let own = status.users[1];
     if known.iter().all(|ids| ids == &(own..=own)) {
         return Ok(Gain::Nobody(format!(
@@ -88,7 +92,10 @@ pub(super) fn gain(pid: u32, status: &Status, powers: bool) -> Read<Gain> {
         )));
     }
     let search = Search {
-        who: Writer { status, powers },
+        who: Writer {
+            status,
+            powers: ours,
+        },
         known: &known,
         honours: &honours,
     };
@@ -101,12 +108,20 @@ pub(super) fn gain(pid: u32, status: &Status, powers: bool) -> Read<Gain> {
     })
 }
 
-/// The ids that a user namespace knows, as we number them.
-fn known(map: &str) -> Vec<RangeInclusive<u32>> {
+/// The ids that a user namespace knows, as we number them. The second field of a line numbers them for whoever reads
+/// it from another namespace; who reads it from `ours` is told those of the parent there (user_namespaces(7)).
+fn known(map: &str, ours: bool) -> Vec<RangeInclusive<u32>> {
     map.lines()
         .filter_map(|line| {
-            let mut fields = line.split_whitespace().skip(1).map(str::parse::<u32>);
-            let (first, count) = (fields.next()?.ok()?, fields.next()?.ok()?);
+            let fields: Vec<u32> = line
+                .split_whitespace()
+                .map(str::parse)
+                .collect::<Result<_, _>>()
+                .ok()?;
+            let &[inside, outside, count] = &fields[..] else {
+                return None;
+            };
+            let first = if ours { inside } else { outside };
             Some(first..=first.saturating_add(count.checked_sub(1)?))
         })
         .collect()
@@ -155,7 +170,7 @@ impl Search<'_> {
             let entries = match fs::read_dir(&directory) {
                 Ok(entries) => entries,
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    unlisted.get_or_insert(directory);
+                    unlisted.get_or_insert_with(|| directory.clone());
                     continue;
                 }
                 Err(_) => continue,
@@ -163,8 +178,15 @@ impl Search<'_> {
             for entry in entries.flatten() {
                 looked += 1;
                 let path = entry.path();
-                let Ok(found) = fs::symlink_metadata(&path) else {
-                    continue;
+                let found = match fs::symlink_metadata(&path) {
+                    Ok(found) => found,
+                    Err(error) => {
+                        // It is gone, or we may list the directory and not go through it.
+                        if error.kind() == io::ErrorKind::PermissionDenied {
+                            unlisted.get_or_insert_with(|| directory.clone());
+                        }
+                        continue;
+                    }
                 };
                 if found.is_dir() {
                     ahead.push((path, Some(metadata.dev())));
@@ -178,7 +200,7 @@ impl Search<'_> {
         match unlisted {
             None => Ok((None, looked)),
             Some(directory) => Err(format!(
-                "{} may not be listed by the harness, and the process may go through it",
+                "the harness may not look through {}, and the process may go through it",
                 directory.display()
             )),
         }
@@ -258,13 +280,14 @@ mod tests {
 
     #[test]
     fn maps_are_read_as_ranges() {
-        assert_eq!(known("         0       4242          1\n"), [4242..=4242]);
-        assert_eq!(
-            known("0 1000 1\n1 100000 65536\n"),
-            [1000..=1000, 100_000..=165_535]
-        );
-        assert_eq!(known("0 0 4294967295\n"), [0..=u32::MAX - 1]);
-        assert_eq!(known("nothing\n0 1 0\n"), []);
+        let one = "         0       4242          1\n";
+        assert_eq!(known(one, false), [4242..=4242]);
+        let rootless = "0 1000 1\n1 100000 65536\n";
+        assert_eq!(known(rootless, false), [1000..=1000, 100_000..=165_535]);
+        // Of a harness in the same container: who is root there is 0 for both.
+        assert_eq!(known(rootless, true), [0..=0, 1..=65536]);
+        assert_eq!(known("0 0 4294967295\n", true), [0..=u32::MAX - 1]);
+        assert_eq!(known("nothing\n0 1 0\n", false), []);
     }
 
     #[test]

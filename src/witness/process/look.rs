@@ -129,7 +129,10 @@ impl<'a> Around<'a> {
     fn gain(&self, posture: &Posture) -> Read<Gain> {
         wanted(self.wanted.gain)?;
         let status = posture.status.as_ref().map_err(Clone::clone)?;
-        gain::gain(posture.pid, status, self.powers(posture))
+        match (&self.user_namespace, user_namespace(posture)) {
+            (Some(ours), Some(theirs)) => gain::gain(posture.pid, status, *ours == theirs),
+            _ => Err(String::from("its user namespace cannot be told")),
+        }
     }
 
     fn gain_found(&self) -> Read<String> {
