@@ -306,15 +306,18 @@ impl Inside<'_> {
     }
 
     fn disks(&self) -> io::Result<Vec<Door>> {
-        let mut doors = Vec::new();
-        let Some(devices) = self.root.find(Path::new("/dev"), self.who)? else {
-            return Ok(doors);
-        };
-        for name in devices.names()? {
-            let found = self.root.find(&Path::new("/dev").join(name), self.who);
+        let mut doors: Vec<Door> = Vec::new();
+        let devices = self.root.find(Path::new("/dev"), self.who)?;
+        let named = devices.map_or_else(|| Ok(Vec::new()), |found| found.names())?;
+        let named = named.iter().map(|name| Path::new("/dev").join(name));
+        // One may be mounted at any other place, as a file.
+        let mounted = self.mounts.iter().map(|mount| mount.point.clone());
+        for path in named.chain(mounted) {
             // One that leads to a process's own descriptors leads nowhere for us.
-            let Ok(Some(found)) = found else { continue };
-            if !found.block_device() {
+            let Ok(Some(found)) = self.root.find(&path, self.who) else {
+                continue;
+            };
+            if !found.block_device() || doors.iter().any(|door| door.at == found.path) {
                 continue;
             }
             let may =
@@ -330,7 +333,8 @@ impl Inside<'_> {
             {
                 // A loop device without a file, a drive without a disk.
                 Ok(0) => {}
-                Ok(_) if self.groups != self.outside.groups => {
+                // Ours may forbid it and its own not, and the other way round.
+                _ if self.groups != self.outside.groups => {
                     return Err(io::Error::other(format!(
                         "{} is there, and its control group may forbid it, which no file tells",
                         found.path.display()
