@@ -11,10 +11,7 @@ use std::{
     os::fd::AsRawFd as _,
     path::{Path, PathBuf},
     process,
-    sync::{
-        OnceLock,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::OnceLock,
     thread,
     time::Duration,
 };
@@ -90,9 +87,9 @@ impl Group {
 
     /// Makes one below a group, which gets the controllers that it has to give.
     fn below(base: &Path) -> io::Result<Self> {
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let number = MADE.fetch_add(1, Ordering::Relaxed);
-        let at = base.join(format!("{PREFIX}{}-{number}", process::id()));
+        // In a bottle every harness is process 1.
+        let number = fastrand::u32(..);
+        let at = base.join(format!("{PREFIX}{}-{number:08x}", process::id()));
         let had = listed(&base.join(GIVES))?;
         fs::create_dir(&at)?;
         let mut group = Self {
