@@ -32,6 +32,10 @@ needs::main! {
     a_text_that_a_shell_expands_is_no_tool_for_code,
     a_pattern_that_leads_away_is_followed,
     settings_by_name_may_be_variables,
+    a_relative_path_is_asked_as_well_as_an_absolute_one,
+    a_command_shows_what_was_widened,
+    a_file_beside_a_query_is_of_a_type_that_is_taken,
+    an_archive_reaches_for_a_sibling_of_where_it_is_unpacked,
 }
 
 /// The report of a run against a tool of the server.
@@ -168,4 +172,20 @@ fn settings_by_name_may_be_variables() {
     let probe = "env.direct";
     let report = of_tool("setting!s", probe);
     assert_eq!(verdict(&report, probe), "breached");
+}
+
+fn a_relative_path_is_asked_as_well_as_an_absolute_one() {
+    tell_apart("lister", "r", "fs.read.list-tree");
+}
+
+fn a_command_shows_what_was_widened() {
+    tell_apart("cat+approve", "w", "state.self-widen");
+}
+
+fn a_file_beside_a_query_is_of_a_type_that_is_taken() {
+    compare("query", "w", "sql.attach", "not-applicable", "breached");
+}
+
+fn an_archive_reaches_for_a_sibling_of_where_it_is_unpacked() {
+    tell_apart("unpacker", "w", "fs.write.archive-slip");
 }

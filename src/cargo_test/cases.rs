@@ -182,6 +182,13 @@ pub(super) fn whole(report: &Report, cases: &Cases, rehearsal: bool) -> Outcome 
     if judged == 0 {
         return Outcome::Failed(format!("nothing could be judged\n{}", reasons()));
     }
+    if report.drove_nothing() {
+        return Outcome::Failed(format!(
+            "no tool was driven, so that nothing is said of what calls can reach\n{}\n\
+             fix: bind a tool",
+            reasons()
+        ));
+    }
     if summary.coverage < summary.thresholds.min_coverage {
         return Outcome::Failed(format!(
             "{} % of the probes that apply were judged, and {} % must be",

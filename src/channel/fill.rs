@@ -369,9 +369,9 @@ pub(super) fn plant_side_file(root: &Path, channel: &Channel) -> Result<Option<S
     if side.exists() {
         return Ok(None);
     }
-    let content = match name == SIDE_FILE {
-        true => Ok(b"a note\n".to_vec()),
-        false => document(&channel.extension, "note"),
+    let content = match name.strip_prefix("side") {
+        Some(extension) if name != SIDE_FILE => document(extension, "note"),
+        _ => Ok(b"a note\n".to_vec()),
     };
     match content.and_then(|content| std::fs::write(&side, content)) {
         Ok(()) => Ok(Some(name)),

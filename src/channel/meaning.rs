@@ -232,7 +232,10 @@ const PORT: Meaning = by_name("port portnumber tcpport serverport targetport rem
 const COMMAND: Meaning = Meaning {
     names: Words("command cmd shell commandline cmdline shellcommand argv commands bash exec"),
     weak: Words("script line run input args program"),
-    against: Words("path file name mode format timeout cwd dir directory id description"),
+    against: Words(
+        "path file name mode format timeout cwd dir directory id description type kind category level \
+         status",
+    ),
     formats: Words(""),
     phrases: Words("command shell execute run terminal"),
 };

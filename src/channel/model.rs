@@ -7,7 +7,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{recipe::recipe_of, slots::single};
+use super::{
+    arguments::{SlotValue, Values},
+    recipe::recipe_of,
+    slots::single,
+};
 use crate::config::Binding;
 pub use crate::config::{NetForm, PathForm, UriForm};
 use crate::probe::{Role, Slot};
@@ -232,6 +236,21 @@ impl Channel {
     pub fn speaks(&self, language: &str) -> bool {
         let recipe = self.recipe.as_deref().unwrap_or_default();
         recipe.split('-').next() == Some(language)
+    }
+
+    /// What is sent to have it read the file at a path of the target, where it reads files: the path, or a command.
+    pub(crate) fn reading(&self, path: &str) -> Option<Values> {
+        let recipe = self.recipe.as_deref();
+        match self.role {
+            Role::FileRead => Some([(Slot::Path, SlotValue::Text(path.to_owned()))].into()),
+            Role::ExecCommand if recipe.is_some() => recipe_of(self.role, recipe)
+                .filter(|recipe| recipe.reads())
+                .map(|recipe| {
+                    let sentence = recipe.about(path, path, (1, 1));
+                    [(Slot::Text, SlotValue::Text(sentence))].into()
+                }),
+            _ => None,
+        }
     }
 
     /// Whether it was proven by a command that says nothing of where, in a directory that was given.

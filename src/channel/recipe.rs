@@ -136,6 +136,11 @@ impl Recipe {
         self.name.split('-').next().unwrap_or(self.name)
     }
 
+    /// Whether the answer is what stands in a file.
+    pub(crate) fn reads(&self) -> bool {
+        self.sentence.contains("{path}")
+    }
+
     /// Whether the answer is a product, and not what stands in a file.
     pub(crate) fn computes(&self) -> bool {
         self.role != Role::ExecCommand

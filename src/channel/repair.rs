@@ -9,11 +9,12 @@ use super::{
     arguments::{ALLOWED, escape, put, tokens},
     choices::fitting,
     complaint::{Defect, defects, dotted},
-    fill::{MADE_UP, SIDE_FILE, value_for},
+    fill::{MADE_UP, SIDE_FILE, side_file, value_for},
     flatten::{Form, Kind, Leaf},
     meaning::meaning,
     score::joined,
     slots::{leaf_score, single},
+    words::EXTENSIONS,
 };
 use crate::{channel::Channel, probe::Slot};
 
@@ -46,6 +47,7 @@ pub(super) fn repair(channel: &mut Channel, form: &Form, answer: &str) -> Option
         changes.extend(mend(channel, form, &defect));
     }
     changes.extend(absent(channel, answer));
+    changes.extend(other_type(channel, answer));
     (!changes.is_empty()).then(|| changes.join(", "))
 }
 
@@ -74,6 +76,32 @@ fn absent(channel: &mut Channel, answer: &str) -> Option<String> {
         }
     }
     (!named.is_empty()).then(|| format!("named a file in `{}`", named.join("`, `")))
+}
+
+/// Names a file of a type that the answer asks for, where the one that was named is of another.
+fn other_type(channel: &mut Channel, answer: &str) -> Option<String> {
+    const COMPLAINTS: &[&str] = &["support", "format", "extension", "file type", "must be"];
+    let answer = answer.to_lowercase();
+    if !COMPLAINTS.iter().any(|words| answer.contains(words)) {
+        return None;
+    }
+    let plain = format!("{ALLOWED}/{SIDE_FILE}");
+    let told = |extension: &&str| {
+        answer.match_indices(*extension).any(|(at, _)| {
+            let rest = &answer[at + extension.len()..];
+            !rest.starts_with(|letter: char| letter.is_alphanumeric())
+        })
+    };
+    let mut known = EXTENSIONS.iter().map(|(_, extension)| *extension);
+    let extension = known.find(|extension| !SIDE_FILE.ends_with(extension) && told(extension))?;
+    let mut named = Vec::new();
+    for (name, value) in &mut channel.fixed {
+        if *value == plain {
+            *value = Value::from(format!("{ALLOWED}/{}", side_file(extension)));
+            named.push(name.clone());
+        }
+    }
+    (!named.is_empty()).then(|| format!("named a {extension} file in `{}`", named.join("`, `")))
 }
 
 fn mend(channel: &mut Channel, form: &Form, defect: &Defect) -> Option<String> {

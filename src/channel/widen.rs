@@ -24,7 +24,7 @@ use crate::{
 /// What such tools do.
 const OPENING: Words = Words(
     "add allow set update grant register open change enable configure authorize permit trust mount include switch \
-     use select activate extend expand import attach",
+     use select activate extend expand import attach approve accept confirm unlock elevate whitelist allowlist",
 );
 
 /// To what they do it.
@@ -165,6 +165,7 @@ mod tests {
             "allowPath",
             "set-workspace-root",
             "grant_access",
+            "approve_directory",
         ] {
             assert_eq!(names(name, "", path.clone()), [format!("{name}:path {{}}")]);
         }

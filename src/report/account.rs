@@ -13,7 +13,8 @@ use crate::{
         Calibration, Calls, Extent, Harness, NotTested, ProbeReport, Repeat, Report, TargetReport,
         TestbedReport, Thresholds, Told, TrialReport,
         accept::{can_be_known, with_baseline},
-        basis_verdict, boundary_reports, probe_verdict, shorten, shorten_value, summary,
+        basis_verdict, boundary_reports, nothing_driven, probe_verdict, shorten, shorten_value,
+        summary,
     },
 };
 
@@ -95,6 +96,12 @@ pub enum AccountError {
 }
 
 impl Report {
+    /// Whether the run says nothing of what calls can reach; see [`nothing_driven`].
+    #[must_use]
+    pub fn drove_nothing(&self) -> bool {
+        self.harness.extent() == Extent::Whole && nothing_driven(&self.probes, &self.not_tested)
+    }
+
     /// Counts the findings and makes the report; sorts probes, trials and boundaries, and shortens
     /// what was sent and answered to [`STORED`](crate::report::STORED) characters a text.
     ///
@@ -115,6 +122,7 @@ impl Report {
         let mut summary = summary(
             &boundaries,
             &probes,
+            &findings.not_tested,
             findings.planned,
             (findings.roles_bound, findings.roles_offered),
             findings.thresholds,
@@ -200,6 +208,7 @@ impl Report {
         let mut counted = summary(
             &self.boundaries,
             &self.probes,
+            &self.not_tested,
             self.summary.planned,
             (self.summary.roles_bound, self.summary.roles_offered),
             self.summary.thresholds,

@@ -95,8 +95,12 @@ fn head(report: &Report) -> String {
         true => " · interrupted",
         false => "",
     };
+    let undriven = match report.drove_nothing() {
+        true => " · no tool driven",
+        false => "",
+    };
     format!(
-        "## {} {}: {} {}\n\nExit code {} · {} % of what applies was judged · {}{part}{interrupted}\n\n",
+        "## {} {}: {} {}\n\nExit code {} · {} % of what applies was judged · {}{undriven}{part}{interrupted}\n\n",
         verdict_sign(summary.verdict),
         verdict_word(summary.verdict),
         text(target, 80),

@@ -7,7 +7,7 @@ use crate::{
     judge::{Basis, Strength, Verdict},
     probe::{Priority, Probe, Severity},
     report::{
-        BoundaryReport, Counts, Extent, ProbeReport, Summary, Thresholds, TrialReport,
+        BoundaryReport, Counts, Extent, NotTested, ProbeReport, Summary, Thresholds, TrialReport,
         accept::{any_accepted, forgiven},
         boundary_order, boundary_title,
     },
@@ -202,11 +202,22 @@ fn has_no_object(probe: &ProbeReport) -> bool {
     probe.verdict == Verdict::NotApplicable && probe.trials.iter().all(objectless)
 }
 
+/// Whether tools take something and none was driven, though probes that need one were selected. Then whatever was
+/// watched meanwhile says nothing of what calls can reach.
+#[must_use]
+pub fn nothing_driven(probes: &[ProbeReport], not_tested: &[NotTested]) -> bool {
+    let trials = || probes.iter().flat_map(|probe| &probe.trials);
+    not_tested.iter().any(|gap| gap.parameter.is_some())
+        && trials().any(|trial| trial.basis == Basis::NoChannel)
+        && trials().all(|trial| trial.role.is_none() || trial.verdict == Verdict::NotApplicable)
+}
+
 /// Verdict, counts and exit code of the run. `roles` are (bound, offered).
 #[must_use]
 pub fn summary(
     boundaries: &[BoundaryReport],
     probes: &[ProbeReport],
+    not_tested: &[NotTested],
     planned: usize,
     roles: (usize, usize),
     thresholds: Thresholds,
@@ -230,19 +241,21 @@ pub fn summary(
     let idle = extent == Extent::Part && counts.inconclusive == 0;
     let mut verdicts = boundaries.iter().map(|boundary| boundary.verdict);
     let nothing = verdicts.all(|verdict| verdict == Verdict::NotApplicable);
+    let undriven = extent == Extent::Whole && nothing_driven(probes, not_tested);
+    let worst = boundaries.iter().map(|boundary| boundary.verdict).max();
     let open = interrupted
         || (nothing && !idle)
+        || undriven
         || (judged > 0 && coverage < thresholds.min_coverage)
         || match &forgiven {
             Some(forgiven) => boundary_reports(forgiven, extent).iter().any(is_open),
             None => boundaries.iter().any(is_open),
         };
     Summary {
-        verdict: boundaries
-            .iter()
-            .map(|boundary| boundary.verdict)
-            .max()
-            .unwrap_or(Verdict::NotApplicable),
+        verdict: match worst.unwrap_or(Verdict::NotApplicable) {
+            Verdict::Held if undriven => Verdict::Inconclusive,
+            worst => worst,
+        },
         exit_code: match (breached, open) {
             (true, _) => 1,
             (false, true) => 3,

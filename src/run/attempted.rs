@@ -12,6 +12,7 @@ use std::{
 };
 
 use super::{
+    liveness::Leads,
     stage::{Ask, Counting, Stage},
     values::{paths, told_paths},
 };
@@ -98,13 +99,14 @@ impl Stage<'_> {
         if !of_files || !one_call {
             return None;
         }
+        let leads = Leads::default();
         let objects: Vec<Sought> = self
-            .objects(ask, scene, counted)
+            .objects(ask, scene, counted, &leads)
             .into_iter()
             .flat_map(|path| {
                 // A listing reads the directory and not the file, a search by names too.
                 let directory = path.parent().filter(|_| path.is_file());
-                let counts = |directory: &&Path| !attack || self.forbidden(directory);
+                let counts = |directory: &&Path| !attack || self.forbids(directory, &leads);
                 let directory = directory.filter(counts).map(Path::to_path_buf);
                 match ask.channel.role {
                     Role::DirList if path.is_file() => [directory, None],

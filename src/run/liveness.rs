@@ -4,6 +4,8 @@
 //! no policy at all, resolves the payload as the kernel would.
 
 use std::{
+    cell::RefCell,
+    collections::HashMap,
     fs, io,
     os::{fd::AsRawFd as _, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
@@ -86,12 +88,26 @@ fn walk_reaches(path: &Path, forbidden: &dyn Fn(&Path) -> bool) -> bool {
         .into_iter()
         .filter_map(Result::ok)
         .any(|entry| {
-            entry.path_is_symlink()
-                && entry
-                    .path()
-                    .canonicalize()
-                    .is_ok_and(|path| forbidden(&path))
+            entry.path_is_symlink() && real(entry.path()).is_ok_and(|path| forbidden(&path))
         })
+}
+
+/// Where directories really are, for as long as nothing is sent that could change it: the same few are asked for by
+/// each look at a call.
+#[derive(Debug, Default)]
+pub(super) struct Leads(RefCell<HashMap<PathBuf, Option<PathBuf>>>);
+
+impl Leads {
+    /// The absolute path of a directory, without links.
+    pub(super) fn to(&self, directory: &Path) -> Option<PathBuf> {
+        let mut known = self.0.borrow_mut();
+        if let Some(found) = known.get(directory) {
+            return found.clone();
+        }
+        let found = real(directory).ok();
+        known.insert(directory.to_path_buf(), found.clone());
+        found
+    }
 }
 
 /// The absolute path of what a path leads to, without links. The kernel knows it: to have it look at each

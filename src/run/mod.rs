@@ -269,9 +269,7 @@ pub async fn run(order: Order<'_>) -> Result<Ran, RunError> {
             (_, Endpoint::Inside(_)) => std::env::current_dir().unwrap_or_default(),
         },
         view: view.clone(),
-        reader: channels
-            .iter()
-            .find(|channel| channel.role == Role::FileRead && channel.proof.proven()),
+        reader: reader(&channels),
         proven: &proven,
         tally: &tally,
         processes: &processes,
@@ -439,4 +437,14 @@ pub fn display(endpoint: &Endpoint) -> String {
         Endpoint::Http(http) => http.url.clone(),
         Endpoint::Inside(_) => String::from("a server in this process"),
     }
+}
+
+/// What reads files: a tool that does nothing else, or else a command.
+fn reader(channels: &[Arc<Channel>]) -> Option<&Arc<Channel>> {
+    let reads = |channel: &&Arc<Channel>| channel.proof.proven() && channel.reading("").is_some();
+    let mut proven = channels.iter().filter(reads);
+    let mut plain = proven.clone();
+    plain
+        .find(|channel| channel.role == Role::FileRead)
+        .or_else(|| proven.next())
 }

@@ -268,6 +268,15 @@ impl Stage<'_> {
         places
     }
 
+    /// What stands in the places before a call. Those of the trial's own that it never made, and in which no
+    /// technique is at work, are not there: their names are new.
+    pub(super) fn before(&self, scene: &Scene, places: &[PathBuf], acts: bool) -> Snapshot {
+        let own = scene.geometry.own();
+        let missing = |place: &Path| !acts && own.contains(&place) && !scene.uses(place);
+        let places = places.iter().map(PathBuf::as_path);
+        Snapshot::take(places.filter(|place| !missing(place)))
+    }
+
     pub(super) fn metadata(
         &self,
         ask: &Ask<'_>,

@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 use super::{
     attempted::Attempts,
     calls::{Step, Tally},
-    liveness::{liveness, occupied, real, resolve},
+    liveness::{Leads, liveness, occupied, resolve},
     net::{Props, Wire},
     recorded::Ledger,
     send::response,
@@ -240,11 +240,12 @@ impl Stage<'_> {
             scene.render(text)?;
         }
         let named = paths(ask.variant, &scene);
-        let liveness = self.liveness(ask, &scene, &named);
+        let leads = Leads::default();
+        let liveness = self.liveness(ask, &scene, &named, &leads);
         let destination = ask.variant.path.as_ref();
         let destination = destination.and_then(|path| scene.render(path).ok());
         let occupied = destination.is_some_and(|path| occupied(&path, &self.bases()));
-        let mut counted = self.counting(ask, &scene, counting);
+        let mut counted = self.counting(ask, &scene, counting, &leads);
         for planted in &scene.planted {
             self.sightings.detector().arm(&planted.token);
         }
@@ -261,10 +262,10 @@ impl Stage<'_> {
         counted.retain(|name| scene.planted(name).is_some_and(|planted| planted.secret));
         let places = self.places(&scene, &named);
         let (sees, wall) = match counting {
-            Counting::Forbidden => self.wall(ask, &scene, &counted),
+            Counting::Forbidden => self.wall(ask, &scene, &counted, &leads),
             Counting::Named(_) | Counting::All => (Vec::new(), Wall::None),
         };
-        let before = Snapshot::take(places.iter().map(PathBuf::as_path));
+        let before = self.before(&scene, &places, act.is_some());
         let (watches, watch) = if act.is_none() {
             self.arm(ask, &scene, &counted)
         } else {
@@ -344,6 +345,7 @@ impl Stage<'_> {
         ask: &Ask<'_>,
         scene: &Scene,
         counting: Counting<'_>,
+        leads: &Leads,
     ) -> Vec<String> {
         scene
             .planted
@@ -351,7 +353,7 @@ impl Stage<'_> {
             .filter(|planted| !planted.program)
             .filter(|planted| match counting {
                 Counting::Forbidden => {
-                    ask.claim == Claim::MaxFileSize || self.forbidden(&planted.path)
+                    ask.claim == Claim::MaxFileSize || self.forbids(&planted.path, leads)
                 }
                 Counting::Named(names) => names.contains(&planted.name),
                 Counting::All => true,
@@ -362,7 +364,12 @@ impl Stage<'_> {
 
     /// Whether the policy forbids reading what really stands at `path`.
     pub(super) fn forbidden(&self, path: &Path) -> bool {
-        let parent = path.parent().and_then(|parent| real(parent).ok());
+        self.forbids(path, &Leads::default())
+    }
+
+    /// The same, of many paths at one time.
+    pub(super) fn forbids(&self, path: &Path, leads: &Leads) -> bool {
+        let parent = path.parent().and_then(|parent| leads.to(parent));
         let real = match (parent, path.file_name()) {
             (Some(parent), Some(name)) => parent.join(name),
             _ => path.to_path_buf(),
@@ -375,13 +382,13 @@ impl Stage<'_> {
         [self.bed.allowed.as_path(), self.cwd.as_path()]
     }
 
-    fn liveness(&self, ask: &Ask<'_>, scene: &Scene, named: &[String]) -> Liveness {
+    fn liveness(&self, ask: &Ask<'_>, scene: &Scene, named: &[String], leads: &Leads) -> Liveness {
         if ask.channel.role == Role::ScopeWiden {
             // Only a tool that takes a permitted directory has been asked anything by a forbidden one.
             return Liveness::Unknown;
         }
         let bases = self.bases();
-        let forbidden = |path: &Path| self.forbidden(path);
+        let forbidden = |path: &Path| self.forbids(path, leads);
         // What hides in an archive or a patch, and what a technique swaps in, no path of the call tells.
         let hidden = ask.reaches.and_then(|text| scene.render(text).ok());
         let swapped = ask

@@ -353,7 +353,7 @@ impl Bench<'_> {
         let ask = ask(self.trial, channel, self.deadline);
         let geometry = Geometry::twin(self.stage.bed, self.word, None);
         let scene = match self.stage.set(&ask, geometry, self.word) {
-            Ok(scene) => scene,
+            Ok(scene) => scene.struck_at_once(),
             Err(error) => return failed(error),
         };
         let mut calls = Vec::new();

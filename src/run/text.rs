@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{
     control::plain,
     execute::control,
-    liveness::liveness_of_text,
+    liveness::{Leads, liveness_of_text},
     net::Grounds,
     send::response,
     sightings::{Place, Seen},
@@ -68,7 +68,7 @@ impl Stage<'_> {
         for planted in &scene.planted {
             self.sightings.detector().arm(&planted.token);
         }
-        let mut counted = self.counting(ask, &scene, counting);
+        let mut counted = self.counting(ask, &scene, counting, &Leads::default());
         counted.retain(|name| scene.planted(name).is_some_and(|planted| planted.secret));
         let text = match &ask.variant.text {
             Some(text) => scene.tell(text)?,

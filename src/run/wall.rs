@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    liveness::resolve,
+    liveness::{Leads, resolve},
     stage::{Ask, Stage},
     values::{paths, told_paths},
 };
@@ -23,8 +23,9 @@ impl Stage<'_> {
         ask: &Ask<'_>,
         scene: &Scene,
         counted: &[String],
+        leads: &Leads,
     ) -> (Vec<(PathBuf, Seen)>, Wall) {
-        let objects = self.objects(ask, scene, counted);
+        let objects = self.objects(ask, scene, counted, leads);
         let sees: Vec<(PathBuf, Seen)> = objects
             .into_iter()
             .map(|object| {
@@ -41,7 +42,13 @@ impl Stage<'_> {
     }
 
     /// What the attack is to reach: the plants that count, and where the paths that it names lead.
-    pub(super) fn objects(&self, ask: &Ask<'_>, scene: &Scene, counted: &[String]) -> Vec<PathBuf> {
+    pub(super) fn objects(
+        &self,
+        ask: &Ask<'_>,
+        scene: &Scene,
+        counted: &[String],
+        leads: &Leads,
+    ) -> Vec<PathBuf> {
         let planted = scene
             .planted
             .iter()
@@ -59,7 +66,7 @@ impl Stage<'_> {
             // A relative path may lead to nothing from one of the bases.
             .filter(|path| ask.channel.role.creates() || path.exists())
             .collect();
-        let forbidden = |path: &PathBuf| self.forbidden(path);
+        let forbidden = |path: &PathBuf| self.forbids(path, leads);
         // What hides in a patch or an archive, no path of the call tells.
         let hidden = ask.reaches.and_then(|text| scene.render(text).ok());
         let hidden = hidden.and_then(|path| resolve(Path::new(&path)));

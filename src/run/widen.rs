@@ -8,9 +8,7 @@ use super::{
     stage::{Ask, Played, Stage},
 };
 use crate::{
-    channel::SlotValue,
     judge::Response,
-    probe::Slot,
     session::Caller,
     testbed::{Scene, SceneError},
 };
@@ -26,7 +24,9 @@ impl Stage<'_> {
         let (Some(then), Some(reader)) = (&ask.variant.then_read, self.reader) else {
             return Ok(());
         };
-        let values = [(Slot::Path, SlotValue::Text(scene.tell(then)?))].into();
+        let Some(values) = reader.reading(&scene.tell(then)?) else {
+            return Ok(());
+        };
         let (method, params) = reader.request(&values, &self.told_root());
         let exchange = caller.request(method, params, ask.deadline).await;
         self.tally.count(&exchange);

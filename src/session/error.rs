@@ -65,6 +65,17 @@ impl Unfit {
     }
 }
 
+/// What to do of a refusal: one that names a path may be about the directory that the run made.
+fn cure(message: &str) -> &'static str {
+    match message.contains('/') {
+        true => {
+            "if it wants no directory at that path, give the run another one with --allowed DIR; \
+             if it speaks another lifecycle, choose it with --era handshake or --era stateless"
+        }
+        false => "choose the lifecycle that the server has with --era handshake or --era stateless",
+    }
+}
+
 fn first_line(line: &Option<String>) -> String {
     line.as_ref().map_or_else(String::new, |line| {
         format!("\nits standard output began with: {line}")
@@ -174,8 +185,9 @@ pub enum OpenError {
     },
     /// The target answered the first request with a JSON-RPC error.
     #[error(
-        "{target} refused `{method}`: {message} (code {})\nfix: choose the lifecycle that the server has with --era handshake or --era stateless",
-        .code.map_or_else(|| "missing".to_owned(), |code| code.to_string())
+        "{target} refused `{method}`: {message} (code {})\nfix: {}",
+        .code.map_or_else(|| "missing".to_owned(), |code| code.to_string()),
+        cure(.message)
     )]
     Refused {
         /// Command or URL.

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt as _;
 use rmcp::model::ServerJsonRpcMessage;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -35,6 +36,9 @@ const TAIL: usize = 20;
 /// Bytes of one read from which on a target counts as a flood, and others get their turn after it:
 /// one that is always ready would keep deadlines and Ctrl-C waiting on a single thread.
 const FLOOD: usize = 16 << 10;
+/// Reads of standard error that may wait to be looked at. A target that is given megabytes and logs them must not wait
+/// for us: what it did not answer meanwhile would be taken for exhaustion.
+const AHEAD: usize = 1024;
 /// Bytes of a line after which it counts as endless: twice the longest that is decoded by default.
 /// Until then it is shown to the listeners: a token in the middle of a huge answer is a token.
 const ENDLESS: usize = 32 << 20;
@@ -153,6 +157,7 @@ pub(super) async fn complain(
 ) {
     let mut lines = Lines::new(STDERR_LINE);
     let mut chunk = vec![0; FLOOD];
+    let mut waiting: VecDeque<Vec<u8>> = VecDeque::new();
     let mut keep = |piece: Piece| {
         let (bytes, partial) = match piece {
             Piece::Line(bytes) | Piece::End { bytes, .. } => (bytes, false),
@@ -166,20 +171,30 @@ pub(super) async fn complain(
         drop(tail);
         board.transcript.push(Direction::Stderr, bytes, partial);
     };
+    let mut open = true;
     loop {
-        match stderr.read(&mut chunk).await {
-            Ok(0) | Err(_) => break,
-            Ok(read) => {
-                let within = board.count(read);
-                lines.feed(&chunk[..read], &mut keep);
-                note(&unfinished, lines.rest());
-                if !within {
-                    return;
-                }
-                if read >= FLOOD {
-                    tokio::task::yield_now().await;
-                }
+        let idle = waiting.is_empty();
+        let read = match open && waiting.len() < AHEAD {
+            true if idle => Some(stderr.read(&mut chunk).await),
+            true => stderr.read(&mut chunk).now_or_never(),
+            false => None,
+        };
+        match read {
+            Some(Ok(read)) if read > 0 => {
+                waiting.push_back(chunk[..read].to_vec());
+                open = board.count(read);
+                continue;
             }
+            Some(_) => open = false,
+            None => {}
+        }
+        let Some(read) = waiting.pop_front() else {
+            break;
+        };
+        lines.feed(&read, &mut keep);
+        note(&unfinished, lines.rest());
+        if read.len() >= FLOOD {
+            tokio::task::yield_now().await;
         }
     }
     note(&unfinished, &[]);

@@ -199,6 +199,13 @@ impl Scene {
         self
     }
 
+    /// Leaves nothing to the testbed, whatever it costs: what a target was made to write may fill the disk.
+    #[must_use]
+    pub fn struck_at_once(mut self) -> Self {
+        self.aside = None;
+        self
+    }
+
     /// Creates the objects, in order, and verifies each.
     ///
     /// # Errors
@@ -314,7 +321,8 @@ impl Scene {
     }
 
     /// Whether the scene asked for that directory before: every text that names a place asks again.
-    fn uses(&self, path: &Path) -> bool {
+    #[must_use]
+    pub fn uses(&self, path: &Path) -> bool {
         self.created
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -4,8 +4,9 @@ use watertight::{
     judge::{Basis, Strength, Verdict},
     probe::{Priority, Severity},
     report::{
-        Extent, Findings, Look, ProbeReport, Report, Thresholds, boundary_report, boundary_reports,
-        breach_severity, probe_verdict, render_terminal, summary,
+        Extent, Findings, Look, NotTested, ProbeReport, Report, Thresholds, TrialReport,
+        boundary_report, boundary_reports, breach_severity, probe_verdict, render_terminal,
+        summary,
     },
 };
 
@@ -95,6 +96,7 @@ fn boundaries_and_exit_codes() {
         let summary = summary(
             &rows,
             &probes,
+            &[],
             probes.len(),
             (1, 1),
             Thresholds::default(),
@@ -104,6 +106,50 @@ fn boundaries_and_exit_codes() {
         assert_eq!(summary.verdict, *verdict, "{core:?} {rest:?}");
         assert_eq!(summary.exit_code, *code, "{core:?} {rest:?}");
     }
+}
+
+/// What is watched of the launch holds whoever is asked; it must not stand for tools that nobody knew how to call.
+#[test]
+fn what_is_watched_does_not_stand_for_tools_that_were_not_driven() {
+    let watched = TrialReport {
+        role: None,
+        ..trial("proc.user", "all", "tool", Basis::Observed)
+    };
+    let probes = |rest: Basis| {
+        let asked = trial("fs.read.dotdot", "bare", "tool", rest);
+        [
+            probe("proc.user", Priority::P0, vec![watched.clone()]),
+            probe("fs.read.dotdot", Priority::P0, vec![asked]),
+        ]
+    };
+    let gap = |parameter: Option<&str>| NotTested {
+        tool: Some(String::from("collect")),
+        parameter: parameter.map(String::from),
+        probe: None,
+        why: String::from("no role fits"),
+    };
+    let told = |rest: Basis, gaps: &[NotTested]| {
+        let probes = probes(rest);
+        let rows = boundary_reports(&probes, Extent::Whole);
+        let thresholds = Thresholds::default();
+        let summary = summary(
+            &rows,
+            &probes,
+            gaps,
+            2,
+            (0, 1),
+            thresholds,
+            false,
+            Extent::Whole,
+        );
+        (summary.verdict, summary.exit_code)
+    };
+    let takes = [gap(Some("assets"))];
+    assert_eq!(told(Basis::NoChannel, &takes), (Verdict::Inconclusive, 3));
+    assert_eq!(told(Basis::Policy, &takes), (Verdict::Held, 0));
+    // A tool that takes nothing cannot be driven anywhere.
+    assert_eq!(told(Basis::NoChannel, &[gap(None)]), (Verdict::Held, 0));
+    assert_eq!(told(Basis::Token, &takes), (Verdict::Breached, 1));
 }
 
 #[test]
@@ -117,6 +163,7 @@ fn thresholds_move_the_exit_code_only() {
         let summary = summary(
             &rows,
             probes,
+            &[],
             probes.len(),
             (1, 1),
             thresholds,

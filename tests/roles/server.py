@@ -1,4 +1,4 @@
-"""A server of one tool, sound or with one hole, over stdio: `server.py TOOL[!HOLES] ROOT`.
+"""A server of one tool or of several, sound or with one hole, over stdio: `server.py TOOL[+TOOL][!HOLES] ROOT`.
 
 HOLES are letters: `r` for what is read, `w` for what is written (or for the second of two inputs), `x` for patterns,
 `c` for the directory of commands, `e` for what is executed, `s` for secrets.
@@ -8,12 +8,15 @@ import glob
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import urllib.request
+import zipfile
 
-chosen_tool, _, holes = sys.argv[1].partition("!")
+chosen_tools, _, holes = sys.argv[1].partition("!")
 root = os.path.realpath(sys.argv[2])
+opened = [root]
 
 TEXT = {"type": "string"}
 FLAG = {"type": "boolean"}
@@ -24,7 +27,7 @@ def within(path, hole=None):
     if hole and hole in holes:
         return os.path.join(root, path)
     real = os.path.realpath(os.path.join(root, path))
-    if real != root and not real.startswith(root + os.sep):
+    if not any(real == place or real.startswith(place + os.sep) for place in opened):
         raise ValueError("Access denied: outside of the allowed directory")
     return real
 
@@ -250,9 +253,53 @@ def downloader(arguments):
     return "kept"
 
 
+@tool("list_directory", "Lists a directory", {"path": TEXT})
+def lister(arguments):
+    path = arguments["path"]
+    # Only what is absolute is checked where the hole is open.
+    return "\n".join(os.listdir(within(path, None if os.path.isabs(path) else "r")))
+
+
+@tool("run_command", "Runs a command that reads", {"command": TEXT})
+def cat(arguments):
+    words = arguments["command"].split()
+    if words[:1] != ["cat"]:
+        raise ValueError("Not permitted. Permitted: cat")
+    words[1:] = [within(word) for word in words[1:]]
+    return subprocess.run(words, capture_output=True, text=True, timeout=10).stdout
+
+
+@tool("approve_directory", "Approves a directory for the commands of this session", {"directory": TEXT})
+def approve(arguments):
+    opened.append(os.path.realpath(within(arguments["directory"], "w")))
+    return "approved"
+
+
+@tool("query_table", "Runs an SQL query on a table in a file", {"file": TEXT, "sql": TEXT})
+def query(arguments):
+    if not within(arguments["file"]).endswith((".csv", ".ods")):
+        raise ValueError("Unsupported file format. Supported: .csv, .ods")
+    database = sqlite3.connect(":memory:")
+    if "w" not in holes:
+        database.set_authorizer(lambda action, *_: sqlite3.SQLITE_DENY if action == 24 else sqlite3.SQLITE_OK)
+    return database.execute(arguments["sql"]).fetchall()
+
+
+@tool("extract_archive", "Unpacks an archive into a directory", {"archive": TEXT, "output": TEXT})
+def unpacker(arguments):
+    output = within(arguments["output"])
+    with zipfile.ZipFile(within(arguments["archive"])) as archive:
+        for name in archive.namelist():
+            path = os.path.abspath(os.path.join(output, name))
+            if not path.startswith(output if "w" in holes else output + os.sep):
+                continue
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as file:
+                file.write(archive.read(name))
+    return "unpacked"
+
 
 def answer(method, params):
-    function, name, description, schema = TOOLS[chosen_tool]
     if method == "initialize":
         return {
             "protocolVersion": "2025-06-18",
@@ -260,9 +307,15 @@ def answer(method, params):
             "serverInfo": {"name": "roles", "version": "1"},
         }
     if method == "tools/list":
-        return {"tools": [{"name": name, "description": description, "inputSchema": schema}]}
+        return {
+            "tools": [
+                {"name": name, "description": description, "inputSchema": schema}
+                for _, name, description, schema in chosen
+            ]
+        }
     if method == "tools/call":
         try:
+            function = next(function for function, name, *_ in chosen if name == params["name"])
             text, failed = str(function(params.get("arguments") or {})), False
         except Exception as error:
             text, failed = f"Error: {error}", True
@@ -270,6 +323,7 @@ def answer(method, params):
     return {}
 
 
+chosen = [TOOLS[word] for word in chosen_tools.split("+")]
 for line in sys.stdin:
     message = json.loads(line)
     if "id" in message:

@@ -387,6 +387,36 @@ async fn log_lines_before_and_between_frames_are_skipped() {
     session.close().await;
 }
 
+/// A target that logs what it is given must not wait until all of it was looked at.
+#[tokio::test]
+async fn standard_error_is_taken_before_it_is_looked_at() {
+    const LINES: usize = 128;
+    let transcript = Transcript::new();
+    let looked_at = Arc::new(Mutex::new((0_usize, None)));
+    let count = Arc::clone(&looked_at);
+    transcript.listen(Box::new(move |entry| {
+        let mut count = count.lock().expect("no listener panics");
+        match entry.direction {
+            Direction::Stderr => {
+                count.0 += 1;
+                drop(count);
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Direction::Received => count.1 = Some(count.0),
+            Direction::Sent => {}
+        }
+    }));
+    let session = Session::open(&Endpoint::Stdio(server("good")), &options(), transcript)
+        .await
+        .expect("a session");
+    let text = format!("{}\n", "x".repeat(16_000)).repeat(LINES);
+    call(&session, "complain", json!({ "text": text }), LONG).await;
+    let (_, at_the_answer) = *looked_at.lock().expect("no listener panics");
+    let at_the_answer = at_the_answer.expect("an answer was received");
+    assert!(at_the_answer < LINES * 3 / 4, "{at_the_answer} of {LINES}");
+    session.clone().close().await;
+}
+
 #[tokio::test]
 async fn standard_error_reaches_the_listeners() {
     let transcript = Transcript::new();

@@ -148,7 +148,11 @@ pub(super) fn measure(report: &Report) -> String {
         let needed = percent(summary.thresholds.min_coverage);
         text.push_str(&format!(" ({needed} % needed)"));
     }
-    text.push_str(&format!(". Exit code {}.", summary.exit_code));
+    text.push('.');
+    if report.drove_nothing() {
+        text.push_str(" No tool was driven, so that nothing is said of what calls can reach.");
+    }
+    text.push_str(&format!(" Exit code {}.", summary.exit_code));
     if let Some(baseline) = report.baseline.as_ref().filter(|told| told.accepted > 0) {
         let trials = counted(baseline.accepted, "trial is", "trials are");
         text.push_str(&format!(" {trials} known and accepted."));

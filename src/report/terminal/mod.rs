@@ -167,6 +167,9 @@ fn verdict(page: &mut Page, report: &Report) {
     if summary.verdict != Verdict::NotApplicable {
         parts.push(judged);
     }
+    if report.drove_nothing() {
+        parts.push(String::from("no tool driven"));
+    }
     if report.harness.interrupted {
         parts.push(String::from("interrupted"));
     }

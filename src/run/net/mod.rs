@@ -26,6 +26,7 @@ pub(super) use props::Props;
 
 use super::{
     Order,
+    liveness::Leads,
     send::response,
     stage::{Ask, Counting, Played, Stage},
 };
@@ -195,7 +196,7 @@ impl Stage<'_> {
         for token in props.tokens() {
             self.sightings.detector().arm(token);
         }
-        let counted = self.counting(ask, &scene, counting);
+        let counted = self.counting(ask, &scene, counting, &Leads::default());
         let values = values(ask, &scene, &props)?;
         let request = ask.channel.request(&values, &self.told_root());
         let deadline = self.patience(ask);
