@@ -410,6 +410,8 @@ fn fate(
         || by_port
         || technique.is_some()
         || probe.claim == Claim::Queries
+        // Of a server that serves calls one by one, the clock would run while it serves another.
+        || probe.claim == Claim::TimeLimit
         || matches!(inside, Some(InsidePlace::File(_)))
     {
         Fate::Alone

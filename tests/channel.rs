@@ -105,7 +105,7 @@ impl Server {
             jobs: 8,
             allow_destructive: &[],
             read_only: false,
-            forgets: true,
+            forgets: false,
             resources: false,
             uris: &[],
             net: None,
@@ -1730,7 +1730,7 @@ fn choices_that_say_nothing() {
             }
         },
     );
-    let discovery = server.discover();
+    let discovery = server.discover_with(&[], |ground| ground.forgets = true);
     let sent = |role| proven(&discovery, role).fixed["op"].clone();
     assert_eq!(sent(Role::FileRead), "hole");
     assert_eq!(sent(Role::FileWrite), "lege_ab");

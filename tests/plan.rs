@@ -59,6 +59,7 @@ fn channel(tool: &str, role: Role) -> Arc<Channel> {
         fixed: serde_json::Map::new(),
         form: PathForm::Absolute,
         bare: false,
+        encoded: false,
         action: None,
         uri: None,
         pattern: PatternForm::Plain,

@@ -36,6 +36,9 @@ needs::main! {
     a_command_shows_what_was_widened,
     a_file_beside_a_query_is_of_a_type_that_is_taken,
     an_archive_reaches_for_a_sibling_of_where_it_is_unpacked,
+    content_is_sent_in_base64_where_that_is_asked_for,
+    a_list_of_which_nothing_is_said_is_tried_with_one_file,
+    a_list_of_commands_may_hold_what_starts_others,
 }
 
 /// The report of a run against a tool of the server.
@@ -188,4 +191,16 @@ fn a_file_beside_a_query_is_of_a_type_that_is_taken() {
 
 fn an_archive_reaches_for_a_sibling_of_where_it_is_unpacked() {
     tell_apart("unpacker", "w", "fs.write.archive-slip");
+}
+
+fn content_is_sent_in_base64_where_that_is_asked_for() {
+    tell_apart("upload", "w", "fs.write.prefix-sibling");
+}
+
+fn a_list_of_which_nothing_is_said_is_tried_with_one_file() {
+    tell_apart("gather", "r", "fs.read.outside-abs");
+}
+
+fn a_list_of_commands_may_hold_what_starts_others() {
+    tell_apart("listed", "e", "exec.allowlist-chain");
 }

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use data_encoding::BASE64;
 use serde_json::{Map, Value};
 
 use super::fresh;
@@ -181,6 +182,7 @@ impl Channel {
             Slot::Path | Slot::Paths | Slot::Source => self.in_uri(self.form.apply(root, text)),
             Slot::Ident if self.form == PathForm::SplitRelative => self.form.apply(root, text),
             Slot::Pattern => Spelled::One(self.pattern.apply(text)),
+            Slot::Content if self.encoded => Spelled::One(BASE64.encode(text.as_bytes())),
             Slot::Url if matches!(self.net, NetForm::Split | NetForm::SplitBase) => {
                 halves(text, self.net == NetForm::SplitBase)
             }

@@ -44,10 +44,9 @@ impl<C: Caller> Lab<'_, C> {
             .map(|pointer| single(pointer))
             .collect();
         let mut why = None;
-        let leaves = form
-            .leaves
-            .iter()
-            .filter(|leaf| may_steer(leaf) && !driven.contains(&single(&leaf.pointer)));
+        let leaves = form.leaves.iter().filter(|leaf| {
+            may_steer(leaf) && !leaf.in_array() && !driven.contains(&single(&leaf.pointer))
+        });
         for leaf in leaves.take(PARAMETERS) {
             if self.hangs(order) || self.gone.load(Ordering::Relaxed) {
                 return;

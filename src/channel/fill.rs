@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     channel::{Channel, NetForm, PathForm, PatternForm, Proof},
-    probe::Role,
+    probe::{Role, Slot},
     session::Tool,
     testbed::document::{NAME, document},
 };
@@ -39,6 +39,10 @@ pub(super) fn draft(tool: &Tool, candidate: &Candidate, binding: &Binding) -> Ch
         fixed: fixed(candidate, binding),
         form: PathForm::Absolute,
         bare: false,
+        encoded: binding.slots.get(&Slot::Content).is_some_and(|pointers| {
+            let mut named = pointers.iter().flat_map(|pointer| words(pointer));
+            named.any(|word| matches!(word.as_str(), "base64" | "b64"))
+        }),
         action: None,
         uri: None,
         net: NetForm::default(),
@@ -384,7 +388,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{channel::flatten::flatten, probe::Slot};
+    use crate::channel::flatten::flatten;
 
     fn items_of(item: &Value) -> Value {
         let schema = json!({

@@ -42,6 +42,9 @@ const ROLES: &[(Role, Slot)] = &[
     (Role::ExecExpression, Slot::Text),
 ];
 
+/// Those that are tried of a tool whose names say something else.
+const PLAIN: &[Role] = &[Role::FileRead, Role::FileWrite];
+
 impl<C: Caller> Lab<'_, C> {
     /// Tries a tool of which nothing is known in roles that its names do not tell. What hangs is left alone.
     pub(super) async fn guess(&self, order: usize, tool: &Tool, found: &mut Found) {
@@ -54,11 +57,25 @@ impl<C: Caller> Lab<'_, C> {
             return;
         }
         let reaches = |channel: &Channel| channel.role.of_network();
-        let guesses = match found.channels.is_empty() {
-            true => guesses(tool),
+        let known = |channel: &Channel| channel.proof.proven() || channel.score >= 1.0;
+        let guesses = if found.channels.is_empty() {
+            guesses(tool)
+        } else if !found.channels.iter().any(known) {
+            // Its names say what it does not do: `download_file` may read one, and save none.
+            let tried = |role| found.channels.iter().any(|channel| channel.role == role);
+            // Asked to read, one that writes would leave files where the user is.
+            let may_write = found.channels.iter().any(|channel| writes(channel.role));
+            let harmless = self.ground.forgets || !may_write;
+            let untried =
+                |one: &Candidate| harmless && PLAIN.contains(&one.role) && !tried(one.role);
+            let mut guesses = guesses(tool);
+            guesses.iter_mut().for_each(|choice| choice.retain(untried));
+            guesses
+        } else if !found.channels.iter().any(reaches) {
             // One that takes files may take URLs in their place, if it says so.
-            false if !found.channels.iter().any(reaches) => vec![urls(tool)],
-            false => Vec::new(),
+            vec![urls(tool)]
+        } else {
+            Vec::new()
         };
         for choice in guesses {
             for candidate in choice {
@@ -188,7 +205,6 @@ pub(super) fn may_steer(leaf: &Leaf) -> bool {
     let secret = |word: &String| words::CREDENTIALS.has(word);
     leaf.takes_text()
         && !leaf.guessed
-        && !leaf.in_array()
         && leaf.choices.is_empty()
         && !words(&leaf.name).iter().any(secret)
 }

@@ -88,6 +88,8 @@ struct Row {
     recipe: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     bare: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    encoded: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     action: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -226,6 +228,7 @@ impl Lock {
                     destructive: row.destructive,
                     recipe: row.recipe,
                     bare: row.bare,
+                    encoded: row.encoded,
                     action: row.action,
                     base: None,
                     usual: None,
@@ -263,6 +266,7 @@ impl Lock {
                     definition: entry.definition.clone(),
                     recipe: entry.channel.recipe.clone(),
                     bare: entry.channel.bare,
+                    encoded: entry.channel.encoded,
                     action: entry.channel.action.clone(),
                     slots: entry.channel.slots.clone(),
                     fixed: sorted(&entry.channel.fixed),

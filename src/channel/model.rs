@@ -41,6 +41,9 @@ pub struct Channel {
     /// Whether it was seen to take names directly in the allowed directory, and not of what lies deeper.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bare: bool,
+    /// Whether the content that it writes is sent in Base64 (RFC 4648).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encoded: bool,
     /// What it chooses of what its tool does, where another choice takes the same parameter in the same role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
@@ -211,6 +214,7 @@ impl Channel {
             fixed,
             form: binding.form.unwrap_or_default(),
             bare: false,
+            encoded: false,
             action: None,
             uri: binding.uri.clone(),
             net: binding.net,

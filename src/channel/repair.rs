@@ -48,6 +48,7 @@ pub(super) fn repair(channel: &mut Channel, form: &Form, answer: &str) -> Option
     }
     changes.extend(absent(channel, answer));
     changes.extend(other_type(channel, answer));
+    changes.extend(encoding(channel, answer));
     (!changes.is_empty()).then(|| changes.join(", "))
 }
 
@@ -76,6 +77,14 @@ fn absent(channel: &mut Channel, answer: &str) -> Option<String> {
         }
     }
     (!named.is_empty()).then(|| format!("named a file in `{}`", named.join("`, `")))
+}
+
+/// Sends content in Base64 where an answer complains that it is none.
+fn encoding(channel: &mut Channel, answer: &str) -> Option<String> {
+    let complains = answer.to_lowercase().contains("base64");
+    let changes = complains && !channel.encoded && channel.slots.contains_key(&Slot::Content);
+    channel.encoded |= changes;
+    changes.then(|| String::from("sent the content in Base64"))
 }
 
 /// Names a file of a type that the answer asks for, where the one that was named is of another.

@@ -20,7 +20,7 @@ use crate::{
         AccountError, Calibration, Calls, EvidenceReport, Findings, Harness, MappingReport,
         NotTested, Place, ProbeReport, Repeat, Report, SYSCALL_WITNESS, TargetReport,
         TestbedReport, Thresholds, Told, ToolReport, TrialReport, WitnessReport, probe_report,
-        repro, seen,
+        repro, seen, story::counted,
     },
     run::{Outcome, Ran},
     testbed::{Seen, net::Sight},
@@ -434,14 +434,14 @@ fn notes(ran: &Ran) -> Vec<String> {
         .collect();
     if ran.restarts > 0 {
         notes.push(format!(
-            "the target ended and was started anew {} times",
-            ran.restarts
+            "the target was started anew {}, since it had ended or did not serve any more",
+            counted(ran.restarts, "time", "times")
         ));
     }
     if !ran.ending.killed.is_empty() {
         notes.push(format!(
-            "{} processes of the target did not end by themselves and were ended by the harness",
-            ran.ending.killed.len()
+            "{} of the target had to be ended by the harness",
+            counted(ran.ending.killed.len(), "process", "processes")
         ));
     }
     notes

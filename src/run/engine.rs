@@ -4,6 +4,7 @@
 //! and after, then what must run alone, then what needs a process of its own. Stores facts; the
 //! judge decides, and `settle` asks it whether something has to be run again.
 
+mod anew;
 mod mixing;
 mod settle;
 
@@ -60,6 +61,8 @@ pub(super) struct Engine<'r> {
     controls: HashMap<String, Control>,
     /// Whether the target was started anew because it had fallen silent.
     roused: bool,
+    /// Whether it was started anew because a tool that was proven did not do what it does.
+    renewed: bool,
     words: fastrand::Rng,
 }
 
@@ -78,6 +81,7 @@ impl<'r> Engine<'r> {
             emit,
             controls: HashMap::new(),
             roused: false,
+            renewed: false,
             words: fastrand::Rng::with_seed(seed),
         }
     }
@@ -127,6 +131,10 @@ impl<'r> Engine<'r> {
                     return running;
                 }
                 let trial = &plan.trials[index];
+                // The clock of a trial must not run for what another has left behind.
+                if trial.probe.claim == Claim::TimeLimit && self.is_lost(trial).await {
+                    self.restart().await;
+                }
                 let mut one = self.once(trial, index, self.orders.deadline).await;
                 // What a log was found to lack is looked for again when the target has ended.
                 if fate != Fate::Recorded {
@@ -160,22 +168,6 @@ impl<'r> Engine<'r> {
         self.orders.stop.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Whether there is any sense in going on. A target that has fallen silent is started anew once;
-    /// one that falls silent again is left alone.
-    async fn goes_on(&mut self) -> bool {
-        if self.stopped() {
-            return false;
-        }
-        if self.stage.tally.silent() < self.orders.jobs * SILENCE {
-            return true;
-        }
-        if std::mem::replace(&mut self.roused, true) {
-            return false;
-        }
-        self.stage.tally.forgive();
-        self.restart().await
-    }
-
     /// Trials side by side, with controls of their channels before and after.
     async fn wave(&mut self, plan: &Plan, wave: &[usize], deadline: Duration) -> Vec<Running> {
         let trials: Vec<(usize, &Trial, String)> = wave
@@ -194,6 +186,9 @@ impl<'r> Engine<'r> {
             .filter(|channel| !matches!(self.controls.get(&key(channel)), Some(Control::Passed(_))))
             .collect();
         self.control(&missing).await;
+        if self.renews(&missing).await {
+            self.control(&channels).await;
+        }
         let before = self.controls.clone();
         let session = self.conversation.session();
         let caller = AtMost::new(&session, self.orders.jobs);
@@ -379,20 +374,6 @@ impl<'r> Engine<'r> {
         if again(facts).is_none() {
             (self.emit)(done(trial, &judge(facts)));
         }
-    }
-
-    async fn restart(&mut self) -> bool {
-        self.controls.clear();
-        let spent = self.conversation.is_spent();
-        let restarted = self.conversation.restart().await;
-        (self.emit)(Event::Restarted {
-            why: String::from(match (restarted, spent) {
-                (true, _) => "the target had ended",
-                (false, true) => "the target ended too often to be started again",
-                (false, false) => "the target no longer starts",
-            }),
-        });
-        restarted
     }
 
     /// Sends the plain call of each channel and remembers whether it passed.

@@ -151,7 +151,7 @@ async fn in_process(
     let mut cwd = stage.cwd.clone();
     if let Some(text) = changes.and_then(|changes| changes.cwd.as_ref()) {
         cwd = PathBuf::from(scene.render(text)?);
-        launch.cwd.clone_from(&cwd);
+        move_to(launch, &cwd);
     }
     for (name, text) in changes.iter().flat_map(|changes| &changes.env) {
         let value = before_launch(stage.wire, &scene, text)?;
@@ -186,6 +186,23 @@ async fn in_process(
     let played = stage.play(&session, &plain, scene, counting).await;
     session.close().await;
     Ok(Some(played?))
+}
+
+/// Has a target start in another directory. What its command line names by its way from the old one is named as a
+/// whole: `python server.py` is to find its program.
+fn move_to(launch: &mut Launched, cwd: &Path) {
+    let from = std::mem::replace(&mut launch.cwd, cwd.to_path_buf());
+    let named = |word: &str| {
+        let path = Path::new(word);
+        let relative = path.is_relative() && !word.is_empty() && word != "." && word != "..";
+        let whole = from.join(path);
+        (relative && whole.is_file()).then(|| whole.to_string_lossy().into_owned())
+    };
+    for word in &mut launch.args {
+        if let Some(whole) = named(word) {
+            *word = whole;
+        }
+    }
 }
 
 /// Whether a word of a command line names a directory: by itself, or behind the name of an option.

@@ -4,6 +4,7 @@ HOLES are letters: `r` for what is read, `w` for what is written (or for the sec
 `c` for the directory of commands, `e` for what is executed, `s` for secrets.
 """
 
+import base64
 import glob
 import json
 import os
@@ -269,10 +270,23 @@ def cat(arguments):
     return subprocess.run(words, capture_output=True, text=True, timeout=10).stdout
 
 
+@tool("run_command", "Runs a command of a list", {"command": TEXT})
+def listed(arguments):
+    words = arguments["command"].split()
+    if words[:1] not in [[word] for word in ["cat", "ls"] + ["env"] * ("e" in holes)]:
+        raise ValueError("Not permitted")
+    return subprocess.run(words, cwd=root, capture_output=True, text=True, timeout=10).stdout
+
+
 @tool("approve_directory", "Approves a directory for the commands of this session", {"directory": TEXT})
 def approve(arguments):
     opened.append(os.path.realpath(within(arguments["directory"], "w")))
     return "approved"
+
+
+@tool("gather", "", {"items": {"type": "array", "items": TEXT}})
+def gather(arguments):
+    return "\n".join(open(within(item, "r")).read() for item in arguments["items"])
 
 
 @tool("query_table", "Runs an SQL query on a table in a file", {"file": TEXT, "sql": TEXT})
@@ -283,6 +297,17 @@ def query(arguments):
     if "w" not in holes:
         database.set_authorizer(lambda action, *_: sqlite3.SQLITE_DENY if action == 24 else sqlite3.SQLITE_OK)
     return database.execute(arguments["sql"]).fetchall()
+
+
+@tool("upload_file", "Uploads a file", {"path": TEXT, "data": TEXT})
+def upload(arguments):
+    try:
+        content = base64.b64decode(arguments["data"], validate=True)
+    except ValueError as error:
+        raise ValueError("Only base64 data is allowed") from error
+    with open(within(arguments["path"], "w"), "wb") as file:
+        file.write(content)
+    return "kept"
 
 
 @tool("extract_archive", "Unpacks an archive into a directory", {"archive": TEXT, "output": TEXT})

@@ -56,6 +56,7 @@ fn channels() -> Vec<Arc<Channel>> {
             fixed: serde_json::Map::new(),
             form: PathForm::Absolute,
             bare: false,
+            encoded: false,
             action: None,
             uri: None,
             pattern: PatternForm::Plain,
@@ -326,8 +327,10 @@ fn sizes(world: &World<'_>, scene: &Scene) {
             continue;
         };
         let (size, _) = planted.metadata.expect("a file");
-        let over = if scene.geometry.twin { -over } else { over };
-        let wanted = limit.saturating_add_signed(over);
+        let wanted = match scene.geometry.twin {
+            true => limit - limit / 8 - over.unsigned_abs().min(limit / 8),
+            false => limit.saturating_add_signed(over),
+        };
         // No file is smaller than its token.
         assert!(
             size == wanted || (wanted == 0 && size < 100),

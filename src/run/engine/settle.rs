@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use super::Engine;
 use crate::{
-    judge::{Again, Control, again},
+    judge::{Again, again},
     plan::{Fate, Plan, Trial},
     run::outcome::Running,
-    session::Health,
 };
 
 impl Engine<'_> {
@@ -73,21 +72,6 @@ impl Engine<'_> {
             let more = self.once(trial, one.index, deadline).await;
             join(one, more);
         }
-    }
-}
-
-impl Engine<'_> {
-    /// Whether the target has to be started anew before a trial can be repeated. What one trial lost for all that were
-    /// in flight with it is lost once: the first that is repeated finds the target again for the others.
-    async fn is_lost(&mut self, trial: &Trial) -> bool {
-        if self.conversation.session().health() != Health::Alive {
-            return true;
-        }
-        let Some(channel) = self.witnessing(trial).cloned() else {
-            return false;
-        };
-        self.control(&[&channel]).await;
-        !matches!(super::of(&self.controls, &channel), Control::Passed(_))
     }
 }
 

@@ -28,8 +28,7 @@ use crate::{
 impl Scene {
     /// The payload grown to `over` bytes above the size limit; below it in the twin.
     pub(in super::super) fn oversized(&self, over: i64) -> Option<String> {
-        let over = if self.geometry.twin { -over } else { over };
-        let size = self.limit?.saturating_add_signed(over);
+        let size = self.size(self.limit?, over);
         let tail = format!("\n{}\n", self.payload);
         let bytes = filled(size.saturating_sub(tail.len() as u64), tail.as_bytes());
         // `filled` writes ASCII.
@@ -52,14 +51,18 @@ impl Scene {
         let planted = self
             .planted(name)
             .ok_or_else(|| unresolved("nothing of that name is planted"))?;
-        let over = if self.geometry.twin { -over } else { over };
         let tail = format!("\n{} {}\n", planted.tag, planted.token);
-        Ok(filled(
-            limit
-                .saturating_add_signed(over)
-                .saturating_sub(tail.len() as u64),
-            tail.as_bytes(),
-        ))
+        let size = self.size(limit, over).saturating_sub(tail.len() as u64);
+        Ok(filled(size, tail.as_bytes()))
+    }
+
+    /// So many bytes above a limit; in the twin below it, in whatever units it is read: a mebibyte is 4.9 % more than
+    /// a megabyte, and a gibibyte 7.4 % more than a gigabyte.
+    fn size(&self, limit: u64, over: i64) -> u64 {
+        match self.geometry.twin {
+            true => limit - limit / 8 - over.unsigned_abs().min(limit / 8),
+            false => limit.saturating_add_signed(over),
+        }
     }
 
     pub(super) fn create(
