@@ -15,7 +15,7 @@ pub enum Exit {
     Breached = 1,
     /// The command line, a file or the target command is wrong; nothing was judged.
     BadInput = 2,
-    /// Nothing was breached, but a boundary or too many probes could not be judged, or nothing was.
+    /// Nothing was breached, but a boundary or too many probes could not be judged, nothing was, or no tool was driven.
     Inconclusive = 3,
     /// The harness itself failed; no verdict of the run can be relied on.
     HarnessFault = 4,
@@ -29,7 +29,7 @@ impl Exit {
         (Exit::BadInput, "bad input: command line, file or target"),
         (
             Exit::Inconclusive,
-            "a boundary or too many probes could not be judged, or nothing was",
+            "a boundary or too many probes could not be judged, nothing was, or no tool was driven",
         ),
         (Exit::HarnessFault, "the harness itself failed"),
     ];

@@ -1,6 +1,6 @@
 //! Boundaries that a server keeps of its own, where no policy draws them.
 //!
-//! Owns the experiments: a tool that runs commands, and no program of the run in any of the usual ways, has a list of
+//! Owns the experiments: a tool that runs commands or code, and no program of the run in any of the usual ways, bounds
 //! them; a tool that runs queries, and makes no table when it is plainly asked to, reads only.
 
 use std::sync::Arc;
@@ -20,6 +20,12 @@ use crate::{
 /// The ways in which whoever runs everything runs a program. What starts others by its nature, such as `env`, may
 /// stand on a list.
 const WAYS: [&str; 3] = ["", "sh -c ", "/bin/sh -c "];
+
+/// The same in code. Of other languages the plain way depends on how the code is loaded.
+const PYTHON: [&str; 2] = [
+    "import os\\nos.system('",
+    "import subprocess\\nsubprocess.run('",
+];
 
 /// The recipe of channels in which what was written can be read again.
 const SELECTS: &str = "sql";
@@ -58,7 +64,14 @@ pub(super) async fn bounded(
     let mut bounded = Vec::new();
     for channel in channels.iter().filter(|channel| channel.proof.proven()) {
         let refuses = match channel.role {
-            Role::ExecCommand if commands => lists(stage, session, channel, deadline).await,
+            Role::ExecCommand if commands => {
+                let ways = WAYS.map(|way| (way, ""));
+                lists(stage, session, channel, &ways, deadline).await
+            }
+            Role::ExecCode if commands && channel.speaks("python") => {
+                let ways = PYTHON.map(|way| (way, "')"));
+                lists(stage, session, channel, &ways, deadline).await
+            }
             Role::SqlQuery if queries && channel.recipe.as_deref() == Some(SELECTS) => {
                 does(stage, session, channel, (READ, "read"), deadline).await == Some(true)
                     && does(stage, session, channel, (CHANGE, "change"), deadline).await
@@ -73,18 +86,20 @@ pub(super) async fn bounded(
     bounded
 }
 
-/// Whether a tool that runs commands runs no program of ours.
+/// Whether a tool that runs commands or code runs no program of ours, in ways that stand around its path.
 async fn lists(
     stage: &Stage<'_>,
     session: &Session,
     channel: &Channel,
+    ways: &[(&str, &str)],
     deadline: Duration,
 ) -> bool {
-    for (number, way) in WAYS.iter().enumerate() {
+    for (number, (before, after)) in ways.iter().enumerate() {
         let text = format!(
-            "role = \"exec.command\"\n\
+            "role = \"{}\"\n\
              [[plant]]\nname = \"mark\"\nprogram = {{ at = [{{ \"@\" = \"here\" }}, \"/mark\"] }}\n\
-             [variant]\nname = \"plain\"\ntext = [\"{way}\", {{ \"@\" = \"mark.path\" }}]\n"
+             [variant]\nname = \"plain\"\ntext = [\"{before}\", {{ \"@\" = \"mark.path\" }}, \"{after}\"]\n",
+            channel.role
         );
         let word = format!("listing{number}");
         if does(stage, session, channel, (&text, &word), deadline).await != Some(false) {

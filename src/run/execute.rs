@@ -341,7 +341,8 @@ pub(super) fn fault(why: &str) -> Execution {
             watch: Watch::Awake,
             proofs: Vec::new(),
             signals: Vec::new(),
-            response: Response::Fault(why.to_owned()),
+            // One sentence: what a target wrote as it ended has lines.
+            response: Response::Fault(why.lines().map(str::trim).collect::<Vec<_>>().join("; ")),
         },
         race: None,
         attack: None,
