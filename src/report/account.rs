@@ -13,8 +13,8 @@ use crate::{
         Calibration, Calls, Extent, Harness, NotTested, ProbeReport, Repeat, Report, TargetReport,
         TestbedReport, Thresholds, Told, TrialReport,
         accept::{can_be_known, with_baseline},
-        basis_verdict, boundary_reports, nothing_driven, probe_verdict, shorten, shorten_value,
-        summary,
+        basis_verdict, boundary_reports, nothing_driven, of_nothing_driven, probe_verdict, shorten,
+        shorten_value, summary,
     },
 };
 
@@ -122,13 +122,15 @@ impl Report {
         let mut summary = summary(
             &boundaries,
             &probes,
-            &findings.not_tested,
             findings.planned,
             (findings.roles_bound, findings.roles_offered),
             findings.thresholds,
             findings.harness.interrupted,
             extent,
         );
+        if extent == Extent::Whole && nothing_driven(&probes, &findings.not_tested) {
+            summary = of_nothing_driven(summary);
+        }
         summary.exit_code = with_baseline(summary.exit_code, baseline.as_ref());
         let mut not_tested = findings.not_tested;
         if extent == Extent::Whole {
@@ -208,13 +210,15 @@ impl Report {
         let mut counted = summary(
             &self.boundaries,
             &self.probes,
-            &self.not_tested,
             self.summary.planned,
             (self.summary.roles_bound, self.summary.roles_offered),
             self.summary.thresholds,
             self.harness.interrupted,
             extent,
         );
+        if self.drove_nothing() {
+            counted = of_nothing_driven(counted);
+        }
         counted.exit_code = with_baseline(counted.exit_code, self.baseline.as_ref());
         if self.summary != counted {
             return Err(AccountError::Stale(String::from("the summary")));

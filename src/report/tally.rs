@@ -217,7 +217,6 @@ pub fn nothing_driven(probes: &[ProbeReport], not_tested: &[NotTested]) -> bool 
 pub fn summary(
     boundaries: &[BoundaryReport],
     probes: &[ProbeReport],
-    not_tested: &[NotTested],
     planned: usize,
     roles: (usize, usize),
     thresholds: Thresholds,
@@ -241,21 +240,19 @@ pub fn summary(
     let idle = extent == Extent::Part && counts.inconclusive == 0;
     let mut verdicts = boundaries.iter().map(|boundary| boundary.verdict);
     let nothing = verdicts.all(|verdict| verdict == Verdict::NotApplicable);
-    let undriven = extent == Extent::Whole && nothing_driven(probes, not_tested);
-    let worst = boundaries.iter().map(|boundary| boundary.verdict).max();
     let open = interrupted
         || (nothing && !idle)
-        || undriven
         || (judged > 0 && coverage < thresholds.min_coverage)
         || match &forgiven {
             Some(forgiven) => boundary_reports(forgiven, extent).iter().any(is_open),
             None => boundaries.iter().any(is_open),
         };
     Summary {
-        verdict: match worst.unwrap_or(Verdict::NotApplicable) {
-            Verdict::Held if undriven => Verdict::Inconclusive,
-            worst => worst,
-        },
+        verdict: boundaries
+            .iter()
+            .map(|boundary| boundary.verdict)
+            .max()
+            .unwrap_or(Verdict::NotApplicable),
         exit_code: match (breached, open) {
             (true, _) => 1,
             (false, true) => 3,
@@ -269,6 +266,22 @@ pub fn summary(
         roles_bound: roles.0,
         roles_offered: roles.1,
         thresholds,
+    }
+}
+
+/// The summary of a run that drove nothing: what was watched holds no run.
+#[must_use]
+pub fn of_nothing_driven(summary: Summary) -> Summary {
+    Summary {
+        verdict: match summary.verdict {
+            Verdict::Held => Verdict::Inconclusive,
+            other => other,
+        },
+        exit_code: match summary.exit_code {
+            0 => 3,
+            other => other,
+        },
+        ..summary
     }
 }
 

@@ -33,6 +33,8 @@ const STDERR_LINE: usize = 64 << 10;
 /// Lines of standard error kept for messages.
 const TAIL: usize = 20;
 
+/// Bytes that are written at once where more wait.
+const TOGETHER: usize = 4 << 10;
 /// Bytes of one read from which on a target counts as a flood, and others get their turn after it:
 /// one that is always ready would keep deadlines and Ctrl-C waiting on a single thread.
 const FLOOD: usize = 16 << 10;
@@ -75,10 +77,19 @@ pub(super) async fn write(
     board: Arc<Board>,
     backlog: Arc<Mutex<usize>>,
 ) {
-    while let Some(bytes) = queue.recv().await {
-        board
-            .transcript
-            .push(Direction::Sent, Arc::clone(&bytes), false);
+    while let Some(mut bytes) = queue.recv().await {
+        let sent = |bytes: &Arc<[u8]>| {
+            let bytes = Arc::clone(bytes);
+            board.transcript.push(Direction::Sent, bytes, false);
+        };
+        sent(&bytes);
+        // What waits goes along: each write wakes the target.
+        while bytes.len() < TOGETHER
+            && let Ok(more) = queue.try_recv()
+        {
+            sent(&more);
+            bytes = [&*bytes, &*more].concat().into();
+        }
         let written = stdin.write_all(&bytes).await;
         *locked(&backlog) -= bytes.len();
         if let Err(error) = written {

@@ -5,8 +5,8 @@ use watertight::{
     probe::{Priority, Severity},
     report::{
         Extent, Findings, Look, NotTested, ProbeReport, Report, Thresholds, TrialReport,
-        boundary_report, boundary_reports, breach_severity, probe_verdict, render_terminal,
-        summary,
+        boundary_report, boundary_reports, breach_severity, nothing_driven, of_nothing_driven,
+        probe_verdict, render_terminal, summary,
     },
 };
 
@@ -96,7 +96,6 @@ fn boundaries_and_exit_codes() {
         let summary = summary(
             &rows,
             &probes,
-            &[],
             probes.len(),
             (1, 1),
             Thresholds::default(),
@@ -132,16 +131,11 @@ fn what_is_watched_does_not_stand_for_tools_that_were_not_driven() {
         let probes = probes(rest);
         let rows = boundary_reports(&probes, Extent::Whole);
         let thresholds = Thresholds::default();
-        let summary = summary(
-            &rows,
-            &probes,
-            gaps,
-            2,
-            (0, 1),
-            thresholds,
-            false,
-            Extent::Whole,
-        );
+        let watched = summary(&rows, &probes, 2, (0, 1), thresholds, false, Extent::Whole);
+        let summary = match nothing_driven(&probes, gaps) {
+            true => of_nothing_driven(watched),
+            false => watched,
+        };
         (summary.verdict, summary.exit_code)
     };
     let takes = [gap(Some("assets"))];
@@ -163,7 +157,6 @@ fn thresholds_move_the_exit_code_only() {
         let summary = summary(
             &rows,
             probes,
-            &[],
             probes.len(),
             (1, 1),
             thresholds,
