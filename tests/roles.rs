@@ -39,6 +39,7 @@ needs::main! {
     content_is_sent_in_base64_where_that_is_asked_for,
     a_list_of_which_nothing_is_said_is_tried_with_one_file,
     a_list_of_commands_may_hold_what_starts_others,
+    what_one_tool_opens_another_is_asked_for_by_the_name_that_it_gives,
 }
 
 /// The report of a run against a tool of the server.
@@ -203,4 +204,8 @@ fn a_list_of_which_nothing_is_said_is_tried_with_one_file() {
 
 fn a_list_of_commands_may_hold_what_starts_others() {
     tell_apart("listed", "e", "exec.allowlist-chain");
+}
+
+fn what_one_tool_opens_another_is_asked_for_by_the_name_that_it_gives() {
+    tell_apart("opener+chunk", "r", "fs.read.indirect-consume");
 }

@@ -14,7 +14,7 @@ use super::{
     found::Found,
     meaning::HANDLE,
     prove::{Lab, Steered, excerpt, spelled},
-    score::{Candidate, candidates, destructive, forms},
+    score::{Candidate, candidates, destructive, forms, joined},
     slots::{NAME, leaf_score, single},
     words::{COMMON, WRITING, words},
 };
@@ -41,6 +41,22 @@ pub(super) struct Outlet<'t> {
     pointer: String,
     /// The types it takes: a number, or a text.
     number: bool,
+    /// The name of what it wants, in one word; none where any value that stands for something will do.
+    wants: Option<String>,
+}
+
+impl Outlet<'_> {
+    /// Whether it is worth asking with a value that was found there.
+    fn takes(&self, take: &Take) -> bool {
+        let Some(wants) = &self.wants else {
+            return true;
+        };
+        let key = match take {
+            Take::Member(pointer) => pointer.rsplit('/').next(),
+            _ => None,
+        };
+        key.is_some_and(|key| joined(key) == *wants)
+    }
 }
 
 /// The tool as an outlet, if its parameters look like one.
@@ -69,11 +85,14 @@ pub(super) fn outlet(tool: &Tool) -> Option<Outlet<'_>> {
             .iter()
             .any(|kind| matches!(kind, Kind::Integer | Kind::Number));
     let plain = leaf.constant.is_none() && leaf.choices.is_empty() && !leaf.in_array();
-    let fits = plain && (number || leaf.takes_text()) && leaf_score(leaf, &HANDLE) >= NAME - 0.02;
+    let fits = plain && (number || leaf.takes_text());
+    let named = leaf_score(leaf, &HANDLE) >= NAME - 0.02;
     fits.then(|| Outlet {
         tool,
         pointer: single(&leaf.pointer),
         number,
+        // What is called like nothing in particular may be called like what another tool answers.
+        wants: (!named).then(|| joined(&leaf.name)),
     })
 }
 
@@ -216,7 +235,12 @@ impl<C: Caller> Lab<'_, C> {
             .filter(|outlet| outlet.tool.name != tool.name)
             .collect();
         outlets.sort_by_key(|outlet| std::cmp::Reverse(kinship(tool, outlet.tool)));
-        outlets.truncate(OUTLETS);
+        let (mut named, mut others): (Vec<_>, Vec<_>) = outlets
+            .into_iter()
+            .partition(|outlet| outlet.wants.is_none());
+        named.truncate(OUTLETS);
+        others.truncate(OUTLETS);
+        let outlets = [named, others].concat();
         if outlets.is_empty() {
             return Err(String::from(
                 "no other tool could give out what it takes in",
@@ -257,7 +281,7 @@ impl<C: Caller> Lab<'_, C> {
                 return Err(String::from("it answers with the content itself"));
             }
             for (take, value) in handles(&answer.outcome, &sent) {
-                for outlet in &outlets {
+                for outlet in outlets.iter().filter(|outlet| outlet.takes(&take)) {
                     let channel = Channel {
                         then: Some(Follow {
                             tool: outlet.tool.name.clone(),

@@ -289,6 +289,21 @@ def gather(arguments):
     return "\n".join(open(within(item, "r")).read() for item in arguments["items"])
 
 
+streams = {}
+
+
+@tool("open_stream", "Opens a stream on a document", {"path": TEXT})
+def opener(arguments):
+    with open(within(arguments["path"], "r")) as file:
+        streams[f"st-{len(streams)}"] = file.read()
+    return json.dumps({"stream": f"st-{len(streams) - 1}"})
+
+
+@tool("next_chunk", "Gives the next characters of an open stream", {"stream": TEXT})
+def chunk(arguments):
+    return streams[arguments["stream"]]
+
+
 @tool("query_table", "Runs an SQL query on a table in a file", {"file": TEXT, "sql": TEXT})
 def query(arguments):
     if not within(arguments["file"]).endswith((".csv", ".ods")):

@@ -137,6 +137,9 @@ fn verdict(page: &mut Page, report: &Report) {
             )
         }
         Verdict::Held => counted(all, "boundary", "boundaries"),
+        Verdict::Inconclusive if report.drove_nothing() => {
+            format!("{} watched", counted(all, "boundary", "boundaries"))
+        }
         Verdict::Inconclusive => format!(
             "{} of {}",
             summary.boundaries.inconclusive,
@@ -163,12 +166,12 @@ fn verdict(page: &mut Page, report: &Report) {
             parts.push(String::from("baseline fails"));
         }
     }
+    if report.drove_nothing() {
+        parts.push(String::from("no tool was driven"));
+    }
     parts.push(measure);
     if summary.verdict != Verdict::NotApplicable {
         parts.push(judged);
-    }
-    if report.drove_nothing() {
-        parts.push(String::from("no tool driven"));
     }
     if report.harness.interrupted {
         parts.push(String::from("interrupted"));
