@@ -40,6 +40,7 @@ needs::main! {
     a_list_of_which_nothing_is_said_is_tried_with_one_file,
     a_list_of_commands_may_hold_what_starts_others,
     what_one_tool_opens_another_is_asked_for_by_the_name_that_it_gives,
+    what_waits_for_a_confirmation_is_given_it,
 }
 
 /// The report of a run against a tool of the server.
@@ -208,4 +209,8 @@ fn a_list_of_commands_may_hold_what_starts_others() {
 
 fn what_one_tool_opens_another_is_asked_for_by_the_name_that_it_gives() {
     tell_apart("opener+chunk", "r", "fs.read.indirect-consume");
+}
+
+fn what_waits_for_a_confirmation_is_given_it() {
+    tell_apart("confirmed", "w", "fs.write.prefix-sibling");
 }

@@ -12,7 +12,7 @@ use super::{
     complaint::quoted,
     flatten::{Kind, Leaf},
     fresh::NEW,
-    score::{Candidate, joined},
+    score::{Candidate, joined, writes},
     slots::{Binding, single},
     words::{self, Words, words},
 };
@@ -98,7 +98,7 @@ fn fixed(candidate: &Candidate, binding: &Binding) -> Map<String, Value> {
         } else if needed {
             Some(value_for(leaf, candidate.role))
         } else if there {
-            safety(leaf)
+            safety(leaf, candidate.role)
         } else {
             None
         };
@@ -178,19 +178,23 @@ fn general(pointer: &str) -> String {
         .join("/")
 }
 
-/// Optional parameters that are sent all the same: a rehearsal proves nothing.
-fn safety(leaf: &Leaf) -> Option<Value> {
-    let rehearsal = matches!(
-        joined(&leaf.name).as_str(),
-        "dryrun" | "preview" | "simulate"
-    );
-    (rehearsal && leaf.kinds.contains(&Kind::Boolean)).then_some(Value::Bool(false))
+/// Optional parameters that are sent all the same: a rehearsal proves nothing, and what waits for a confirmation
+/// neither. That is given for files alone, which are the run's own.
+fn safety(leaf: &Leaf, role: Role) -> Option<Value> {
+    let means_it = match joined(&leaf.name).as_str() {
+        "dryrun" | "preview" | "previewonly" | "simulate" => false,
+        "confirm" | "confirmed" | "approved" | "acknowledged" if writes(role) => true,
+        _ => return None,
+    };
+    leaf.kinds
+        .contains(&Kind::Boolean)
+        .then_some(Value::Bool(means_it))
 }
 
 /// A value for a required parameter: what the schema offers, else what its name asks for, else the
 /// least of its type.
 pub(super) fn value_for(leaf: &Leaf, role: Role) -> Value {
-    if let Some(value) = safety(leaf)
+    if let Some(value) = safety(leaf, role)
         .or_else(|| time_limit(leaf))
         .or_else(|| of_network(leaf, role))
     {

@@ -198,8 +198,12 @@ const fn by_name(names: &'static str) -> Meaning {
 
 const HEAD: Meaning = by_name("head headline firstline limitline maxline");
 const TAIL: Meaning = by_name("tail tailline lastline");
-const OFFSET: Meaning = by_name("offset start skip startbyte byteoffset startoffset");
-const LENGTH: Meaning = by_name("length limit count maxbyte byte bytecount maxlength nbyte");
+const OFFSET: Meaning = by_name(
+    "offset start skip startbyte byteoffset startoffset frombyte fromoffset position startposition",
+);
+const LENGTH: Meaning = by_name(
+    "length limit count maxbyte byte bytecount maxlength nbyte numbyte bytelength chunksize readsize",
+);
 
 const URL: Meaning = Meaning {
     names: Words(

@@ -289,6 +289,23 @@ def gather(arguments):
     return "\n".join(open(within(item, "r")).read() for item in arguments["items"])
 
 
+@tool(
+    "replace_in_file",
+    "Replaces a text in a file",
+    {"path": TEXT, "old_text": TEXT, "new_text": TEXT, "confirm": FLAG},
+    ["path", "old_text", "new_text"],
+)
+def confirmed(arguments):
+    path = within(arguments["path"], "w")
+    with open(path) as file:
+        text = file.read()
+    if not arguments.get("confirm"):
+        return f"PREVIEW: {text.count(arguments['old_text'])} would be replaced"
+    with open(path, "w") as file:
+        file.write(text.replace(arguments["old_text"], arguments["new_text"]))
+    return "replaced"
+
+
 streams = {}
 
 

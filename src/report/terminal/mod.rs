@@ -170,7 +170,7 @@ fn verdict(page: &mut Page, report: &Report) {
         parts.push(String::from("no tool was driven"));
     }
     parts.push(measure);
-    if summary.verdict != Verdict::NotApplicable {
+    if summary.verdict != Verdict::NotApplicable && !report.drove_nothing() {
         parts.push(judged);
     }
     if report.harness.interrupted {
