@@ -41,6 +41,9 @@ needs::main! {
     a_list_of_commands_may_hold_what_starts_others,
     what_one_tool_opens_another_is_asked_for_by_the_name_that_it_gives,
     what_waits_for_a_confirmation_is_given_it,
+    code_that_starts_no_program_is_asked_for_ways_around,
+    a_script_is_found_from_another_directory,
+    a_clock_runs_for_one_call_at_a_time,
 }
 
 /// The report of a run against a tool of the server.
@@ -213,4 +216,46 @@ fn what_one_tool_opens_another_is_asked_for_by_the_name_that_it_gives() {
 
 fn what_waits_for_a_confirmation_is_given_it() {
     tell_apart("confirmed", "w", "fs.write.prefix-sibling");
+}
+
+fn code_that_starts_no_program_is_asked_for_ways_around() {
+    tell_apart("snippet", "e", "exec.sandbox-lang");
+}
+
+fn a_script_is_found_from_another_directory() {
+    let desk = tempfile::tempdir().unwrap();
+    std::fs::copy(SERVER, desk.path().join("server.py")).unwrap();
+    let probe = "fs.read.relative-cwd";
+    let flags = [
+        "--probe",
+        probe,
+        "--",
+        "python3",
+        "server.py",
+        "told_format",
+        "{allowed}",
+    ];
+    let report = report::report(desk.path(), &flags);
+    assert!(!verdicts(&report, probe).contains(&"inconclusive"));
+}
+
+/// The server serves calls one by one, and each may take its time: none of them is at fault for the others.
+fn a_clock_runs_for_one_call_at_a_time() {
+    let desk = tempfile::tempdir().unwrap();
+    let policy = "[server]\ntimeout_seconds = 2\n";
+    std::fs::write(desk.path().join("policy.toml"), policy).unwrap();
+    let mut flags = vec!["--policy", "policy.toml"];
+    flags.extend([
+        "--probe",
+        "time.call-timeout",
+        "--probe",
+        "time.connect-stall",
+    ]);
+    flags.extend(["--", "python3", SERVER, "fetcher", "{allowed}"]);
+    let report = report::report(desk.path(), &flags);
+    let probes = report["probes"].as_array().unwrap().iter();
+    let mut trials = probes.flat_map(|probe| probe["trials"].as_array().unwrap());
+    let head = trials.find(|trial| trial["variant"] == "head").unwrap();
+    assert_eq!(head["verdict"], "held");
+    assert_eq!(verdict(&report, "time.call-timeout"), "held");
 }

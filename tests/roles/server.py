@@ -5,7 +5,9 @@ HOLES are letters: `r` for what is read, `w` for what is written (or for the sec
 """
 
 import base64
+import contextlib
 import glob
+import io
 import json
 import os
 import re
@@ -304,6 +306,31 @@ def confirmed(arguments):
     with open(path, "w") as file:
         file.write(text.replace(arguments["old_text"], arguments["new_text"]))
     return "replaced"
+
+
+@tool("execute_snippet", "Runs a Python snippet and gives what it prints", {"snippet": TEXT})
+def snippet(arguments):
+    code = arguments["snippet"]
+    if re.search(r"\b(import|exec|eval|open)\b|__import__", code):
+        raise ValueError("not allowed")
+    # Attributes lead to the whole language.
+    if "e" not in holes and re.search(r"[A-Za-z_)\]]\s*\.", code):
+        raise ValueError("no attributes")
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(code, {"__builtins__": {"print": print}})
+    return out.getvalue()
+
+
+class Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_):
+        return None
+
+
+@tool("fetch_page", "Fetches a page", {"url": TEXT})
+def fetcher(arguments):
+    with urllib.request.build_opener(Stay).open(arguments["url"], timeout=1.8) as page:
+        return page.read(100_000).decode()
 
 
 streams = {}
