@@ -10,9 +10,6 @@ use crate::{
     probe::Role,
 };
 
-/// Roles of a tool that are attacked although none of them could be proven.
-const BELIEVED: usize = 3;
-
 /// What one tool is good for.
 #[derive(Default)]
 pub(super) struct Found {
@@ -66,16 +63,8 @@ impl Found {
             Proof::Unproven { .. } => channel.score,
         };
         let best = self.channels.iter().map(rank).fold(0.0, f32::max);
-        // Many roles that are as likely as each other are likely none of them.
-        let mut believed: Vec<Role> = Vec::new();
-        self.channels.retain(|channel| {
-            let (likely, proven) = (rank(channel) >= best, channel.proof.proven());
-            let new = !believed.contains(&channel.role);
-            if likely && !proven && new && believed.len() < BELIEVED {
-                believed.push(channel.role);
-            }
-            bound(channel) || (likely && (proven || believed.contains(&channel.role)))
-        });
+        self.channels
+            .retain(|channel| rank(channel) >= best || bound(channel));
         // Two ways of a tool to take the same parameter are one channel.
         let mut known = BTreeSet::new();
         self.channels

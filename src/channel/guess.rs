@@ -71,12 +71,13 @@ impl<C: Caller> Lab<'_, C> {
             let mut guesses = guesses(tool);
             guesses.iter_mut().for_each(|choice| choice.retain(untried));
             guesses
-        } else if !found.channels.iter().any(reaches) {
-            // One that takes files may take URLs in their place, if it says so.
-            vec![urls(tool)]
         } else {
             Vec::new()
         };
+        // One that takes files may take URLs in their place, if it says so.
+        let takes_files = !found.channels.is_empty() && !found.channels.iter().any(reaches);
+        let urls = takes_files.then(|| urls(tool));
+        let guesses = urls.into_iter().chain(guesses);
         for choice in guesses {
             for candidate in choice {
                 if self.hangs(order) || self.gone.load(Ordering::Relaxed) {

@@ -180,14 +180,19 @@ pub fn boundary_report(id: &str, probes: &[ProbeReport], extent: Extent) -> Boun
     }
 }
 
+/// Whether only calls can cross a boundary.
+fn crossed_by_calls(id: &str) -> bool {
+    ["fs.", "net."].iter().any(|family| id.starts_with(family))
+}
+
 /// Whether what holds of a boundary that only calls can cross was watched while no tool was driven at it.
 fn is_undriven(id: &str, own: &[&ProbeReport]) -> bool {
-    let crossed_by_calls = ["fs.", "net."].iter().any(|family| id.starts_with(family));
     let mut judged = own
         .iter()
         .flat_map(|probe| &probe.trials)
         .filter(|trial| trial.verdict != Verdict::NotApplicable);
-    crossed_by_calls && judged.all(|trial| trial.role.is_none() && trial.verdict == Verdict::Held)
+    crossed_by_calls(id)
+        && judged.all(|trial| trial.role.is_none() && trial.verdict == Verdict::Held)
 }
 
 /// Whether there is nothing that the probe could be asked of: no tool, no claim, nothing that reads what it sends.
@@ -202,13 +207,17 @@ fn has_no_object(probe: &ProbeReport) -> bool {
     probe.verdict == Verdict::NotApplicable && probe.trials.iter().all(objectless)
 }
 
-/// Whether tools take something and none was driven, though probes that need one were selected. Then whatever was
-/// watched meanwhile says nothing of what calls can reach.
+/// Whether tools take something and none was driven, though it was asked about boundaries that only calls can cross.
+/// Then whatever was watched meanwhile says nothing of what they can reach.
 #[must_use]
 pub fn nothing_driven(probes: &[ProbeReport], not_tested: &[NotTested]) -> bool {
     let trials = || probes.iter().flat_map(|probe| &probe.trials);
+    let asked = |probe: &ProbeReport| {
+        let mut trials = probe.trials.iter();
+        crossed_by_calls(&probe.boundary) && trials.any(|trial| trial.basis == Basis::NoChannel)
+    };
     not_tested.iter().any(|gap| gap.parameter.is_some())
-        && trials().any(|trial| trial.basis == Basis::NoChannel)
+        && probes.iter().any(asked)
         && trials().all(|trial| trial.role.is_none() || trial.verdict == Verdict::NotApplicable)
 }
 

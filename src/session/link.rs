@@ -12,7 +12,10 @@ use std::{
     collections::VecDeque,
     io,
     process::Stdio,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -36,6 +39,8 @@ use super::{
 };
 use transport::LinkTransport;
 
+/// How often it is looked whether all was looked at.
+const SOON: Duration = Duration::from_millis(2);
 /// Bytes that may wait to be written while the target does not read.
 const BACKLOG: usize = 64 << 20;
 
@@ -63,6 +68,8 @@ pub(super) struct Link {
     incoming: Mutex<Option<mpsc::Receiver<ServerJsonRpcMessage>>>,
     exit: watch::Receiver<Option<String>>,
     backlog: Arc<Mutex<usize>>,
+    /// Reads of standard error that were not looked at yet.
+    behind: Arc<AtomicUsize>,
     stderr: Arc<Mutex<VecDeque<String>>>,
     unfinished: Unfinished,
     complaint: Unfinished,
@@ -145,7 +152,7 @@ impl Link {
         let (deliver, incoming) = mpsc::channel(256);
         let (exited, exit) = watch::channel(None);
         let (closed, output_end) = watch::channel(false);
-        let backlog = Arc::new(Mutex::new(0));
+        let (backlog, behind) = (Arc::new(Mutex::new(0)), Arc::default());
         let tail = Arc::new(Mutex::new(VecDeque::new()));
         let (unfinished, complaint) = (Unfinished::default(), Unfinished::default());
         let writer = tokio::spawn(pumps::write(
@@ -167,6 +174,7 @@ impl Link {
                 Arc::clone(&board),
                 Arc::clone(&tail),
                 Arc::clone(&complaint),
+                Arc::clone(&behind),
             )),
             tokio::spawn(pumps::attend(
                 child,
@@ -187,6 +195,7 @@ impl Link {
             incoming: Mutex::new(Some(incoming)),
             exit,
             backlog,
+            behind,
             stderr: tail,
             unfinished,
             complaint,
@@ -242,6 +251,7 @@ impl Link {
             incoming: Mutex::new(Some(incoming)),
             exit: end,
             backlog,
+            behind: Arc::default(),
             stderr: Arc::default(),
             unfinished,
             complaint: Unfinished::default(),
@@ -331,6 +341,10 @@ impl Link {
             .await
             .ok()
             .and_then(|status| status.ok()?.clone());
+        // What it complained of, and nobody has looked at yet, is evidence too.
+        while self.behind.load(Ordering::Relaxed) > 0 {
+            tokio::time::sleep(SOON).await;
+        }
         self.board.die(Death::Closed);
         if let Body::Processes(tree) = &self.body
             && survivors.is_empty()

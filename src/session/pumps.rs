@@ -6,7 +6,10 @@
 use std::{
     collections::VecDeque,
     process::ExitStatus,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -165,6 +168,7 @@ pub(super) async fn complain(
     board: Arc<Board>,
     tail: Arc<Mutex<VecDeque<String>>>,
     unfinished: Unfinished,
+    behind: Arc<AtomicUsize>,
 ) {
     let mut lines = Lines::new(STDERR_LINE);
     let mut chunk = vec![0; FLOOD];
@@ -193,6 +197,7 @@ pub(super) async fn complain(
         match read {
             Some(Ok(read)) if read > 0 => {
                 waiting.push_back(chunk[..read].to_vec());
+                behind.store(waiting.len(), Ordering::Relaxed);
                 open = board.count(read);
                 continue;
             }
@@ -204,6 +209,7 @@ pub(super) async fn complain(
         };
         lines.feed(&read, &mut keep);
         note(&unfinished, lines.rest());
+        behind.store(waiting.len(), Ordering::Relaxed);
         if read.len() >= FLOOD {
             tokio::task::yield_now().await;
         }

@@ -414,7 +414,10 @@ async fn standard_error_is_taken_before_it_is_looked_at() {
     let (_, at_the_answer) = *looked_at.lock().expect("no listener panics");
     let at_the_answer = at_the_answer.expect("an answer was received");
     assert!(at_the_answer < LINES * 3 / 4, "{at_the_answer} of {LINES}");
+    // And nothing of it is lost where the session ends meanwhile.
     session.clone().close().await;
+    let (looked_at, _) = *looked_at.lock().expect("no listener panics");
+    assert!(looked_at >= LINES, "{looked_at} of {LINES}");
 }
 
 #[tokio::test]
