@@ -236,6 +236,7 @@ fn a_script_is_found_from_another_directory() {
         "{allowed}",
     ];
     let report = report::report(desk.path(), &flags);
+    assert_eq!(verdict(&report, probe), "held");
     assert!(!verdicts(&report, probe).contains(&"inconclusive"));
 }
 

@@ -50,7 +50,7 @@ impl Witnesses {
 
 impl Glass {
     /// Shows each witness something, before and after what it is to witness. Hits of it are marked as our own. A
-    /// machine under load may be late with what it shows: only a witness that sees none of three things is blind.
+    /// machine under load may be late with what it shows: it is shown up to three times, until all see it.
     pub async fn check(&self) -> Witnesses {
         const LOOKS: usize = 3;
         let mut seen = self.look().await;
