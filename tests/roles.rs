@@ -44,6 +44,7 @@ needs::main! {
     code_that_starts_no_program_is_asked_for_ways_around,
     a_script_is_found_from_another_directory,
     a_clock_runs_for_one_call_at_a_time,
+    a_template_is_evaluated_and_must_not_lead_further,
 }
 
 /// The report of a run against a tool of the server.
@@ -220,6 +221,13 @@ fn what_waits_for_a_confirmation_is_given_it() {
 
 fn code_that_starts_no_program_is_asked_for_ways_around() {
     tell_apart("snippet", "e", "exec.sandbox-lang");
+}
+
+fn a_template_is_evaluated_and_must_not_lead_further() {
+    tell_apart("template", "e", "exec.template-escape");
+    // That it computes is its purpose, and no flaw.
+    let report = of_tool("template!e", "exec.template");
+    assert_eq!(verdict(&report, "exec.template"), "not-applicable");
 }
 
 fn a_script_is_found_from_another_directory() {

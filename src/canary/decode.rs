@@ -6,15 +6,17 @@ use super::regions::{Class, either, regions, span};
 use super::{binary, leaves, matcher, numeric, radix, text};
 
 /// Queues what every decoder makes of `layer`.
-pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) {
-    let bytes: &[u8] = &layer.bytes;
+pub(super) fn expand(layer: &mut Layer<'_>, queue: &mut Queue<'_>) {
     binary::expand(layer, queue);
     numeric::expand(layer, queue);
     // A whole JSON text is searched by its strings; as plain text it has nothing to add.
     if leaves::expand(layer, queue) {
         return;
     }
-    radix::expand(layer, queue);
+    let read = radix::expand(layer, queue);
+    layer.blank(&read);
+    let layer = &*layer;
+    let bytes: &[u8] = &layer.bytes;
     if bytes.contains(&0) {
         push_changed(layer, queue, Decoder::WideText, text::without_nuls(bytes));
     }
@@ -35,7 +37,7 @@ pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) {
             text::entities_resolved(bytes),
         );
     }
-    if bytes.contains(&b'=') {
+    if has_lone(bytes, b'=') {
         let decoded = text::quoted_printable_decoded(bytes);
         push_changed(layer, queue, Decoder::QuotedPrintable, decoded);
     }
@@ -114,6 +116,20 @@ fn looks_binary(bytes: &[u8]) -> bool {
     controls * 100 > bytes.len() / step * 7
 }
 
+/// Whether a mark stands by itself somewhere, and not in a row of its like.
+fn has_lone(bytes: &[u8], mark: u8) -> bool {
+    memchr::memchr_iter(mark, bytes).any(|at| {
+        let is_mark = |at: usize| bytes.get(at) == Some(&mark);
+        !is_mark(at + 1) && !is_mark(at.wrapping_sub(1))
+    })
+}
+
+/// Whether half of a stretch is no white space.
+fn is_filled(run: &[u8]) -> bool {
+    let blank = |byte: &&u8| byte.is_ascii_whitespace();
+    2 * run.iter().filter(blank).count() <= run.len()
+}
+
 /// Whether the text has a stretch that could be an encoded token: something longer than a word that is no
 /// path, or short groups in a row.
 fn looks_encoded(bytes: &[u8]) -> bool {
@@ -124,5 +140,5 @@ fn looks_encoded(bytes: &[u8]) -> bool {
         super::regions::class(b" ,.;-abcdefABCDEFxnopqrsNOPQRSk"),
     );
     regions(bytes, &WORD, 20).any(|word| radix::is_no_path(&bytes[word]))
-        || regions(bytes, &GROUPS, 32).next().is_some()
+        || regions(bytes, &GROUPS, 32).any(|run| is_filled(&bytes[run]))
 }

@@ -7,6 +7,7 @@ use std::sync::{PoisonError, RwLock};
 use super::decode;
 use super::layer::{DEPTH, Layer, Queue};
 use super::matcher::{Hit, Index, PROOF};
+use super::token::LEN;
 use super::{Decoder, Mint, Slot, Token};
 
 /// Longest excerpt, in characters.
@@ -80,8 +81,13 @@ impl Detector {
             return Vec::new();
         }
         let mut queue = Queue::new(bytes);
-        while let Some(layer) = queue.pop() {
+        let mut whole = Vec::new();
+        while let Some(mut layer) = queue.pop() {
+            whole.clear();
             index.find(&layer.bytes, |hit| {
+                if hit.matched == LEN {
+                    whole.push(hit.start..hit.start + LEN);
+                }
                 let rank = |decoders: usize| (hit.matched, usize::MAX - decoders);
                 let steps = layer.path.len() + own_decoders(hit).count();
                 let is_better = best.get(&hit.slot).is_none_or(|known| {
@@ -91,8 +97,9 @@ impl Detector {
                     best.insert(hit.slot, sighting(&layer, hit));
                 }
             });
+            layer.blank(&whole);
             if layer.depth < DEPTH {
-                decode::expand(&layer, &mut queue);
+                decode::expand(&mut layer, &mut queue);
             } else if layer.is_after(Decoder::LinePrefix) {
                 decode::join_lines(&layer, &mut queue);
             }

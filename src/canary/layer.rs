@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
 
 use super::Decoder;
 use super::binary;
@@ -37,6 +38,13 @@ pub(super) struct Layer<'a> {
 }
 
 impl Layer<'_> {
+    /// Puts blanks in the place of what was seen whole: there is nothing more to make of it.
+    pub(super) fn blank(&mut self, seen: &[Range<usize>]) {
+        for range in seen {
+            self.bytes.to_mut()[range.clone()].fill(b' ');
+        }
+    }
+
     /// Whether the last step was `decoder`.
     pub(super) fn is_after(&self, decoder: Decoder) -> bool {
         self.path.last() == Some(&decoder)
@@ -50,6 +58,8 @@ pub(super) struct Queue<'a> {
     seen: HashSet<u64>,
     /// Words that were decoded, and how deep they were met.
     words: HashMap<u64, usize>,
+    /// Of those, the runs that are read.
+    read: HashMap<u64, Vec<Range<usize>>>,
     left: usize,
 }
 
@@ -66,6 +76,7 @@ impl<'a> Queue<'a> {
             deferred: VecDeque::new(),
             seen: HashSet::new(),
             words: HashMap::new(),
+            read: HashMap::new(),
             left: bytes.len() * BYTES_PER_BYTE + BYTES_MORE,
         }
     }
@@ -104,6 +115,21 @@ impl<'a> Queue<'a> {
         let is_new = layer.depth < *depth;
         *depth = layer.depth.min(*depth);
         is_new
+    }
+
+    /// Remembers which runs of a word are read.
+    pub(super) fn read(&mut self, word: &[u8], runs: Vec<Range<usize>>) {
+        if !runs.is_empty() {
+            self.read.insert(hash(&word), runs);
+        }
+    }
+
+    /// The runs of a word that are read.
+    pub(super) fn was_read(&self, word: &[u8]) -> &[Range<usize>] {
+        if self.read.is_empty() {
+            return &[];
+        }
+        self.read.get(&hash(&word)).map_or(&[], Vec::as_slice)
     }
 
     /// Like [`push`](Self::push) for a decoder that makes something of any text in its alphabet:

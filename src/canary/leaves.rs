@@ -90,9 +90,10 @@ impl Leaves {
         }
     }
 
+    /// The blank keeps strings apart that are no lines of one text.
     fn add_line(&mut self, text: &str) {
         self.lines.push_str(text);
-        self.lines.push('\n');
+        self.lines.push_str(" \n");
     }
 }
 

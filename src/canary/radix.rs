@@ -1,6 +1,7 @@
 //! Decoders of base 32, 58, 64 and 85. A run of the alphabet may start with foreign characters, so
 //! every alignment is tried.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -8,6 +9,7 @@ use data_encoding::{Encoding, Specification};
 
 use super::Decoder;
 use super::layer::{Layer, Queue};
+use super::matcher::PROOF;
 use super::regions::{Class, class, either, regions, span};
 
 const ALPHANUMERIC: Class = either(span(b'0', b'9'), either(span(b'A', b'Z'), span(b'a', b'z')));
@@ -110,36 +112,48 @@ fn encoding(chars: &[u8], from: &str, to: &str) -> Encoding {
         .expect("the alphabets above are well-formed")
 }
 
-/// Queues what every run of a base's alphabet in `layer` may stand for.
-pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) {
+/// Queues what every run of a base's alphabet in `layer` may stand for. Returns the runs that are read: they stand for
+/// a text, and for nothing else.
+pub(super) fn expand(layer: &Layer<'_>, queue: &mut Queue<'_>) -> Vec<Range<usize>> {
+    let mut read = Vec::new();
     // All alphabets at once, since most text holds no run of any.
     for word in regions(&layer.bytes, &WORD, BASE85_MIN) {
-        if queue.is_new(layer, &layer.bytes[word.clone()]) {
-            expand_word(layer, queue, word);
+        let bytes = &layer.bytes[word.clone()];
+        if queue.is_new(layer, bytes) {
+            let of_word = expand_word(layer, queue, word.clone());
+            queue.read(bytes, of_word);
         }
+        let of_word = queue.was_read(bytes).iter();
+        read.extend(of_word.map(|run| word.start + run.start..word.start + run.end));
     }
+    read
 }
 
-fn expand_word(layer: &Layer<'_>, queue: &mut Queue<'_>, word: Range<usize>) {
-    let bytes = &layer.bytes[word.clone()];
+fn expand_word(layer: &Layer<'_>, queue: &mut Queue<'_>, word: Range<usize>) -> Vec<Range<usize>> {
+    let mut bytes = Cow::Borrowed(&layer.bytes[word.clone()]);
     let within = |run: &Range<usize>| word.start + run.start;
+    let mut read = Vec::new();
     // Words that lost their blanks look like one long run of base 32 or 64.
     let is_joined = layer.is_after(Decoder::Whitespace);
-    for run in regions(bytes, &BASE64_RUN, BASE64_MIN) {
+    for run in regions(&bytes, &BASE64_RUN, BASE64_MIN) {
         let text = &bytes[run.clone()];
-        if is_mixed(text) || !is_joined && has_capitals(text) {
-            push_aligned(layer, queue, Decoder::Base64, text, within(&run));
+        let may_be = is_mixed(text) || !is_joined && has_capitals(text);
+        if may_be && push_aligned(layer, queue, Decoder::Base64, text, within(&run)) {
+            read.push(run.start..end_of_text(&bytes, &run));
         }
     }
+    for run in &read {
+        bytes.to_mut()[run.clone()].fill(b' ');
+    }
     for class in [&BASE32_UPPER, &BASE32_LOWER] {
-        for run in regions(bytes, class, BASE32_MIN) {
+        for run in regions(&bytes, class, BASE32_MIN) {
             let text = &bytes[run.clone()];
             if !is_joined || is_digital(text) {
                 push_aligned(layer, queue, Decoder::Base32, text, within(&run));
             }
         }
     }
-    for run in regions(bytes, &BASE58_RUN, BASE58_MIN) {
+    for run in regions(&bytes, &BASE58_RUN, BASE58_MIN) {
         let text = &bytes[run.clone()];
         let cost = text.len() * text.len() / 64;
         if text.len() <= BASE58_MAX && is_mixed(text) && queue.pay(cost) {
@@ -148,7 +162,7 @@ fn expand_word(layer: &Layer<'_>, queue: &mut Queue<'_>, word: Range<usize>) {
     }
     let mut decoded = Vec::new();
     for base in &BASE85S {
-        for run in regions(bytes, base.run, BASE85_MIN) {
+        for run in regions(&bytes, base.run, BASE85_MIN) {
             let text = &bytes[run.clone()];
             if !is_odd(text) {
                 continue;
@@ -165,6 +179,7 @@ fn expand_word(layer: &Layer<'_>, queue: &mut Queue<'_>, word: Range<usize>) {
             }
         }
     }
+    read
 }
 
 /// Whether one in sixteen characters is a capital, as in encoded text and not in prose. Base 64 of
@@ -181,12 +196,15 @@ fn has_capitals(text: &[u8]) -> bool {
     capitals.take(2).count() == 2
 }
 
-/// Whether there are three characters that are neither small letters nor digits nor stand between those in paths
-/// and names. Half of the characters of base 85 are such.
+/// Whether there are three different characters that are neither small letters nor digits nor stand between those in
+/// paths and names. Half of the characters of base 85 are such; a ruler of one of them is no code.
 fn is_odd(text: &[u8]) -> bool {
     static ORDINARY: Class = either(either(span(b'a', b'z'), span(b'0', b'9')), class(b"/._-:,"));
-    let odd = text.iter().filter(|byte| !ORDINARY[usize::from(**byte)]);
-    odd.take(3).count() == 3
+    let mut odd = text.iter().filter(|byte| !ORDINARY[usize::from(**byte)]);
+    let Some(one) = odd.next() else { return false };
+    let mut others = odd.filter(|byte| *byte != one);
+    let other = others.next();
+    other.is_some_and(|two| others.any(|byte| byte != two))
 }
 
 /// Whether a word has what a token in any base has, and the path of a file has not.
@@ -200,13 +218,15 @@ fn is_digital(text: &[u8]) -> bool {
     digits >= 1 && digits * 32 >= text.len()
 }
 
+/// Queues what a run stands for in each alignment; true if it is a text in one of them, which other bytes are not by
+/// chance.
 fn push_aligned(
     layer: &Layer<'_>,
     queue: &mut Queue<'_>,
     decoder: Decoder,
     text: &[u8],
     at: usize,
-) {
+) -> bool {
     let (encoding, alignments) = match decoder {
         Decoder::Base32 => (&*BASE32, 8),
         _ => (&*BASE64, 4),
@@ -216,7 +236,7 @@ fn push_aligned(
     let mut decoded = vec![0; unwrapped.len()];
     for start in 0..alignments {
         let Some(text) = unwrapped.get(start..) else {
-            return;
+            return false;
         };
         // Some lengths cannot occur; the last characters then hold no whole byte.
         let text = match encoding.decode_len(text.len()) {
@@ -228,8 +248,34 @@ fn push_aligned(
         };
         if let Ok(length) = encoding.decode_mut(text, &mut decoded[..length]) {
             queue.push_plausible(layer, decoder, at + start, &decoded[..length]);
+            if is_text(&decoded[..length]) {
+                return true;
+            }
         }
     }
+    false
+}
+
+/// Where in `bytes` a run of base 64 that stands for a text ends: behind its padding, and before a short line, which
+/// may belong to what follows.
+fn end_of_text(bytes: &[u8], run: &Range<usize>) -> usize {
+    let text = &bytes[run.clone()];
+    let line = text.iter().rposition(|byte| LINE_ENDS[usize::from(*byte)]);
+    match line {
+        Some(at) if text.len() - at <= BASE64_MIN => run.start + at,
+        _ => {
+            run.end
+                + bytes[run.end..]
+                    .iter()
+                    .take_while(|byte| **byte == b'=')
+                    .count()
+        }
+    }
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    let plain = |char: char| !char.is_control() || matches!(char, '\t' | '\r' | '\n');
+    bytes.len() >= PROOF && str::from_utf8(bytes).is_ok_and(|text| text.chars().all(plain))
 }
 
 /// The big-endian bytes of the number that `word` writes in base 58, 32 bits at a time.

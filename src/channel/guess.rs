@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use serde_json::Value;
 
 use super::{
+    commands::takes_template,
     fill::pathlike,
     flatten::{Form, Leaf},
     found::Found,
@@ -66,8 +67,11 @@ impl<C: Caller> Lab<'_, C> {
             // Asked to read, one that writes would leave files where the user is.
             let may_write = found.channels.iter().any(|channel| writes(channel.role));
             let harmless = self.ground.forgets || !may_write;
-            let untried =
-                |one: &Candidate| harmless && PLAIN.contains(&one.role) && !tried(one.role);
+            let may_be = |one: &Candidate| {
+                let renders = one.role == Role::ExecExpression && takes_template(tool, one);
+                renders || PLAIN.contains(&one.role)
+            };
+            let untried = |one: &Candidate| harmless && may_be(one) && !tried(one.role);
             let mut guesses = guesses(tool);
             guesses.iter_mut().for_each(|choice| choice.retain(untried));
             guesses

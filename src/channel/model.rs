@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{
     arguments::{SlotValue, Values},
-    recipe::recipe_of,
+    recipe::{Recipe, recipe_of},
     slots::single,
 };
 use crate::config::Binding;
@@ -240,6 +240,12 @@ impl Channel {
     pub fn speaks(&self, language: &str) -> bool {
         let recipe = self.recipe.as_deref().unwrap_or_default();
         recipe.split('-').next() == Some(language)
+    }
+
+    /// Whether what it evaluates stands in templates, between delimiters.
+    pub(crate) fn renders(&self) -> bool {
+        self.role == Role::ExecExpression
+            && recipe_of(self.role, self.recipe.as_deref()).is_some_and(Recipe::is_template)
     }
 
     /// What is sent to have it read the file at a path of the target, where it reads files: the path, or a command.

@@ -94,6 +94,9 @@ const RECIPES: &[Recipe] = &[
         ..recipe(Role::ExecCode, "shell-alone", "echo $(({one} * {two}))")
     },
     recipe(Role::ExecExpression, "expression", "{one} * {two}"),
+    recipe(Role::ExecExpression, "braces", "{{ {one} * {two} }}"),
+    recipe(Role::ExecExpression, "dollar", "${{one} * {two}}"),
+    recipe(Role::ExecExpression, "tag", "<%= {one} * {two} %>"),
     recipe(Role::SqlQuery, "sql", "SELECT {one} * {two} AS answer"),
     // Tools that write refuse statements by their first word.
     recipe(Role::SqlQuery, "sql-values", "VALUES ({one} * {two})"),
@@ -129,6 +132,11 @@ impl Recipe {
     /// Whether it is a value alone, which whoever evaluates expressions answers as well as whoever runs code.
     pub(crate) fn is_expression(&self) -> bool {
         self.sentence == "{one} * {two}"
+    }
+
+    /// Whether it is an expression in a template, between the delimiters of one.
+    pub(crate) fn is_template(&self) -> bool {
+        self.role == Role::ExecExpression && !self.is_expression()
     }
 
     /// The command, or the language.

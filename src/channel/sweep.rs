@@ -77,7 +77,9 @@ fn sweeps(leaf: &Leaf, known: &[&Arc<Channel>]) -> bool {
     let name = words(&leaf.name);
     let executed = known
         .iter()
-        .filter(|channel| matches!(channel.role, Role::ExecCommand | Role::ExecCode))
+        .filter(|channel| {
+            matches!(channel.role, Role::ExecCommand | Role::ExecCode) || channel.renders()
+        })
         .flat_map(|channel| channel.slots.values().flatten())
         .any(|pointer| single(pointer) == single(&leaf.pointer));
     leaf.takes_text()

@@ -158,6 +158,7 @@ flaws! {
     ExecPath "exec.path" "git_log runs a program called `git` in the working directory, if there is one"
     ExecLoad "exec.load" "sort_lines runs the file that its key names"
     ExecTemplate "exec.template" "sort_lines replaces `{{expression}}` in its text by the value"
+    ExecTemplateEscape "exec.template-escape" "fill_template starts what `popen('...')` in an expression names"
     ExecRepoConfig "exec.repo-config" "git_log runs the program that the repository's configuration names as core.fsmonitor"
     ExecAnyCommand "exec.any-command" "run_command runs everything, in a shell"
     ExecFirstWord "exec.first-word" "run_command checks the first word, and runs the line in a shell"

@@ -225,6 +225,31 @@ fn several_tokens_are_reported_once_each_by_slot() {
     );
 }
 
+/// What is seen whole is not searched again: that must not take the one beside it along.
+#[test]
+fn what_is_seen_hides_nothing_beside_it() {
+    let mint = Mint::new();
+    let detector = Detector::new(&mint);
+    let (seen, token) = (mint.token(), mint.token());
+    detector.arm(&seen);
+    detector.arm(&token);
+    let told = format!("A note on {seen}, and no more.");
+    let before = [seen.to_string(), BASE64.encode(told.as_bytes())];
+    // Nothing marks a bare deflate stream that follows on something.
+    for encoding in ENCODINGS.iter().filter(|one| one.name != "deflate") {
+        let bytes = (encoding.encode)(token.as_str().as_bytes());
+        for before in &before {
+            let text = [before.as_bytes(), b"\n", &bytes].concat();
+            let sightings = detector.scan(&text);
+            for token in [&seen, &token] {
+                let mut of_token = sightings.iter().filter(|one| one.slot == token.slot());
+                let whole = of_token.any(|one| one.matched == 36);
+                assert!(whole, "{encoding:?} after {before}: {sightings:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_way_to_a_token_is_named_from_the_outside() {
     let (detector, token) = armed();

@@ -55,6 +55,7 @@ pub(crate) const FLAWS: &[&str] = &[
     "exec.shell-quoted",
     "exec.stored-option",
     "exec.template",
+    "exec.template-escape",
     "fs.archive-destination",
     "fs.archive-link",
     "fs.archive-slip",

@@ -308,6 +308,18 @@ def confirmed(arguments):
     return "replaced"
 
 
+@tool("render_template", "Renders a template", {"template": TEXT})
+def template(arguments):
+    """What stands in `${` and `}` is arithmetic, or with a hole any expression."""
+
+    def value(match):
+        if "e" not in holes and not re.fullmatch(r"[0-9 +*/-]+", match[1]):
+            raise ValueError("Undefined name")
+        return str(eval(match[1]))
+
+    return re.sub(r"\$\{(.*?)\}", value, arguments["template"])
+
+
 @tool("execute_snippet", "Runs a Python snippet and gives what it prints", {"snippet": TEXT})
 def snippet(arguments):
     code = arguments["snippet"]

@@ -58,20 +58,10 @@ pub(in crate::reference) fn sort(
     None
 }
 
-/// Text with each `{{expression}}` replaced by its value.
-pub(in crate::reference) fn expanded(template: &str) -> String {
-    let mut out = String::new();
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once("{{") {
-        let Some((inner, behind)) = after.split_once("}}") else {
-            break;
-        };
-        out.push_str(before);
-        out.push_str(&value(inner).unwrap_or_default());
-        rest = behind;
-    }
-    out.push_str(rest);
-    out
+/// The value of an expression in a template, which may start a program.
+pub(in crate::reference) fn rendered(expression: &str) -> Option<Result<String, Refusal>> {
+    let (_, rest) = expression.split_once("popen('")?;
+    Some(shell(rest.split('\'').next()?, ""))
 }
 
 /// The flawed ways to run a command, if one is switched on.

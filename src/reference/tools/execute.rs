@@ -29,7 +29,10 @@ pub(super) struct SortLines {
 pub(super) fn sort_lines(world: &World, arguments: JsonObject) -> Result<String, Refusal> {
     let arguments: SortLines = parse(arguments)?;
     let lines = match world.has(Flaw::ExecTemplate) {
-        true => flawed::expanded(&arguments.text),
+        true => filled(
+            &arguments.text,
+            |inner| Ok(value(inner).unwrap_or_default()),
+        )?,
         false => arguments.text,
     };
     match flawed::sort(world, &lines, &arguments.key) {
@@ -218,6 +221,41 @@ pub(super) fn describe_table(world: &World, arguments: JsonObject) -> Result<Str
 pub(in crate::reference) fn read_text(sql: &str) -> Option<&str> {
     let (_, rest) = sql.split_once("read_text(")?;
     rest.split('\'').nth(1)
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FillTemplate {
+    /// A template: what stands in `{{` and `}}` is an arithmetic expression, and is replaced by its value.
+    template: String,
+}
+
+pub(super) fn fill_template(world: &World, arguments: JsonObject) -> Result<String, Refusal> {
+    let arguments: FillTemplate = parse(arguments)?;
+    filled(&arguments.template, |expression| {
+        let escapes = world.has(Flaw::ExecTemplateEscape);
+        let escaped = escapes.then(|| flawed::rendered(expression)).flatten();
+        escaped.unwrap_or_else(|| value(expression))
+    })
+}
+
+/// Text with each `{{expression}}` replaced by its value.
+pub(in crate::reference) fn filled(
+    template: &str,
+    value: impl Fn(&str) -> Result<String, Refusal>,
+) -> Result<String, Refusal> {
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let Some((inner, behind)) = after.split_once("}}") else {
+            break;
+        };
+        out.push_str(before);
+        out.push_str(&value(inner)?);
+        rest = behind;
+    }
+    out.push_str(rest);
+    Ok(out)
 }
 
 /// The value of an arithmetic expression, as text.

@@ -166,6 +166,7 @@ tools! {
     "sort_lines" Executes Blocks execute::sort_lines(SortLines) "Sort lines of text by a key, with the program sort"
     "run_command" Executes Blocks execute::run_command(RunCommand) "Run one of the allowed commands"
     "calculate" Executes Blocks execute::calculate(Calculate) "Calculate the value of an arithmetic expression"
+    "fill_template" Executes Blocks execute::fill_template(FillTemplate) "Fill in a template"
     "run_code" Executes Blocks execute::run_code(RunCode) "Run Python code that prints something"
     "query" Executes Blocks execute::query(Query) "Run a SQL query on the database"
     "describe_table" Executes Blocks execute::describe_table(DescribeTable) "Show the columns of a table"
