@@ -296,7 +296,8 @@ fn expand(
 fn lacking(probe: &Probe, channels: &[Arc<Channel>]) -> String {
     let roles: Vec<String> = probe.roles.iter().map(ToString::to_string).collect();
     let roles = roles.join(" or ");
-    let slots: BTreeSet<Slot> = probe.variants.iter().flat_map(Variant::needs).collect();
+    let variants = probe.variants.iter();
+    let slots: BTreeSet<Slot> = variants.flat_map(Variant::fills).collect();
     let offered = channels
         .iter()
         .any(|channel| probe.roles.contains(&channel.role));

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use regex::{Captures, Regex};
 use textwrap::{Options, WordSplitter::NoHyphenation};
-use watertight::config::{Fleet, Layer};
+use watertight::config::{Baseline, Fleet, Layer};
 use watertight::diag::{Look, Source};
 use watertight::exit::Exit;
 use watertight::policy::{PLACEHOLDERS, Policy};
@@ -344,6 +344,17 @@ fn configurations_load() {
         let settled = Layer::of_source(&source, here.path()).settle();
         if let Err(problems) = settled {
             panic!("{}", problems.render(Look::PLAIN));
+        }
+    }
+}
+
+#[test]
+fn baselines_load() {
+    for (language, text) in examples("baseline") {
+        let source = Source::new(format!("README.{language}"), text);
+        match Baseline::parse(source) {
+            Ok(baseline) => assert_eq!(baseline.known().len(), 1),
+            Err(problems) => panic!("{}", problems.render(Look::PLAIN)),
         }
     }
 }

@@ -102,7 +102,7 @@
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape") { form.reset(); apply(); document.activeElement?.blur(); return; }
     if (typing(event.target)) return;
-    if (event.key === "/") { event.preventDefault(); fields.q.focus(); fields.q.select(); return; }
+    if (event.key === "/") { event.preventDefault(); form.scrollIntoView({ block: "start", behavior: "instant" }); fields.q.focus({ preventScroll: true }); fields.q.select(); return; }
     const step = { j: 1, k: -1 }[event.key];
     if (!step) return;
     const stops = probes.filter((probe) => !probe.element.hidden)

@@ -75,6 +75,15 @@ pub struct Discovery {
     pub log: Vec<ProofStep>,
 }
 
+impl Discovery {
+    /// How many channels were proven.
+    #[must_use]
+    pub fn proven(&self) -> usize {
+        let proven = self.channels.iter().filter(|one| one.proof.proven());
+        proven.count()
+    }
+}
+
 /// One call of an experiment, or one repair.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProofStep {

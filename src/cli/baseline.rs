@@ -84,6 +84,11 @@ pub fn run(args: &BaselineArgs) -> Exit {
             "--expires {day} is no day\nfix: write it as 2027-01-31"
         ));
     }
+    if let Some(past) = args.expires.as_ref().filter(|day| **day < today()) {
+        return refuse(&format!(
+            "--expires {past} is past, so that the next run would fail by it\nfix: give a day to come"
+        ));
+    }
     if args.reason.trim().is_empty() {
         return refuse("the reason is empty\nfix: say with --reason why this is accepted");
     }
@@ -171,7 +176,7 @@ fn update(
         .parse()
         .map_err(|error| format!("the baseline is no TOML: {error}\nfix: write it as TOML"))?;
     let mut done = Done::default();
-    let today = day(Duration::ZERO);
+    let today = today();
     let known = document
         .entry("known")
         .or_insert(Item::ArrayOfTables(ArrayOfTables::new()))
@@ -312,6 +317,10 @@ fn list(names: &[&str]) -> Array {
 }
 
 /// The day that is so far from now, UTC.
+fn today() -> String {
+    day(Duration::ZERO)
+}
+
 fn day(ahead: Duration) -> String {
     let time = humantime::format_rfc3339_seconds(SystemTime::now() + ahead).to_string();
     time.get(..10).unwrap_or_default().to_owned()

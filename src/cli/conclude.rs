@@ -2,7 +2,7 @@
 //!
 //! Owns where each report goes and what happens when it cannot get there.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use super::{
     event_log::EventLog,
@@ -20,27 +20,45 @@ use crate::{
     },
 };
 
-/// Delivers the report. An interrupt ends the wait for a pipe that nobody reads.
+/// Delivers the report. Files are finished; a second interrupt ends the wait for a pipe that nobody reads, and where
+/// standard output is one, the first.
 pub(super) async fn conclude(
     settings: &Settings,
     report: Report,
     log: EventLog,
     interrupts: &mut Interrupts,
 ) -> Exit {
-    let deliveries = Deliveries::of(settings);
+    let deliveries = Arc::new(Deliveries::of(settings));
+    let report = Arc::new(report);
     let code = report.summary.exit_code;
     mend(settings, &report);
     log.write(&conclusion_line(&report));
-    let mut lost = tokio::select! {
-        lost = tokio::task::spawn_blocking(move || deliveries.make(&report)) => {
+    // Files first: they do not depend on who reads our output, and how fast.
+    let mut written = tokio::task::spawn_blocking({
+        let (deliveries, report) = (Arc::clone(&deliveries), Arc::clone(&report));
+        move || deliveries.write(&report)
+    });
+    let mut once = false;
+    let mut lost = loop {
+        tokio::select! {
             // What it panicked with has been told already.
-            lost.unwrap_or_default()
+            lost = &mut written => break lost.unwrap_or_default(),
+            _ = interrupts.next() => {
+                if once {
+                    break vec![GIVEN_UP.to_owned()];
+                }
+                once = true;
+                shout("interrupted: the reports are being written; once more to give up\n");
+            }
         }
-        _ = interrupts.next() => vec![String::from(
-            "interrupted while the reports were written: some may be missing\n\
-             fix: look whether somebody reads the pipe that a report goes to",
-        )],
     };
+    lost.extend(tokio::select! {
+        lost = tokio::task::spawn_blocking(move || deliveries.print(&report)) => lost.unwrap_or_default(),
+        _ = interrupts.next() => vec![String::from(
+            "interrupted while the report was printed\n\
+             fix: look whether somebody reads the pipe that standard output goes to",
+        )],
+    });
     lost.extend(log.lost());
     for why in &lost {
         complain(why);
@@ -93,6 +111,9 @@ fn mend(settings: &Settings, report: &Report) {
     }
 }
 
+const GIVEN_UP: &str = "interrupted while the reports were written: some may be missing\n\
+     fix: look whether somebody reads the pipe or device that a report goes to";
+
 /// What goes where.
 struct Deliveries {
     files: Vec<(Format, PathBuf)>,
@@ -125,13 +146,14 @@ impl Deliveries {
         made
     }
 
-    /// Writes all of them; returns why some could not be.
-    fn make(&self, report: &Report) -> Vec<String> {
-        // Files first: they do not depend on who reads our output, and how fast.
-        let mut lost: Vec<String> = write_reports(report, &self.files)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+    /// Writes the files; returns why some could not be.
+    fn write(&self, report: &Report) -> Vec<String> {
+        let lost = write_reports(report, &self.files);
+        lost.iter().map(ToString::to_string).collect()
+    }
+
+    /// Writes what goes to standard output; returns why some of it could not be.
+    fn print(&self, report: &Report) -> Vec<String> {
         let texts: Vec<String> = if self.printed.is_empty() && !self.followed {
             vec![self.page(report)]
         } else {
@@ -143,22 +165,25 @@ impl Deliveries {
                 })
                 .collect()
         };
-        lost.extend(texts.iter().filter_map(|text| {
-            deliver(text).err().map(|error| {
+        let failed = texts.iter().filter_map(|text| deliver(text).err());
+        failed
+            .map(|error| {
                 format!(
                     "the report could not be printed: {error}\n\
                      fix: free some space where standard output goes, or write a file with --report"
                 )
             })
-        }));
-        lost
+            .collect()
     }
 
     /// What a person reads when no report was asked for on standard output.
     fn page(&self, report: &Report) -> String {
         let page = render_terminal(report, &style::look(self.verbosity == Verbosity::Verbose));
         if self.verbosity == Verbosity::Quiet {
-            format!("{}\n", page.trim_end().lines().last().unwrap_or_default())
+            // What stands below the last rule.
+            let lines: Vec<&str> = page.trim_end().lines().collect();
+            let rule = lines.iter().rposition(|line| line.contains("───"));
+            format!("{}\n", lines[rule.map_or(0, |at| at + 1)..].join("\n"))
         } else {
             page
         }

@@ -65,6 +65,8 @@ struct Outcome {
     /// Path of the allowed directory, which texts name as `{allowed}`.
     allowed: PathBuf,
     lock: Option<Locked>,
+    /// Why the lock could not be written, if it was to be.
+    lost: Option<Failure>,
 }
 
 /// What became of the lock file.
@@ -111,12 +113,12 @@ pub(super) struct Explored {
 pub(super) async fn explore(settings: &Settings) -> Result<Explored, Failure> {
     claim_orphans();
     let progress = Progress::of(settings);
-    let outcome = find(settings, &|event| progress.show(&event)).await?;
+    let mut outcome = find(settings, &|event| progress.show(&event)).await?;
+    if let Some(lost) = outcome.lost.take() {
+        return Err(lost);
+    }
     let channels = &outcome.discovery.channels;
-    let proven = channels
-        .iter()
-        .filter(|channel| channel.proof.proven())
-        .count();
+    let proven = outcome.discovery.proven();
     Ok(Explored {
         roles: channels.iter().map(|channel| channel.role).collect(),
         proven,
@@ -132,21 +134,21 @@ pub(super) async fn settled(args: &DiscoverArgs, settings: &Settings) -> Exit {
     let progress = Progress::of(settings);
     let found = find(settings, &|event| progress.show(&event)).await;
     drop(progress);
-    let outcome = match found {
+    let mut outcome = match found {
         Ok(outcome) => outcome,
         Err(failure) => return failure.tell(),
     };
-    put(&if args.json {
+    let printed = put(&if args.json {
         plain(&show::json(&outcome))
     } else {
         show::text(&outcome, &style::look(args.verbose))
     });
-    let proven = outcome
-        .discovery
-        .channels
-        .iter()
-        .any(|channel| channel.proof.proven());
-    if proven {
+    // What was found is worth more than where it is kept.
+    if let Some(lost) = outcome.lost.take() {
+        lost.tell()
+    } else if printed != Exit::Held {
+        printed
+    } else if outcome.discovery.proven() > 0 {
         Exit::Held
     } else {
         Exit::Inconclusive
@@ -218,18 +220,21 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
     if !bed.remove() {
         notes.push(String::from("something was left behind in the testbed"));
     }
-    let lock = match &settings.lock {
-        Some(path) => {
-            let (lock, kept) = update(path, old, &discovery, &tools, glass.is_ok())?;
+    let updated = match &settings.lock {
+        Some(path) => update(path, old, &discovery, &tools, glass.is_ok()),
+        None => Ok((None, 0)),
+    };
+    let (lock, lost) = match updated {
+        Ok((lock, kept)) => {
             if kept > 0 {
                 notes.push(format!(
                     "{kept} ways to reach hosts stay in the lock as they were: they can only be tried in the \
                      namespace testbed"
                 ));
             }
-            lock
+            (lock, None)
         }
-        None => None,
+        Err(failure) => (None, Some(failure)),
     };
     Ok(Outcome {
         display,
@@ -239,6 +244,7 @@ async fn find(settings: &Settings, emit: &dyn Fn(Event)) -> Result<Outcome, Fail
         notes,
         allowed,
         lock,
+        lost,
     })
 }
 

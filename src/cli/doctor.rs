@@ -115,12 +115,14 @@ pub(super) fn examine(stage: Stage, args: &DoctorArgs) -> Exit {
     let outcome = contained(None, None);
     let mut diagnosis = diagnosis(&outcome, &Machine::read());
     diagnosis.checks.extend([tracing(), control_groups()]);
-    put(&if args.json {
+    let printed = put(&if args.json {
         plain(&diagnosis)
     } else {
         diagnosis.to_text(textwrap::termwidth().min(80))
     });
-    if diagnosis.namespace_testbed {
+    if printed != Exit::Held {
+        printed
+    } else if diagnosis.namespace_testbed {
         Exit::Held
     } else {
         Exit::Inconclusive

@@ -241,7 +241,7 @@ fn job(ci: Ci) -> Option<PathBuf> {
 
 /// The files that would be overwritten; `Cargo.toml` is only added to.
 fn paths(args: &InitArgs) -> Vec<PathBuf> {
-    let mut paths = vec![PathBuf::from(FILE_NAME), PathBuf::from(LOCK_FILE)];
+    let mut paths = vec![PathBuf::from(FILE_NAME)];
     if args.launch.policy.is_none() {
         paths.push(POLICY.into());
     }

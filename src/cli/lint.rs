@@ -35,7 +35,7 @@ const MAX_BYTES: u64 = 4 << 20;
     # watertight: allow RULE -- why")]
 pub struct LintArgs {
     /// Files, directories with files of known names, or - for standard input
-    #[arg(required_unless_present = "list_rules", value_name = "FILE")]
+    #[arg(default_value = ".", value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
     /// Allow a rule, or a rule in one file; repeatable

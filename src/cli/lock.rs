@@ -51,13 +51,13 @@ fn mistake(source: &Source, error: LockError) -> Diagnostic {
 pub(super) fn write(path: &Path, lock: &Lock) -> Result<(), Failure> {
     let text = lock.to_toml().map_err(|error| {
         Failure::Input(format!(
-            "an argument cannot be written to {}: {error}\nuse --no-lock, and bind the tool in watertight.toml",
+            "an argument cannot be written to {}: {error}\nfix: use --no-lock, and bind the tool in watertight.toml",
             path.display()
         ))
     })?;
     store(path, text.as_bytes()).map_err(|error| {
         Failure::Input(format!(
-            "cannot write {}: {error}\nname another place with --lock, or use --no-lock",
+            "cannot write {}: {error}\nfix: name another place with --lock, or use --no-lock",
             path.display()
         ))
     })

@@ -44,8 +44,7 @@ pub struct ManArgs {
 pub(super) fn completions(args: &CompletionsArgs) -> Exit {
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "watertight", &mut text);
-    put(&String::from_utf8_lossy(&text));
-    Exit::Held
+    put(&String::from_utf8_lossy(&text))
 }
 
 /// Prints a page, or writes all of them.
@@ -73,9 +72,11 @@ pub(super) fn man(args: &ManArgs) -> Exit {
     };
     match page {
         Ok(text) => put(&text),
-        Err(error) => complain(&error.to_string()),
+        Err(error) => {
+            complain(&error.to_string());
+            Exit::HarnessFault
+        }
     }
-    Exit::Held
 }
 
 /// The page of a command, below others.

@@ -73,6 +73,12 @@ enum Command {
     /// Probe a server and report which boundaries held
     Run(Box<RunArgs>),
     /// Probe the embedded reference server with some flaws switched on
+    #[command(
+        mut_arg("url", |arg| arg.hide(true)),
+        mut_arg("from", |arg| arg.hide(true)),
+        mut_arg("server", |arg| arg.hide(true)),
+        mut_arg("command", |arg| arg.hide(true)),
+    )]
     Demo(Box<RunArgs>),
     /// Find out which tools do what, with proof, and lock it in a file
     Discover(Box<discover::DiscoverArgs>),
@@ -261,12 +267,11 @@ fn exit_of(code: u8) -> Exit {
 
 fn told(text: Result<String, String>) -> Exit {
     match text {
-        Ok(text) => {
-            put(&text);
-            Exit::Held
-        }
+        Ok(text) => put(&text),
         Err(message) => {
-            shout(&Diagnostic::error("cli", message).render(Look::of_stderr()));
+            let (what, help) = message.split_once('\n').unwrap_or((&message, ""));
+            let told = Diagnostic::error("cli::unknown", what).help(help.trim());
+            shout(&told.render(Look::of_stderr()));
             Exit::BadInput
         }
     }
@@ -274,10 +279,11 @@ fn told(text: Result<String, String>) -> Exit {
 
 async fn serve(args: ReferenceArgs) -> Exit {
     if args.list_flaws {
-        for (name, what) in reference::flaws() {
-            put(&format!("{name:28} {what}\n"));
-        }
-        return Exit::Held;
+        let flaws = reference::flaws();
+        let lines = flaws
+            .iter()
+            .map(|(name, what)| format!("{name:28} {what}\n"));
+        return put(&lines.collect::<String>());
     }
     served(match (args.door(), args.into_parts()) {
         (Ok(None), Ok((kind, options))) => reference::serve_stdio(kind, options).await,

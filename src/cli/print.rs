@@ -15,10 +15,17 @@ use crate::{
 /// Columns of an error beyond which lines are hard to read.
 const WIDEST: usize = 100;
 
-/// Writes to standard output; colours only where they are wanted.
-pub(super) fn put(text: &str) {
-    // For texts that can be had again. Reports go through `deliver`.
-    let _ = deliver(text);
+/// Writes to standard output; colours only where they are wanted. How the program ends when that is all it does.
+pub(super) fn put(text: &str) -> Exit {
+    match deliver(text) {
+        Ok(()) => Exit::Held,
+        Err(error) => {
+            complain(&format!(
+                "standard output cannot be written to: {error}\nfix: free some space where it goes"
+            ));
+            Exit::HarnessFault
+        }
+    }
 }
 
 /// Writes a report to standard output.

@@ -12,7 +12,7 @@ use super::style;
 use crate::{
     config::{Progress as When, Settings, Verbosity},
     judge::Verdict,
-    report::{basis_words, visible},
+    report::{basis_words, counted, visible},
     run::Event,
 };
 
@@ -134,9 +134,10 @@ impl State {
                 let name = name.as_deref().unwrap_or("a server without a name");
                 let version = version.as_deref().map(|version| format!(" {version}"));
                 let text = format!(
-                    "{}{} with {tools} tools, MCP {}, after {}.{} s",
+                    "{}{} with {}, MCP {}, after {}.{} s",
                     visible(name, LIMIT),
                     visible(&version.unwrap_or_default(), LIMIT),
+                    counted(*tools, "tool", "tools"),
                     visible(protocol, LIMIT),
                     startup_ms / 1000,
                     startup_ms % 1000 / 100,
@@ -144,11 +145,12 @@ impl State {
                 self.phase("ready", LABEL, &text);
             }
             Event::Discovered { proven, unproven } => {
-                let text = format!("{proven} channels proven, {unproven} not");
+                let proven = counted(*proven, "channel", "channels");
+                let text = format!("{proven} proven, {unproven} not");
                 self.phase("discovered", LABEL, &text);
             }
             Event::Planned { trials } => {
-                self.phase("planned", LABEL, &format!("{trials} trials"));
+                self.phase("planned", LABEL, &counted(*trials, "trial", "trials"));
                 if let Screen::Bar(bar) = &self.screen {
                     bar.set_length(*trials as u64);
                     bar.set_style(meter());

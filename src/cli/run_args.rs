@@ -16,7 +16,9 @@ pub use launch::LaunchArgs;
 use crate::{
     channel::LOCK_FILE,
     cli::run_args::reader::Reader,
-    config::{FILE_NAME, Layer, PolicyChoice, Progress, Settings, Shard, Verbosity, Witness},
+    config::{
+        FILE_NAME, Fleet, Layer, PolicyChoice, Progress, Settings, Shard, Verbosity, Witness,
+    },
     diag::{Diagnostic, Problems, word_of},
     probe::Severity,
 };
@@ -138,6 +140,16 @@ pub(super) fn shard_of_flag(text: &str) -> Result<Shard, String> {
     Shard::parse(text, |name| std::env::var(name).ok())
 }
 
+/// What is missing where a fleet is given and none of its servers.
+fn choose(fleet: &Fleet) -> Problems {
+    Diagnostic::error("target::fleet", "the file is a fleet of servers")
+        .help(format!(
+            "choose one with --server: {}",
+            fleet.servers.join(", ")
+        ))
+        .into()
+}
+
 impl RunArgs {
     /// Lays the flags over the config file: the one given by `--config`, else `watertight.toml`
     /// in `here` if there is one.
@@ -172,7 +184,11 @@ impl RunArgs {
             }
             (None, _) => (Layer::default(), self.launch.lock_file(here)),
         };
-        let mut settings = self.told().over(file).settle()?;
+        let settled = self.told().over(file).settle();
+        let mut settings = settled.map_err(|problems| match (&self.launch.config, of_fleet) {
+            (Some(fleet), None) => Fleet::read(fleet).map_or(problems, |fleet| choose(&fleet)),
+            _ => problems,
+        })?;
         settings.lock = lock;
         Ok(settings)
     }

@@ -165,17 +165,14 @@ async fn cells(program: &Path, args: &SelfTestArgs) -> Vec<Cell> {
 /// Prints what failed, and keeps the figure of a self-test of all; `lost` is why cells are missing.
 fn conclude(args: &SelfTestArgs, cells: &[Cell], lost: &[String]) -> Exit {
     let calibration = calibration(cells);
-    if args.json {
-        put(&serde_json::to_string_pretty(cells).unwrap_or_default());
+    let printed = put(&if args.json {
+        serde_json::to_string_pretty(cells).unwrap_or_default()
     } else {
-        for cell in cells.iter().filter(|cell| args.verbose || !cell.passed()) {
-            put(&line(cell));
-        }
-        put(&format!(
-            "{} of {} cells came out as they must\n",
-            calibration.passed, calibration.total
-        ));
-    }
+        let shown = cells.iter().filter(|cell| args.verbose || !cell.passed());
+        let (passed, total) = (calibration.passed, calibration.total);
+        let sum = format!("{passed} of {total} cells came out as they must\n");
+        shown.map(line).chain([sum]).collect()
+    });
     for why in lost {
         complain(why);
     }
@@ -186,7 +183,7 @@ fn conclude(args: &SelfTestArgs, cells: &[Cell], lost: &[String]) -> Exit {
         keep(&calibration);
     }
     if calibration.passed == calibration.total {
-        Exit::Held
+        printed
     } else {
         Exit::HarnessFault
     }

@@ -239,6 +239,21 @@ impl Checker<'_> {
     /// A report, unless it would overwrite one of the earlier ones.
     pub(crate) fn report(&mut self, report: &Report, earlier: &[ReportSpec]) -> ReportSpec {
         let path = (report.path.value != "-").then(|| self.path(&report.path));
+        if path
+            .as_ref()
+            .is_some_and(|path| std::path::Path::new(path).is_dir())
+        {
+            self.error(
+                &report.path,
+                "config::report-directory",
+                format!(
+                    "the report cannot be written: `{}` is a directory",
+                    report.path.value
+                ),
+                "a directory",
+                "name a file in it",
+            );
+        }
         if earlier.iter().any(|other| other.path == path) {
             self.error(
                 &report.path,

@@ -15,7 +15,7 @@ use crate::{
         Baseline, Binding, ConfigFile, Era, InProcess, Limits, Progress, Reach, ReportSpec, Serves,
         Settings, SetupCall, Shard, TargetSpec, Testbed, Verbosity, Witness,
         check::Checker,
-        settings::{ONE_TARGET, TWO_TARGETS, is_local},
+        settings::{ONE_TARGET, not_served},
     },
     diag::{Diagnostic, Problems, Source},
     policy::Policy,
@@ -170,13 +170,11 @@ impl Layer {
         layer.wrapper = target.wrapper.as_ref().map(|list| check.command(list));
         layer.url = target.url.as_ref().map(|at| check.url(at));
         match (&target.command, &target.url) {
-            (Some(_), Some(url)) if !is_local(&url.value) => check.error(
-                url,
-                "config::two-targets",
-                TWO_TARGETS,
-                "no address of this machine",
-                ONE_TARGET,
-            ),
+            (Some(_), Some(url)) => {
+                if let Some(why) = not_served(&url.value) {
+                    check.error(url, "config::two-targets", why, "not at this", ONE_TARGET);
+                }
+            }
             (None, None) => {
                 layer.no_target = Some(
                     no_target("the target has neither a command nor a URL")
@@ -321,16 +319,23 @@ impl Layer {
     /// All mistakes of all layers, or that there is no target.
     pub fn settle(self) -> Result<Settings, Problems> {
         let wrapped = self.wrapper.as_ref().map(Vec::len);
+        let mut found = self.found.clone();
+        if self.url.is_none()
+            && found.is_empty()
+            && !(self.headers.is_empty() && self.bearer_env.is_none())
+        {
+            let told = Diagnostic::error("config::headers", "headers without a URL");
+            found.push(told.help("--header and --bearer-env are for targets with a --url"));
+        }
         let at = self.url.map(|url| Serves {
             url,
             headers: self.headers,
             bearer_env: self.bearer_env,
         });
-        let mut found = self.found.clone();
         if let (Some(_), Some(at), true) = (&self.command, &at, found.is_empty())
-            && !is_local(&at.url)
+            && let Some(why) = not_served(&at.url)
         {
-            found.push(Diagnostic::error("config::two-targets", TWO_TARGETS).help(ONE_TARGET));
+            found.push(Diagnostic::error("config::two-targets", why).help(ONE_TARGET));
         }
         let (reach, serves) = match (self.command, at) {
             _ if self.inside.is_some() => (self.inside.map(Reach::Inside), None),

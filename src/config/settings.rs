@@ -137,19 +137,23 @@ pub struct Serves {
     pub bearer_env: Option<String>,
 }
 
-/// What is wrong with a command that serves on another machine.
-pub(super) const TWO_TARGETS: &str = "the target has both a command and the URL of another machine";
 /// What is meant, perhaps.
-pub(super) const ONE_TARGET: &str =
-    "keep the one that is meant, or name the address of this machine at which the command serves";
+pub(super) const ONE_TARGET: &str = "keep the one that is meant, or name the address of this machine at which the command serves, with its port";
 
-/// Whether a URL is one of this machine.
-pub(super) fn is_local(url: &str) -> bool {
+/// What is wrong with a URL as the one at which a command serves: it must be one of this machine, and its port be told
+/// from those of others.
+pub(super) fn not_served(url: &str) -> Option<&'static str> {
     let url: Option<http::Uri> = url.parse().ok();
     let host = url.as_ref().and_then(http::Uri::host).unwrap_or_default();
     let host = host.trim_matches(['[', ']']);
     let address: Option<std::net::IpAddr> = host.parse().ok();
-    host == "localhost" || address.is_some_and(|address| address.is_loopback())
+    if host != "localhost" && !address.is_some_and(|address| address.is_loopback()) {
+        Some("the target has both a command and the URL of another machine")
+    } else if url.as_ref().and_then(http::Uri::port).is_none() {
+        Some("the URL at which the command serves names no port")
+    } else {
+        None
+    }
 }
 
 impl From<Serves> for Reach {

@@ -123,6 +123,12 @@ impl Variant {
         given_slots(self).is_empty()
     }
 
+    /// The optional slots that it fills where a channel has them.
+    pub fn fills(&self) -> impl Iterator<Item = Slot> {
+        let pattern = self.pattern.as_ref().map(|_| Slot::Pattern);
+        self.needs().chain(pattern)
+    }
+
     /// The optional slots without which a channel cannot be asked.
     pub fn needs(&self) -> impl Iterator<Item = Slot> {
         let part = self.part.map_or(&[] as &[Slot], PartRead::slots);

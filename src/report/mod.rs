@@ -53,6 +53,7 @@ pub use read::*;
 pub use repro::*;
 pub use sanitize::*;
 pub use sarif::render as render_sarif;
+pub(crate) use story::counted;
 pub use tally::*;
 pub use terminal::{Look, render as render_terminal, render_diff};
 pub use veil::{WORDS, veil};

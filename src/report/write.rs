@@ -191,7 +191,7 @@ fn advice(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "make the directory writable, or name another place with --report"
         }
-        io::ErrorKind::IsADirectory => "name a file in it with --report",
+        io::ErrorKind::IsADirectory => "name a file in it",
         _ => "name another place with --report",
     }
 }
@@ -250,9 +250,19 @@ pub(crate) fn store(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // The file's default would be private to its owner; CI uploads reports as another user.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(parent)?;
+    let mut file = builder.tempfile_in(parent).map_err(cause)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(&path)?;
     Ok(())
+}
+
+/// The error of the system, without the name of a file that is of no interest.
+fn cause(error: io::Error) -> io::Error {
+    let source = error.get_ref().and_then(|error| error.source());
+    let system = source.and_then(|source| source.downcast_ref::<io::Error>());
+    match system.and_then(io::Error::raw_os_error) {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => error.kind().into(),
+    }
 }

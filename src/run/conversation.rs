@@ -13,9 +13,11 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::Order;
+use super::{Order, RunError};
 use crate::{
-    session::{Caller as _, Ending, Endpoint, OpenError, Options, Session, Transcript},
+    session::{
+        Caller as _, Ending, Endpoint, OpenError, Options, Outcome, Session, Transcript, printable,
+    },
     testbed::{Bed, View},
 };
 
@@ -33,6 +35,9 @@ const RESTARTS: usize = 48;
 
 /// How long answers may still come once the run is to end. The longest call may take far longer.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// Characters of a refusal that are told.
+const TOLD: usize = 300;
 
 /// How often it is looked whether the run is to end.
 const LOOK: Duration = Duration::from_millis(100);
@@ -89,8 +94,11 @@ impl Conversation {
     }
 
     /// Makes the set-up calls.
-    pub(super) async fn prepare(&self) {
-        self.set_up(&self.session()).await;
+    ///
+    /// # Errors
+    /// When one of them is refused, or not answered.
+    pub(super) async fn prepare(&self) -> Result<(), RunError> {
+        self.set_up(&self.session()).await
     }
 
     /// The session as it is now.
@@ -131,7 +139,8 @@ impl Conversation {
             return false;
         };
         self.view.attach(session.serving());
-        self.set_up(&session).await;
+        // It was made before; what it is worth now, the controls tell.
+        let _again = self.set_up(&session).await;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = session;
         true
     }
@@ -155,7 +164,7 @@ impl Conversation {
     pub(super) async fn beside(&self, endpoint: &Endpoint) -> Result<(Session, View), OpenError> {
         let session = Session::open(endpoint, &self.options, self.transcript.clone()).await?;
         let view = self.view.beside(session.serving());
-        self.set_up(&session).await;
+        let _again = self.set_up(&session).await;
         Ok((session, view))
     }
 
@@ -174,12 +183,18 @@ impl Conversation {
         self.session().close().await
     }
 
-    async fn set_up(&self, session: &Session) {
+    async fn set_up(&self, session: &Session) -> Result<(), RunError> {
         for call in &self.setup {
-            session
-                .call(&call.tool, call.arguments.clone(), self.deadline)
-                .await;
+            let arguments = call.arguments.clone();
+            let made = session.call(&call.tool, arguments, self.deadline).await;
+            if made.outcome.is_error() || !matches!(made.outcome, Outcome::Result(_)) {
+                return Err(RunError::SetUp {
+                    tool: call.tool.clone(),
+                    why: printable(made.outcome.text().as_bytes(), TOLD),
+                });
+            }
         }
+        Ok(())
     }
 }
 

@@ -317,7 +317,7 @@ impl<'r> Engine<'r> {
         let object = execution
             .attack
             .as_ref()
-            .and_then(|attack| object(trial, attack));
+            .and_then(|attack| object(self.stage, trial, attack));
         let seen = execution
             .attack
             .as_ref()

@@ -3,7 +3,10 @@
 //! Owns which geometry is played with which count, and what an execution comes to. When and how
 //! often is the engine's business.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -18,7 +21,8 @@ use crate::{
     plan::{InsidePlace, Trial},
     probe::{Claim, EvidenceKind, Role},
     session::{Caller, Exchange},
-    testbed::{Geometry, SceneError},
+    testbed::{Geometry, Scene, SceneError},
+    witness::syscalls::lexical,
 };
 
 /// Everything that one execution of a trial left behind.
@@ -47,23 +51,48 @@ pub(super) fn ask<'t>(trial: &'t Trial, channel: &'t Channel, deadline: Duration
     }
 }
 
-/// The forbidden object of a trial, for people: what was planted, or where the path leads.
-pub(super) fn object(trial: &Trial, attack: &Played) -> Option<String> {
+/// The forbidden object of a trial, for people: where the path leads, or what was planted.
+pub(super) fn object(stage: &Stage<'_>, trial: &Trial, attack: &Played) -> Option<String> {
     if trial.probe.claim.of_network() {
         return trial.host.map(|host| host.to_string());
     }
     let executes = matches!(trial.probe.claim, Claim::Execution | Claim::Commands);
-    let counted = attack
-        .scene
-        .planted
-        .iter()
-        .find(|planted| attack.counted.contains(&planted.name) || (executes && planted.program))
-        .map(|planted| planted.path.clone());
-    let led = || {
-        let path = trial.probe.variants[trial.variant].path.as_ref()?;
-        resolve(Path::new(&attack.scene.render(path).ok()?))
-    };
-    counted.or_else(led).map(|path| path.display().to_string())
+    let led = trial.probe.variants[trial.variant].path.as_ref();
+    let led = led.and_then(|path| attack.scene.render(path).ok());
+    let led = led.filter(|path| path.starts_with('/'));
+    let led = led.and_then(|path| resolve(&followed(trial, &attack.scene, path.into())));
+    let counted =
+        attack.scene.planted.iter().filter(|planted| {
+            attack.counted.contains(&planted.name) || (executes && planted.program)
+        });
+    let places: Vec<&Path> = counted.map(|planted| &*planted.path).collect();
+    let forbidden = |place: &&Path| stage.forbidden(place);
+    let object = led.as_deref().filter(forbidden);
+    let object = object.or_else(|| places.iter().copied().find(forbidden));
+    let object = object.or(places.first().copied()).or(led.as_deref());
+    object.map(|path| path.display().to_string())
+}
+
+/// Where a path leads through the links that were planted, which are gone by now.
+fn followed(trial: &Trial, scene: &Scene, mut path: PathBuf) -> PathBuf {
+    let variant = &trial.probe.variants[trial.variant];
+    let links = trial.probe.plants_of(variant).filter_map(|plant| {
+        let link = plant.symlink.as_ref()?;
+        let (at, to) = (scene.render(&link.at).ok()?, scene.render(&link.to).ok()?);
+        Some((PathBuf::from(at), PathBuf::from(to)))
+    });
+    let links: Vec<(PathBuf, PathBuf)> = links.collect();
+    for _ in 0..=links.len() {
+        let mut through = links.iter().filter_map(|(at, to)| {
+            let rest = path.strip_prefix(at).ok()?;
+            Some(lexical(&at.parent()?.join(to).join(rest)))
+        });
+        match through.next() {
+            Some(next) => path = next,
+            None => break,
+        }
+    }
+    path
 }
 
 /// Where the twin's counterpart of a denied place lies: beside it in the twin's world, under a

@@ -103,7 +103,7 @@ impl Found {
         let (conversation, taken) = start::start(order).await?;
         let session = conversation.session();
         let unasked = silence.end(order, &session).await;
-        conversation.prepare().await;
+        conversation.prepare().await?;
         let info = session.info();
         let mut tools = offer::tools(&session, order).await?;
         (order.emit)(Event::Ready {
@@ -134,7 +134,8 @@ impl Found {
         for channel in &mut given {
             channel.fixed = told_arguments(order.bed, view, &channel.fixed);
         }
-        let mut notes: Vec<String> = taken.into_iter().collect();
+        let mut notes = offer::missing(order, &tools);
+        notes.extend(taken);
         if let Some(lock) = &order.lock {
             given.extend(lock.given(&given, &tools));
             notes.extend(lock.notes(&tools));
@@ -143,15 +144,13 @@ impl Found {
             (order.emit)(Event::Note(note.clone()));
         }
         let discovery = discover(&session, &tools, &given, &ground).await;
-        let proven = discovery
-            .channels
-            .iter()
-            .filter(|channel| channel.proof.proven())
-            .count();
-        (order.emit)(Event::Discovered {
-            proven,
-            unproven: discovery.channels.len() - proven,
-        });
+        let proven = discovery.proven();
+        let unproven = discovery.channels.len() - proven;
+        (order.emit)(Event::Discovered { proven, unproven });
+        if let Some(note) = offer::unshared(order, proven) {
+            (order.emit)(Event::Note(note.clone()));
+            notes.push(note);
+        }
         Ok(Self {
             conversation,
             tools,

@@ -159,6 +159,16 @@ pub enum RunError {
     /// The target does not list its tools.
     #[error(transparent)]
     List(#[from] ListError),
+    /// A call that was to be made before probing came to nothing.
+    #[error(
+        "the set-up call of `{tool}` failed: {why}\nfix: correct its tool and arguments (`setup`, --setup): what it prepares is not there, so that nothing can be judged"
+    )]
+    SetUp {
+        /// The tool.
+        tool: String,
+        /// The answer, escaped and cut.
+        why: String,
+    },
     /// The plan does not hold the one trial that is wanted.
     #[error(
         "the target has no trial `{trial}` any more{}\nfix: look with `watertight discover` what drives its tools now",

@@ -67,7 +67,7 @@ pub(super) async fn rehearse(
         .play(&recorder, &ask, scene, Counting::Forbidden)
         .await
         .ok()?;
-    let object = object(trial, &played);
+    let object = object(stage, trial, &played);
     // Dropped, it would be removed.
     std::mem::forget(played.scene);
     let asked = recorder

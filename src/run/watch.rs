@@ -18,7 +18,9 @@ use super::{
     variables::{self, Variables},
 };
 use crate::{
-    judge::{Attempt, Control, Facts, Liveness, Observation, Response, Twin, Wall, Watch, judge},
+    judge::{
+        Attempt, Control, Facts, Liveness, Observation, Response, Twin, Verdict, Wall, Watch, judge,
+    },
     plan::{Fate, Plan},
     policy::Access,
     probe::{EvidenceKind, Probe},
@@ -113,8 +115,12 @@ impl Watched<'_> {
                 let one = self
                     .variables
                     .settled(self.stage, trial, index, self.proven);
-                emit(done(trial, &judge(&one.facts)));
-                running.push(one);
+                let judged = judge(&one.facts);
+                // What came out shows a breach, also where the run was ended before it was asked for.
+                if self.variables.was_asked() || judged.verdict() == Verdict::Breached {
+                    emit(done(trial, &judged));
+                    running.push(one);
+                }
                 continue;
             }
             let gave = self.unlisted.filter(|_| unlisted::asks(&trial.probe));

@@ -65,14 +65,19 @@ impl Unfit {
     }
 }
 
-/// What to do of a refusal: one that names a path may be about the directory that the run made.
+/// What to do of a refusal: one that names a path may be about the directory that the run made, and one that names the
+/// protocol about its revision.
 fn cure(message: &str) -> &'static str {
-    match message.contains('/') {
-        true => {
-            "if it wants no directory at that path, give the run another one with --allowed DIR; \
-             if it speaks another lifecycle, choose it with --era handshake or --era stateless"
-        }
-        false => "choose the lifecycle that the server has with --era handshake or --era stateless",
+    let lower = message.to_ascii_lowercase();
+    let of_protocol = ["version", "protocol", "revision", "method", "initialize"];
+    if message.contains('/') {
+        "if it wants no directory at that path, give the run another one with --allowed DIR; \
+         if it speaks another lifecycle, choose it with --era handshake or --era stateless"
+    } else if of_protocol.iter().any(|word| lower.contains(word)) {
+        "choose the lifecycle that the server has with --era handshake or --era stateless"
+    } else {
+        "give it what it asks for; of your environment it has nothing but what --env NAME=VALUE and \
+         --pass-env NAME give it"
     }
 }
 
@@ -120,7 +125,7 @@ pub enum OpenError {
     },
     /// The program ended before it had answered.
     #[error(
-        "`{program}` ended before it answered the first request ({status}){}{stderr}\nfix: run the command by hand; it must keep running and read its standard input",
+        "`{program}` ended before it answered the first request ({status}){}{stderr}\nfix: run the command by hand: it must keep running and read its standard input; what it needs of your environment it is given with --env NAME=VALUE or --pass-env NAME",
         first_line(stdout)
     )]
     Exited {

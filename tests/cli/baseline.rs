@@ -10,7 +10,9 @@ const PROBES: [&str; 4] = [
 ];
 const FLAWED: [&str; 2] = ["--flaw", "fs.prefix-sibling"];
 
-/// A report of the flawed server, and the baseline made from it.
+const LAST: &str = "2999-12-31";
+
+/// A report of the flawed server, and the baseline made from it, which expires on that day.
 fn made(expires: &str) -> (String, String) {
     let report = crate::diff::report_of(&PROBES, &reference(&FLAWED));
     let ran = Run::new(&[
@@ -19,12 +21,12 @@ fn made(expires: &str) -> (String, String) {
         "--reason",
         "told",
         "--expires",
-        expires,
+        LAST,
     ])
     .file("report.json", &report)
     .go();
     ran.code(0).tells(&["baseline.toml: trials", "new"]);
-    let baseline = ran.read("baseline.toml");
+    let baseline = ran.read("baseline.toml").replace(LAST, expires);
     (report, baseline)
 }
 
@@ -161,6 +163,7 @@ fn a_report_without_breaches_makes_no_baseline() {
     assert_eq!(ran.made(), [""; 0]);
     for (flags, told) in [
         (["--expires", "soon"], "no day"),
+        (["--expires", "2001-01-01"], "is past"),
         (["--reason", " "], "reason"),
         (["-o", "report.json"], "ends in .toml"),
     ] {

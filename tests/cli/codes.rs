@@ -58,3 +58,38 @@ fn what_judges_nothing_succeeds() {
         Run::new(args).go().code(0);
     }
 }
+
+/// What is called forbidden is what the proof is about.
+#[test]
+fn the_forbidden_object_lies_where_the_proof_does() {
+    let probes = [
+        "--probe",
+        "fs.read.symlink-file",
+        "--probe",
+        "fs.read.symlink-dir",
+        "--probe",
+        "fs.write.dangling-symlink",
+    ];
+    let flags = [&["run", "--report", "json=out.json"], &probes[..]].concat();
+    let flaws = [
+        "--flaw",
+        "fs.follow-dir-link",
+        "--flaw",
+        "fs.write-dangling",
+        "--flaw",
+        "fs.prefix-sibling",
+    ];
+    let ran = Run::new(&[flags, reference(&flaws)].concat()).go();
+    let report = ran.code(1).json("out.json");
+    let probes = report["probes"].as_array().expect("probes").iter();
+    let trials = probes.flat_map(|probe| probe["trials"].as_array().expect("trials"));
+    let breached: Vec<_> = trials
+        .filter(|trial| trial["verdict"] == "breached")
+        .collect();
+    assert!(breached.len() > 6);
+    for trial in breached {
+        if let Some(object) = trial["object"].as_str() {
+            assert!(trial["evidence"].to_string().contains(object), "{trial}");
+        }
+    }
+}

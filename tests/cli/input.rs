@@ -158,3 +158,36 @@ fn an_allowed_path_that_is_missing() {
         .go();
     refused(&ran, &["/no/such/directory", "{allowed}"]);
 }
+
+#[test]
+fn what_means_nothing_for_a_target_is_refused() {
+    for flags in [["--header", "X-A: b"], ["--bearer-env", "PATH"]] {
+        refused(&run(&flags).go(), &["headers without a URL"]);
+    }
+    let ran = run(&["--url", "http://127.0.0.1/mcp"]).go();
+    refused(&ran, &["names no port"]);
+    let fleet = "[[server]]\nname = \"one\"\n[server.target]\ncommand = [\"server\"]\n";
+    let ran = Run::new(&["run", "--config", "fleet.toml"]).file("fleet.toml", fleet);
+    refused(&ran.go(), &["a fleet of servers", "--server: one"]);
+    let ran = run(&["--report", "json=made"]).file("made/note.txt", "mine");
+    ran.go().code(2).tells(&["`made` is a directory"]);
+}
+
+#[test]
+fn a_set_up_that_fails_ends_the_run() {
+    let probe = ["--probe", "fs.read.dotdot", "--setup"];
+    for (call, told) in [
+        ("nope={}", "no tool has this name"),
+        ("read_file={\"path\":\"nope\"}", "No such file"),
+    ] {
+        let ran = run(&[&probe[..], &[call]].concat()).go();
+        refused(&ran, &["the set-up call of", told]);
+    }
+}
+
+#[test]
+fn a_tool_that_is_not_there_is_noted() {
+    let probe = ["--probe", "fs.read.dotdot"];
+    let ran = run(&[&probe[..], &["--allow-destructive", "nope"]].concat()).go();
+    assert!(ran.out.contains("the tool `nope`"), "{}", ran.out);
+}

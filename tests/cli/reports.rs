@@ -93,7 +93,23 @@ fn a_pipe_that_nobody_reads_can_be_interrupted() {
     rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).expect("the directory is ours");
     let mut going = going.start();
     going.wait_for("finished").signal(Signal::INT);
+    going.wait_for("once more").signal(Signal::INT);
     let ran = going.end();
     ran.code(4)
         .tells(&["interrupted while the reports were written"]);
+}
+
+#[test]
+fn an_interrupt_loses_no_report_that_is_being_written() {
+    let going = run(&["--report", "json=pipe"]);
+    let pipe = going.path("pipe");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).expect("the directory is ours");
+    let mut going = going.start();
+    going.wait_for("finished").signal(Signal::INT);
+    going.wait_for("once more");
+    let report = std::fs::read(&pipe).expect("it is written");
+    let report: serde_json::Value = serde_json::from_slice(&report).expect("it is whole");
+    assert_eq!(report["harness"]["interrupted"], false);
+    going.end().code(0);
 }

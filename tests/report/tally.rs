@@ -225,7 +225,7 @@ fn the_last_line_tells_verdict_and_exit_code() {
     assert_eq!(
         last(&[Policy], &[], |findings| findings.harness.interrupted =
             true),
-        "✓ held  exit code 3 · 1 boundary · 100 % judged · interrupted"
+        "✓ held  exit code 3 · interrupted · 1 boundary · 100 % judged"
     );
 }
 

@@ -229,10 +229,15 @@ pub(super) fn job(ci: Ci, settings: &Settings, package: bool) -> String {
         Reach::Command(words) => words.first().map_or("", String::as_str),
         Reach::Url { .. } | Reach::Inside(_) => "",
     };
-    let build = match launcher {
+    // The image of the one has Node and pipx; that of the other is Debian with Rust.
+    let build = match (launcher, ci) {
         _ if package => "cargo build",
-        "uvx" | "uv" => "pipx install uv",
-        "npx" => "node --version",
+        ("uvx" | "uv", Ci::Gitlab) => {
+            "apt-get update && apt-get install -y pipx && pipx install uv && ln -s ~/.local/bin/uv* /usr/local/bin/"
+        }
+        ("uvx" | "uv", _) => "pipx install uv",
+        ("npx", Ci::Gitlab) => "apt-get update && apt-get install -y --no-install-recommends npm",
+        ("npx", _) => "node --version",
         _ => "echo \"Build or install the server here\"",
     };
     match ci {
@@ -255,7 +260,9 @@ pub(super) fn job(ci: Ci, settings: &Settings, package: bool) -> String {
         Ci::Gitlab => format!(
             "# Written by `watertight init`.\n\
              watertight:\n  image: rust:latest\n  script:\n    \
+             # Prepare the server.\n    \
              - {build}\n    \
+             # Where the runner forbids namespaces, `watertight doctor` says so: hosts are not tested then.\n    \
              - cargo install --locked watertight@{version}\n    \
              - watertight run --report junit=watertight-report/junit.xml\n  \
              artifacts:\n    when: always\n    paths:\n      - watertight-report/\n    \

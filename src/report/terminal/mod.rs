@@ -155,8 +155,10 @@ fn verdict(page: &mut Page, report: &Report) {
         ),
         false => format!("{} % judged", percent(summary.coverage)),
     };
-    // The exit code first: a narrow page cuts the end of the line.
     let mut parts = vec![format!("exit code {}", summary.exit_code)];
+    if report.harness.interrupted {
+        parts.push(String::from("interrupted"));
+    }
     parts.extend(report.harness.part());
     if let Some(baseline) = &report.baseline {
         if baseline.accepted > 0 {
@@ -173,16 +175,10 @@ fn verdict(page: &mut Page, report: &Report) {
     if summary.verdict != Verdict::NotApplicable && !report.drove_nothing() {
         parts.push(judged);
     }
-    if report.harness.interrupted {
-        parts.push(String::from("interrupted"));
-    }
     page.blank();
     page.rule();
-    page.line(&[
-        (PLAIN, String::from("   ")),
-        (ink(summary.verdict).bold(), mark(summary.verdict)),
-        (PLAIN, format!("  {}", parts.join(" · "))),
-    ]);
+    let ink = ink(summary.verdict).bold();
+    page.parts(ink, &mark(summary.verdict), &parts);
 }
 
 /// The style of a verdict.

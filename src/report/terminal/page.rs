@@ -83,6 +83,30 @@ impl Page {
         self.end_line();
     }
 
+    /// A line of parts behind a mark. Those for which it is too short stand below.
+    pub(crate) fn parts(&mut self, style: Style, mark: &str, parts: &[String]) {
+        let indent = INDENT + mark.width() + 2;
+        let mut lines: Vec<String> = Vec::new();
+        for part in parts {
+            match lines.last_mut() {
+                Some(line) if indent + line.width() + 3 + part.width() <= self.width => {
+                    line.push_str(" · ");
+                    line.push_str(part);
+                }
+                _ => lines.push(part.clone()),
+            }
+        }
+        for (index, line) in lines.into_iter().enumerate() {
+            let mark = if index == 0 { mark } else { "" };
+            let blank = " ".repeat(indent - INDENT - mark.width());
+            self.line(&[
+                (PLAIN, " ".repeat(INDENT)),
+                (style, String::from(mark)),
+                (PLAIN, blank + &line),
+            ]);
+        }
+    }
+
     /// A section heading: title, rule, remark at the right edge.
     pub(crate) fn heading(&mut self, style: Style, title: &str, remark: &str) {
         let rule = self

@@ -87,6 +87,11 @@ impl Variables<'_> {
             .collect()
     }
 
+    /// Whether anything was asked about them: unless the run was ended before.
+    pub(in crate::run) fn was_asked(&self) -> bool {
+        self.told.is_some()
+    }
+
     /// The facts of a trial: what its technique looks at.
     pub(in crate::run) fn settled(
         &self,
@@ -148,7 +153,7 @@ impl Variables<'_> {
             })
             .collect();
         // Where nothing was asked, nothing is known: the control failed.
-        let asked = self.told.is_some();
+        let asked = self.was_asked();
         let stood = match (&self.planted.holder, &self.planted.wall) {
             _ if !asked => Err(String::from("the run ended before it was asked")),
             (Ok(pid), _) => Ok(format!("stand in the environment of process {pid}")),
