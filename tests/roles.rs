@@ -45,6 +45,7 @@ needs::main! {
     a_script_is_found_from_another_directory,
     a_clock_runs_for_one_call_at_a_time,
     a_template_is_evaluated_and_must_not_lead_further,
+    a_second_url_is_asked_as_well_as_the_first,
 }
 
 /// The report of a run against a tool of the server.
@@ -228,6 +229,11 @@ fn a_template_is_evaluated_and_must_not_lead_further() {
     // That it computes is its purpose, and no flaw.
     let report = of_tool("template!e", "exec.template");
     assert_eq!(verdict(&report, "exec.template"), "not-applicable");
+}
+
+/// The page is saved under a plain name alone, and the callback is called after it.
+fn a_second_url_is_asked_as_well_as_the_first() {
+    tell_apart("saver", "n", "net.egress.denied-ip");
 }
 
 fn a_script_is_found_from_another_directory() {

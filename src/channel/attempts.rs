@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 use super::{
     commands::{likely, names},
     extensions::{extension, extensions},
-    fill::MADE_UP,
+    fill::{MADE_UP, pathlike},
     flatten::Leaf,
+    fresh::NEW,
     prove::Learned,
     score::Candidate,
     slots::{Binding, single},
@@ -16,7 +17,7 @@ use super::{
     words::words,
 };
 use crate::{
-    channel::{BIND, Channel, NetForm, PathForm, PatternForm, UriForm},
+    channel::{ALLOWED, BIND, Channel, NetForm, PathForm, PatternForm, UriForm},
     probe::{Role, Slot},
     session::Tool,
 };
@@ -34,6 +35,8 @@ pub(super) struct Attempt {
     pub(super) recipe: Option<&'static str>,
     /// Whether a word that is made up stands for the allowed directory: what it names must be there.
     pub(super) here: bool,
+    /// Whether what is fetched is put under a plain name, and not under a path.
+    pub(super) plain_name: bool,
 }
 
 impl Attempt {
@@ -47,9 +50,13 @@ impl Attempt {
             extension: self.extension.to_owned(),
             pattern: self.pattern,
             recipe: self.recipe.map(str::to_owned),
-            fixed: match self.here {
-                true => here(&draft.fixed),
-                false => draft.fixed.clone(),
+            fixed: match (self.here, self.plain_name) {
+                (true, _) => instead(&draft.fixed, MADE_UP, "."),
+                (_, true) => {
+                    let path = format!("{ALLOWED}/{NEW}");
+                    instead(&draft.fixed, &path, &format!("{NEW}.txt"))
+                }
+                _ => draft.fixed.clone(),
             },
             ..draft.clone()
         }
@@ -81,6 +88,7 @@ pub(super) fn attempts(
         pattern: PatternForm::Plain,
         recipe: None,
         here: false,
+        plain_name: false,
     };
     if role.executes() {
         for recipe in likely(tool, candidate) {
@@ -101,6 +109,13 @@ pub(super) fn attempts(
                     ..plain(index, PathForm::Absolute)
                 });
             }
+        }
+        if candidate.form.leaves.iter().any(pathlike) {
+            let named: Vec<Attempt> = queue.clone();
+            queue.extend(named.into_iter().map(|attempt| Attempt {
+                plain_name: true,
+                ..attempt
+            }));
         }
         return queue;
     }
@@ -191,15 +206,15 @@ pub(super) fn attempts(
     queue
 }
 
-/// Arguments in which made-up words are the allowed directory.
-fn here(fixed: &Map<String, Value>) -> Map<String, Value> {
-    let here = |value: &Value| match value {
-        Value::String(text) if text == MADE_UP => Value::from("."),
+/// Arguments with another text in place of one.
+fn instead(fixed: &Map<String, Value>, old: &str, new: &str) -> Map<String, Value> {
+    let value = |value: &Value| match value {
+        Value::String(text) if text == old => Value::from(new),
         other => other.clone(),
     };
     let members = fixed.iter();
     members
-        .map(|(name, value)| (name.clone(), here(value)))
+        .map(|(name, told)| (name.clone(), value(told)))
         .collect()
 }
 

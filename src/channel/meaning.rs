@@ -207,7 +207,7 @@ const LENGTH: Meaning = by_name(
 
 const URL: Meaning = Meaning {
     names: Words(
-        "url uri link href endpoint webhook website site webpage baseurl feed feedurl \
+        "url uri link href endpoint webhook callback hook mirror website site webpage baseurl feed feedurl \
          pageurl targeturl websiteurl imageurl sourceurl weburl siteurl",
     ),
     weak: Words("address source src input target location resource page domain host hostname"),

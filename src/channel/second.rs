@@ -13,6 +13,7 @@ use super::{
     fill::{draft, pathlike, side_file},
     flatten::{Form, Leaf},
     found::Found,
+    guess::may_steer,
     meaning::meaning,
     prove::{Lab, Steered},
     reach::place_values,
@@ -76,11 +77,16 @@ impl<C: Caller> Lab<'_, C> {
 
     /// What the idle parameters beside a proven channel may be, the most telling first.
     fn others(&self, base: &Channel, form: &Form, found: &Found) -> Vec<Candidate> {
-        let idle = |leaf: &&Leaf| {
-            may_be_a_path(leaf, base) && !driven(&found.channels, &single(&leaf.pointer))
-        };
-        let idle = form.leaves.iter().filter(idle).take(PARAMETERS);
-        let mut others: Vec<Candidate> = idle.flat_map(|leaf| roles(base, form, leaf)).collect();
+        let idle = |leaf: &&Leaf| !driven(&found.channels, &single(&leaf.pointer));
+        let idle = form.leaves.iter().filter(idle);
+        let paths = idle.clone().filter(|leaf| may_be_a_path(leaf, base));
+        let paths = paths.take(PARAMETERS);
+        let mut others: Vec<Candidate> = paths.flat_map(|leaf| roles(base, form, leaf)).collect();
+        let urls = idle.filter(|leaf| may_be_a_url(leaf, base));
+        others.extend(urls.take(PARAMETERS).map(|leaf| {
+            let slots = vec![(Slot::Url, vec![single(&leaf.pointer)])];
+            candidate(base, form, Role::HttpFetch, slots)
+        }));
         others.extend(apart(base, form));
         others
     }
@@ -119,6 +125,10 @@ impl<C: Caller> Lab<'_, C> {
                 }
             }
             return None;
+        }
+        if channel.role.of_network() {
+            let way = self.way(order, channel, &candidate.form, false).await;
+            return way.flatten();
         }
         self.ways(order, channel, &candidate.form).await
     }
@@ -414,6 +424,15 @@ fn may_be_a_path(leaf: &Leaf, base: &Channel) -> bool {
             || is_output(leaf)
             || leaf_score(leaf, meaning(Role::FileRead, Slot::Path)) >= NAME - 0.02
             || leaf_score(leaf, meaning(Role::FileCopy, Slot::Source)) >= NAME - 0.02)
+}
+
+/// Whether a parameter of what fetches may take a URL beside the one that is known.
+fn may_be_a_url(leaf: &Leaf, base: &Channel) -> bool {
+    base.role == Role::HttpFetch
+        && base.slots.get(&Slot::Url).is_some_and(|all| all.len() == 1)
+        && may_steer(leaf)
+        && !leaf.in_array()
+        && leaf_score(leaf, meaning(Role::HttpFetch, Slot::Url)) > 0.0
 }
 
 /// Whether the words of a parameter say that something goes there.

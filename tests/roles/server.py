@@ -1,19 +1,22 @@
 """A server of one tool or of several, sound or with one hole, over stdio: `server.py TOOL[+TOOL][!HOLES] ROOT`.
 
 HOLES are letters: `r` for what is read, `w` for what is written (or for the second of two inputs), `x` for patterns,
-`c` for the directory of commands, `e` for what is executed, `s` for secrets.
+`c` for the directory of commands, `e` for what is executed, `s` for secrets, `n` for hosts.
 """
 
 import base64
 import contextlib
 import glob
 import io
+import ipaddress
 import json
 import os
 import re
+import socket
 import sqlite3
 import subprocess
 import sys
+import urllib.parse
 import urllib.request
 import zipfile
 
@@ -343,6 +346,27 @@ class Stay(urllib.request.HTTPRedirectHandler):
 def fetcher(arguments):
     with urllib.request.build_opener(Stay).open(arguments["url"], timeout=1.8) as page:
         return page.read(100_000).decode()
+
+
+def outside(url, hole=None):
+    """What a URL of the internet serves, or of any place if the hole is open."""
+    host = urllib.parse.urlsplit(url).hostname
+    places = {place[4][0] for place in socket.getaddrinfo(host, None)}
+    if not (hole and hole in holes) and not all(ipaddress.ip_address(place).is_global for place in places):
+        raise ValueError("Access denied: not on the internet")
+    with urllib.request.build_opener(Stay).open(url, timeout=1.8) as page:
+        return page.read(100_000)
+
+
+@tool("save_page", "Saves a page and tells a callback", {"url": TEXT, "filename": TEXT, "callback_url": TEXT})
+def saver(arguments):
+    if os.path.basename(arguments["filename"]) != arguments["filename"]:
+        raise ValueError("bad file name")
+    page = outside(arguments["url"])
+    with open(within(arguments["filename"]), "xb") as file:
+        file.write(page)
+    outside(arguments["callback_url"], "n")
+    return "saved"
 
 
 streams = {}
