@@ -46,6 +46,7 @@ needs::main! {
     a_clock_runs_for_one_call_at_a_time,
     a_template_is_evaluated_and_must_not_lead_further,
     a_second_url_is_asked_as_well_as_the_first,
+    what_takes_https_alone_is_asked_with_it,
 }
 
 /// The report of a run against a tool of the server.
@@ -234,6 +235,10 @@ fn a_template_is_evaluated_and_must_not_lead_further() {
 /// The page is saved under a plain name alone, and the callback is called after it.
 fn a_second_url_is_asked_as_well_as_the_first() {
     tell_apart("saver", "n", "net.egress.denied-ip");
+}
+
+fn what_takes_https_alone_is_asked_with_it() {
+    tell_apart("secure", "n", "net.egress.denied-ip");
 }
 
 fn a_script_is_found_from_another_directory() {

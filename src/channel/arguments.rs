@@ -3,6 +3,7 @@
 //! Owns how a path or pattern is spelled for a channel and how values reach their JSON Pointers.
 //! Knows nothing of where the values come from.
 
+use std::borrow::Cow;
 use std::{collections::BTreeMap, path::Path};
 
 use data_encoding::BASE64;
@@ -38,7 +39,7 @@ pub enum SlotValue {
 impl NetForm {
     /// Spells a URL. Purely lexical: another scheme than `http` and `https` (an attack) stays.
     #[must_use]
-    pub fn apply(self, url: &str) -> &str {
+    pub fn apply(self, url: &str) -> Cow<'_, str> {
         let rest = ["http://", "https://"]
             .iter()
             .find_map(|scheme| url.strip_prefix(scheme))
@@ -48,17 +49,19 @@ impl NetForm {
             | NetForm::TextPort
             | NetForm::Split
             | NetForm::SplitBase
-            | NetForm::Rooted => url,
-            NetForm::Bare => rest,
-            NetForm::Host if rest.contains("://") => url,
-            NetForm::Host => rest.split(['/', '?', '#']).next().unwrap_or(rest),
+            | NetForm::Rooted => url.into(),
+            NetForm::Secure if rest.len() == url.len() => url.into(),
+            NetForm::Secure => format!("https://{rest}").into(),
+            NetForm::Bare => rest.into(),
+            NetForm::Host if rest.contains("://") => url.into(),
+            NetForm::Host => rest.split(['/', '?', '#']).next().unwrap_or(rest).into(),
         }
     }
 }
 
 /// A URL in two: host and port, with the scheme before them where that is wanted, and all that follows.
 fn halves(url: &str, with_scheme: bool) -> Spelled {
-    let rest = NetForm::Bare.apply(url);
+    let rest = &*NetForm::Bare.apply(url);
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let scheme = &url[..url.len() - rest.len()];
     Spelled::Two {
@@ -186,7 +189,7 @@ impl Channel {
             Slot::Url if matches!(self.net, NetForm::Split | NetForm::SplitBase) => {
                 halves(text, self.net == NetForm::SplitBase)
             }
-            Slot::Url => Spelled::One(self.net.apply(text).to_owned()),
+            Slot::Url => Spelled::One(self.net.apply(text).into_owned()),
             _ => Spelled::One(text.to_owned()),
         }
     }

@@ -46,7 +46,11 @@ impl Attempt {
             form: self.form,
             bare: self.bare,
             uri: self.uri.clone(),
-            net: self.net,
+            net: match (draft.net, self.net) {
+                // Learned from a refusal.
+                (NetForm::Secure, NetForm::Whole) => NetForm::Secure,
+                (_, net) => net,
+            },
             extension: self.extension.to_owned(),
             pattern: self.pattern,
             recipe: self.recipe.map(str::to_owned),

@@ -16,7 +16,10 @@ use super::{
     slots::{leaf_score, single},
     words::EXTENSIONS,
 };
-use crate::{channel::Channel, probe::Slot};
+use crate::{
+    channel::{Channel, NetForm},
+    probe::{Role, Slot},
+};
 
 /// How often one channel is changed.
 pub(super) const ROUNDS: usize = 3;
@@ -49,6 +52,7 @@ pub(super) fn repair(channel: &mut Channel, form: &Form, answer: &str) -> Option
     changes.extend(absent(channel, answer));
     changes.extend(other_type(channel, answer));
     changes.extend(encoding(channel, answer));
+    changes.extend(scheme(channel, answer));
     (!changes.is_empty()).then(|| changes.join(", "))
 }
 
@@ -85,6 +89,16 @@ fn encoding(channel: &mut Channel, answer: &str) -> Option<String> {
     let changes = complains && !channel.encoded && channel.slots.contains_key(&Slot::Content);
     channel.encoded |= changes;
     changes.then(|| String::from("sent the content in Base64"))
+}
+
+/// Asks with https where an answer speaks of it.
+fn scheme(channel: &mut Channel, answer: &str) -> Option<String> {
+    let complains = answer.to_lowercase().contains("https");
+    let changes = complains && channel.role == Role::HttpFetch && channel.net == NetForm::Whole;
+    if changes {
+        channel.net = NetForm::Secure;
+    }
+    changes.then(|| String::from("asked with https"))
 }
 
 /// Names a file of a type that the answer asks for, where the one that was named is of another.

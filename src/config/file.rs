@@ -265,6 +265,8 @@ pub enum NetForm {
     /// `http://host/path`; the port as a number.
     #[default]
     Whole,
+    /// `https://host/path`: of what takes no other scheme.
+    Secure,
     /// `host/path`: the URL without its scheme.
     Bare,
     /// `host`: nothing of the URL but host and port.

@@ -369,6 +369,13 @@ def saver(arguments):
     return "saved"
 
 
+@tool("fetch_secure", "Fetches a page", {"url": TEXT})
+def secure(arguments):
+    if not arguments["url"].startswith("https://"):
+        raise ValueError("Only https URLs are supported")
+    return outside(arguments["url"], "n").decode()
+
+
 streams = {}
 
 

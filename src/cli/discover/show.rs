@@ -149,6 +149,7 @@ fn takes(channel: &Channel) -> String {
         parts.extend(
             match (channel.role, channel.net) {
                 (Role::HttpFetch, NetForm::Whole | NetForm::TextPort) => Some("whole URLs"),
+                (Role::HttpFetch, NetForm::Secure) => Some("whole URLs with https"),
                 (Role::HttpFetch, NetForm::Bare) => Some("URLs without their scheme"),
                 (Role::HttpFetch, NetForm::Host) => Some("hosts in place of URLs"),
                 (Role::HttpFetch, NetForm::Split) => Some("host and path apart"),
