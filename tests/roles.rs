@@ -14,6 +14,7 @@ mod report;
 use serde_json::Value;
 
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/roles/server.py");
+const RECORDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/roles/recorder.py");
 
 needs::main! {
     &["python3", needs::NAMESPACES];
@@ -47,6 +48,8 @@ needs::main! {
     a_template_is_evaluated_and_must_not_lead_further,
     a_second_url_is_asked_as_well_as_the_first,
     what_takes_https_alone_is_asked_with_it,
+    a_refusal_is_told_however_it_is_recorded,
+    what_is_quoted_in_a_record_adds_nothing_to_it,
 }
 
 /// The report of a run against a tool of the server.
@@ -278,4 +281,35 @@ fn a_clock_runs_for_one_call_at_a_time() {
     let head = trials.find(|trial| trial["variant"] == "head").unwrap();
     assert_eq!(head["verdict"], "held");
     assert_eq!(verdict(&report, "time.call-timeout"), "held");
+}
+
+/// What is said of a server that records its calls in this form.
+fn of_recorder(form: &str, probe: &str) -> String {
+    let desk = tempfile::tempdir().unwrap();
+    let policy = "[capabilities.filesystem]\nallowed_paths = [\"{allowed}\"]\n[audit]\nenabled = true\n\
+                  log_file = \"{home}/audit/server.log\"\nevents = [\"file_access\"]\n";
+    std::fs::write(desk.path().join("policy.toml"), policy).unwrap();
+    let mut flags = vec!["--policy", "policy.toml", "--probe", probe];
+    flags.extend(["--", "python3", RECORDER, form, "{allowed}"]);
+    flags.push("{home}/audit/server.log");
+    let report = report::report(desk.path(), &flags);
+    verdict(&report, probe).to_owned()
+}
+
+fn a_refusal_is_told_however_it_is_recorded() {
+    for form in ["status", "message", "header", "prose"] {
+        let probe = "audit.denied-attempt";
+        assert_eq!(of_recorder(form, probe), "held", "{form}");
+        let hole = format!("{form}!d");
+        assert_eq!(of_recorder(&hole, probe), "breached", "{hole}");
+    }
+}
+
+fn what_is_quoted_in_a_record_adds_nothing_to_it() {
+    for form in ["prose", "header"] {
+        let probe = "audit.injection";
+        assert_eq!(of_recorder(form, probe), "held", "{form}");
+        let hole = format!("{form}!l");
+        assert_eq!(of_recorder(&hole, probe), "breached", "{hole}");
+    }
 }

@@ -28,7 +28,7 @@ use crate::{
     probe::{EvidenceKind, RecordCheck},
     session::Session,
     testbed::{Geometry, SceneError},
-    witness::{Line, Record},
+    witness::{Line, Record, Shapes},
 };
 
 /// How long a record may take to be written: logs are buffered.
@@ -36,6 +36,9 @@ const FLUSH: Duration = Duration::from_secs(5);
 
 /// How often the log is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// The plain calls before a refusal.
+const PLAIN: [&str; 3] = ["b", "c", "d"];
 
 /// What a look at the log came to.
 struct Found {
@@ -229,6 +232,13 @@ impl Clerk<'_> {
         control(self.stage, self.session, self.channel, &word, self.deadline).await
     }
 
+    /// More plain calls: what several have in common is no matter of the single call.
+    async fn further(&self) {
+        for which in &PLAIN[1..] {
+            self.plain(which).await;
+        }
+    }
+
     /// The call of the variant, in the attack's places or, permitted, in the twin's.
     async fn play(&self, permitted: bool) -> Result<Played, SceneError> {
         let plain = super::control::plain(self.channel);
@@ -317,6 +327,7 @@ impl Clerk<'_> {
     }
 
     async fn denied(&self) -> Result<Found, SceneError> {
+        self.further().await;
         let from = self.ledger.log.count();
         let played = self.play(false).await?;
         if !played.proofs.is_empty() {
@@ -336,15 +347,16 @@ impl Clerk<'_> {
             found.awaited = words;
             return Ok(found.of(&played));
         }
-        let permitted = self.nth("b");
         let before: Vec<Line> = self.ledger.log.since(0);
         let texts: Vec<&str> = words.iter().map(String::as_str).collect();
-        let of_permitted: Vec<Vec<String>> = before
-            .iter()
-            .filter(|line| line.holds(&permitted))
-            .map(|line| shape(line, &[&permitted]))
-            .collect();
-        let alike = |line: &&Line| of_permitted.contains(&shape(line, &texts));
+        let mut permitted = Shapes::default();
+        for (call, which) in PLAIN.into_iter().enumerate() {
+            let word = self.nth(which);
+            for line in before.iter().filter(|line| line.holds(&word)) {
+                permitted.add(call, shape(line, &[&word]));
+            }
+        }
+        let alike = |line: &&Line| permitted.like(&shape(line, &texts));
         Ok(match lines.iter().find(alike) {
             // One record of the request and one of its outcome: only the latter must differ.
             Some(line) if lines.iter().all(|line| alike(&line)) => Found::proven(format!(

@@ -4,6 +4,7 @@
 //! standard error said. Knows nothing of calls: whoever asks knows which word to look for.
 
 mod record;
+mod shape;
 
 use std::{
     collections::HashMap,
@@ -17,6 +18,7 @@ use std::{
 use rustix::fs::OFlags;
 
 pub use record::*;
+pub use shape::*;
 
 /// Longest record that is kept whole.
 const RECORD: usize = 1 << 20;

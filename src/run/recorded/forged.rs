@@ -28,6 +28,7 @@ impl Clerk<'_> {
             ("a carriage return", format!("\r\n{forged}\r\n")),
             ("a quote", format!("\",\"{added}\":\"x")),
             ("a blank", format!(" {added}=x ")),
+            ("a quote and a blank", format!("\" {added}=x y=\"")),
             ("an escape sequence", String::from("\u{1b}[2K\u{1b}[1A")),
         ];
         let from = self.ledger.log.count();

@@ -6,7 +6,7 @@ use crate::{
     diag::At,
     policy::Fields,
     session::printable,
-    witness::{Line, Record, is_time},
+    witness::{Line, Record, Shape, is_time},
 };
 
 /// What a record lacks that the policy names, or that any record must have.
@@ -39,9 +39,8 @@ pub(super) fn lacks(fields: &Fields, line: &Line, words: &[String], tool: &str) 
 }
 
 /// What is left of a line when what differs by call alone is taken away.
-pub(super) fn shape(line: &Line, words: &[&str]) -> Vec<String> {
-    let text = line.text();
-    Record::read(&text).shape(&text, words)
+pub(super) fn shape(line: &Line, words: &[&str]) -> Shape {
+    Shape::of(&line.text(), words)
 }
 
 /// The word of a further call of a trial. The trial's own does not stand in it: the records of both are told apart.

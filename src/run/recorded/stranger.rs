@@ -9,7 +9,7 @@ use crate::{
     lint::is_secret,
     session::{HttpEndpoint, knock},
     testbed::{Geometry, SceneError},
-    witness::Line,
+    witness::{Line, Shapes},
 };
 
 impl Clerk<'_> {
@@ -36,16 +36,17 @@ impl Clerk<'_> {
         for (name, text) in &variant.headers {
             headers.push((name.clone(), scene.tell(text)?));
         }
+        self.further().await;
         self.ledger.log.look();
         let from = self.ledger.log.count();
         // What was recorded of callers who were let in, since the trial began. Strangers of other trials came before.
         let known = self.nth("b");
         let lines = self.ledger.log.since(0);
         let begun = lines.iter().position(|line| line.holds(&known));
-        let usual: Vec<Vec<String>> = lines[begun.unwrap_or(lines.len())..]
-            .iter()
-            .map(|line| shape(line, &[]))
-            .collect();
+        let mut usual = Shapes::default();
+        for (call, line) in lines[begun.unwrap_or(lines.len())..].iter().enumerate() {
+            usual.add(call, shape(line, &[]));
+        }
         let mut found = match knock(&endpoint.url, &headers, self.deadline).await {
             Ok(knock) if knock.turned_away() => {
                 let answered = format!("status {} {}", knock.status, knock.body);
@@ -67,9 +68,9 @@ impl Clerk<'_> {
     }
 
     /// Waits for a line that is not like those of callers who were let in.
-    async fn of_stranger(&self, from: usize, usual: &[Vec<String>]) -> Found {
+    async fn of_stranger(&self, from: usize, usual: &Shapes) -> Found {
         let until = tokio::time::Instant::now() + FLUSH;
-        let telling = |line: &&Line| !usual.contains(&shape(line, &[]));
+        let telling = |line: &&Line| !usual.like(&shape(line, &[]));
         loop {
             self.ledger.log.look();
             let lines = self.ledger.log.since(from);

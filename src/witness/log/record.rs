@@ -15,6 +15,8 @@ pub struct Record {
     pub fields: BTreeMap<String, String>,
     /// What stood before the fields, such as the header of a syslog line.
     pub header: String,
+    /// The fields are those of a JSON object.
+    pub object: bool,
 }
 
 impl Record {
@@ -29,6 +31,7 @@ impl Record {
         match object {
             Some((at, value)) => {
                 line[..at].trim().clone_into(&mut record.header);
+                record.object = true;
                 flatten("", &value, &mut record.fields);
             }
             None => pairs(line, &mut record),
@@ -42,22 +45,6 @@ impl Record {
             .iter()
             .filter(move |(_, value)| value.contains(word))
             .map(|(name, _)| name.as_str())
-    }
-
-    /// What is left when everything that differs from call to call is taken away: the fields that name
-    /// what was touched, times, and numbers. Two records with the same rest cannot be told apart.
-    #[must_use]
-    pub fn shape(&self, line: &str, words: &[&str]) -> Vec<String> {
-        let named = |text: &str| words.iter().any(|word| text.contains(word));
-        if self.fields.is_empty() {
-            let tokens = line.split_whitespace().filter(|token| !named(token));
-            return tokens.map(without_digits).collect();
-        }
-        self.fields
-            .iter()
-            .filter(|(_, value)| !named(value) && !is_time(value))
-            .map(|(name, value)| format!("{name}={}", without_digits(value)))
-            .collect()
     }
 }
 
@@ -82,33 +69,47 @@ fn flatten(prefix: &str, value: &Value, into: &mut BTreeMap<String, String>) {
     }
 }
 
-/// `key=value key="quoted \"value\""`; what is no pair belongs to the header.
+/// `key=value key="quoted \"value\""`; what is no pair belongs to the header. A pair within quotes is none: whoever
+/// writes a record quotes what the caller sent.
 fn pairs(line: &str, record: &mut Record) {
     static PAIR: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"(?:^|\s)([A-Za-z_][A-Za-z0-9_.\-]*)=("(?:[^"\\]|\\.)*"|\S*)"#)
+        Regex::new(r#"^([A-Za-z_][A-Za-z0-9_.\-]*)=("(?:[^"\\]|\\.)*"|\S*)"#)
             .expect("the pattern is ours")
     });
-    for found in PAIR.captures_iter(line) {
-        let value = &found[2];
-        let value = serde_json::from_str::<String>(value)
-            .unwrap_or_else(|_| value.trim_matches('"').to_owned());
-        record.fields.entry(found[1].to_owned()).or_insert(value);
+    let mut first = None;
+    let mut before = ' ';
+    let mut at = 0;
+    while let Some(letter) = line[at..].chars().next() {
+        let rest = &line[at..];
+        let mut taken = letter.len_utf8();
+        if let Some(found) = PAIR.captures(rest).filter(|_| before.is_whitespace()) {
+            let value = &found[2];
+            let value = serde_json::from_str::<String>(value)
+                .unwrap_or_else(|_| value.trim_matches('"').to_owned());
+            record.fields.entry(found[1].to_owned()).or_insert(value);
+            first.get_or_insert(at);
+            taken = found[0].len();
+        } else if !before.is_alphanumeric() {
+            taken = quoted(rest).unwrap_or(taken);
+        }
+        before = line[..at + taken].chars().next_back().unwrap_or(letter);
+        at += taken;
     }
-    let first = PAIR.find(line).map_or(line.len(), |found| found.start());
-    line[..first].trim().clone_into(&mut record.header);
+    line[..first.unwrap_or(line.len())]
+        .trim()
+        .clone_into(&mut record.header);
 }
 
-fn without_digits(text: &str) -> String {
-    let is_id = text.len() >= 8
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    if is_id {
-        return String::from("#");
-    }
-    text.chars()
-        .map(|c| if c.is_ascii_digit() { '#' } else { c })
-        .collect()
+/// The length of what stands in quotes at the beginning of a text, with them.
+fn quoted(text: &str) -> Option<usize> {
+    let quote = text.chars().next().filter(|it| matches!(it, '"' | '\''))?;
+    let mut escaped = false;
+    let end = text[1..].find(|letter| {
+        let ends = letter == quote && !escaped;
+        escaped = letter == '\\' && !escaped;
+        ends
+    })?;
+    Some(end + 2)
 }
 
 /// Whether a time of day with its date stands in a text: RFC 3339, RFC 3164, or seconds since 1970.
@@ -124,6 +125,19 @@ pub fn is_time(text: &str) -> bool {
         .expect("the pattern is ours")
     });
     TIME.is_match(text)
+}
+
+/// Times as far as they go, also those without a date.
+pub(super) fn time() -> &'static Regex {
+    static TIME: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(concat!(
+            r"(?:\b\d{4}[-/]\d\d[-/]\d\d[T ]|\b[A-Z][a-z]{2} [ \d]\d |\b\d{2}/[A-Z][a-z]{2}/\d{4}:)?",
+            r"\b\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z\b| ?[+-]\d\d:?\d\d\b)?",
+            r"|\b1[6-9]\d{8}(?:\d{3}|\d{6}|\d{9})?(?:\.\d+)?\b",
+        ))
+        .expect("the pattern is ours")
+    });
+    &TIME
 }
 
 #[cfg(test)]
@@ -169,19 +183,28 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_by_call_alone_is_no_difference() {
-        let shape = |line: &str, word| Record::read(line).shape(line, &[word]);
-        let one =
-            r#"{"time":"2026-01-02T03:04:05Z","id":17,"target":"/a/xyz","outcome":"allowed"}"#;
-        let two =
-            r#"{"time":"2026-01-02T03:09:05Z","id":23,"target":"/b/uvw","outcome":"allowed"}"#;
-        let three =
-            r#"{"time":"2026-01-02T03:09:05Z","id":23,"target":"/b/uvw","outcome":"denied"}"#;
-        assert_eq!(shape(one, "xyz"), shape(two, "uvw"));
-        assert_ne!(shape(one, "xyz"), shape(three, "uvw"));
-        assert_eq!(
-            shape("read /a/xyz at 5", "xyz"),
-            shape("read /b/uvw at 7", "uvw")
-        );
+    fn pairs_within_quotes_are_none() {
+        let added = |line: &str| Record::read(line).fields.contains_key("k");
+        for line in [
+            r#"2026-01-02 03:04:05,123 - audit - WARNING - read: "/a k=x ""#,
+            r#"read "/a\" k=x \"""#,
+            "read '/a k=x '",
+            "read(path='/a\" k=x y=\"')",
+            r#"target="/a k=x " ok=true"#,
+        ] {
+            assert!(!added(line), "{line}");
+        }
+        for line in [
+            "read /a k=x ",
+            "target=/a k=x ",
+            r#"target="/a" k=x y="""#,
+            r#"read "/a" k=x y="""#,
+            r#"it can't read /a k=x of today's"#,
+            r#"read "/a k=x "#,
+        ] {
+            assert!(added(line), "{line}");
+        }
+        let record = Record::read("<13> app: DENIED \"a b\" tool=read target=/a");
+        assert_eq!(record.header, "<13> app: DENIED \"a b\"");
     }
 }
