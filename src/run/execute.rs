@@ -44,6 +44,7 @@ pub(super) fn ask<'t>(trial: &'t Trial, channel: &'t Channel, deadline: Duration
         reaches: trial.probe.reaches.as_ref(),
         deadline,
         host: trial.host,
+        named: trial.named.as_ref(),
     }
 }
 
@@ -243,6 +244,7 @@ impl Stage<'_> {
             reaches: None,
             deadline,
             host: None,
+            named: None,
         }
     }
 }
