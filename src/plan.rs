@@ -18,13 +18,13 @@ use std::{
 
 pub use only::alike;
 pub use part::digest_of;
-use spots::{Spot, spots};
+use spots::{Spot, spots, suits};
 
 use crate::{
     channel::Channel,
     config,
     judge::Basis,
-    policy::{Hosts, Policy},
+    policy::{Hosts, Named, Policy},
     probe::{Claim, Launch, Platform, Probe, Role, Slot, Variant},
 };
 
@@ -63,6 +63,8 @@ pub struct Trial {
     pub inside: Option<InsidePlace>,
     /// The denied address that the trial is about, if it is about one.
     pub host: Option<IpAddr>,
+    /// The rule on names that it is about, if it is about one.
+    pub named: Option<Named>,
     /// Whether it runs, and how.
     pub fate: Fate,
 }
@@ -200,6 +202,7 @@ fn whole(probe: &Arc<Probe>, basis: Basis, reason: String) -> Trial {
         channel: None,
         inside: None,
         host: None,
+        named: None,
         fate: Fate::NotApplicable { basis, reason },
     }
 }
@@ -268,7 +271,9 @@ fn expand(
         })
         .filter(|channel| fits(variant, channel, roles, terrain.policy))
     {
-        for (number, spot) in spots.iter().enumerate() {
+        let network = terrain.policy.network();
+        let spots = spots.iter().enumerate();
+        for (number, spot) in spots.filter(|(_, it)| suits(probe.claim, variant, it, network)) {
             let suffix = if number == 0 {
                 String::new()
             } else {
@@ -287,6 +292,7 @@ fn expand(
                 fate: fate(probe, variant, spot.inside.as_ref(), terrain),
                 inside: spot.inside.clone(),
                 host: variant.target.or(spot.host),
+                named: spot.named.clone(),
             });
         }
     }

@@ -8,13 +8,17 @@ use std::{
 };
 
 use super::{InsidePlace, Terrain};
-use crate::{policy::Access, probe::Claim};
+use crate::{
+    policy::{Access, Named, Network},
+    probe::{Claim, Part, RuleKind, Text, Variant},
+};
 
 /// What a trial is about besides its probe: a place inside the allowed directory, or a host.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Spot {
     pub(super) inside: Option<InsidePlace>,
     pub(super) host: Option<IpAddr>,
+    pub(super) named: Option<Named>,
 }
 
 /// The spots that a claim is about; one empty entry for claims that are about none.
@@ -22,11 +26,24 @@ pub(super) fn spots(claim: Claim, terrain: &Terrain<'_>) -> Vec<Spot> {
     let Ok(hosts) = terrain.hosts.or(Err(())) else {
         return insides(claim, terrain);
     };
-    let of_host = |host: Option<IpAddr>| Spot { inside: None, host };
+    let of_host = |host: Option<IpAddr>| Spot {
+        host,
+        ..Spot::default()
+    };
+    let of_names = |names: &[Named], host: Option<IpAddr>| {
+        let names = names.iter().filter(|_| host.is_some()).cloned().map(Some);
+        names
+            .map(|named| Spot {
+                named,
+                ..of_host(host)
+            })
+            .collect()
+    };
     match claim {
-        Claim::Host | Claim::HostName | Claim::OnlyNames => {
-            hosts.denied.map(Some).into_iter().map(of_host).collect()
-        }
+        Claim::Host | Claim::OnlyNames => hosts.denied.map(Some).into_iter().map(of_host).collect(),
+        // Public addresses where there are any, so that nothing but the name keeps a server from them.
+        Claim::HostName => of_names(&hosts.allowed_names, hosts.unlisted.or(hosts.denied)),
+        Claim::DeniedName => of_names(&hosts.denied_names, hosts.spare()),
         Claim::HostRange => hosts.edges.iter().copied().map(Some).map(of_host).collect(),
         Claim::HostHole => hosts.holes.iter().copied().map(Some).map(of_host).collect(),
         Claim::UnlistedHost => hosts.unlisted.map(Some).into_iter().map(of_host).collect(),
@@ -77,9 +94,45 @@ fn insides(claim: Claim, terrain: &Terrain<'_>) -> Vec<Spot> {
         .into_iter()
         .map(|place| Spot {
             inside: Some(place),
-            host: None,
+            ..Spot::default()
         })
         .collect()
+}
+
+/// Whether a variant can be asked of a spot: of a rule of the kind that it wants, and with names of which the policy
+/// says what the claim has it say. A name that resembles one rule may be permitted by another.
+pub(super) fn suits(claim: Claim, variant: &Variant, spot: &Spot, network: &Network) -> bool {
+    let Some(named) = &spot.named else {
+        return variant.rule.is_none();
+    };
+    let wanted = match variant.rule {
+        Some(RuleKind::Exact) => !named.rule.below,
+        Some(RuleKind::Below) => named.rule.below,
+        None => true,
+    };
+    let records = variant.plants.iter().filter_map(|it| it.record.as_ref());
+    let mut names = records
+        .filter_map(|record| record.called.as_ref())
+        .filter_map(|text| written(text, named));
+    wanted
+        && names.all(|name| match network.permits_name(&name) {
+            Some(permitted) => !permitted,
+            None => claim == Claim::HostName,
+        })
+}
+
+/// The name that a text makes of a rule, if it makes one of nothing else.
+fn written(text: &Text, named: &Named) -> Option<String> {
+    let parts = text.0.iter().map(|part| match part {
+        Part::Literal(literal) => Some(literal.as_str()),
+        Part::Reference(reference) if reference.spelling.is_some() => None,
+        Part::Reference(reference) => match reference.symbol.as_str() {
+            "net.rule" => Some(named.rule.name.as_str()),
+            "net.name" | "net.denied-name" => Some(named.name.as_str()),
+            _ => None,
+        },
+    });
+    parts.collect()
 }
 
 /// A denied path below the allowed directory.

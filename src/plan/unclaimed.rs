@@ -18,6 +18,7 @@ pub(super) fn words(claim: Claim) -> &'static str {
         Claim::HostHole => "the policy has no list of allowed hosts (`allowed_hosts`)",
         Claim::UnlistedHost => "the policy has no list of allowed hosts (`allowed_hosts`)",
         Claim::HostName => "the policy allows no host by name (`allowed_hosts`)",
+        Claim::DeniedName => "the policy denies no host by name (`denied_hosts`)",
         Claim::OnlyNames => "the policy does not allow hosts by name only (`allowed_hosts`)",
         Claim::Base => {
             "the launch does not tell the server where its API is: give it `{sink}` for the base URL, in its command line \

@@ -23,6 +23,9 @@ const PUBLIC: [Ipv4Addr; 4] = [
 /// A private host that nobody is expected to reach.
 const PRIVATE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 5);
 
+/// First labels of names below a rule, of which one is taken that no closer rule is about.
+const LABELS: [&str; 4] = ["www", "intern", "files", "a1"];
+
 /// The first label of the host of an API.
 const API: &str = "api";
 
@@ -46,12 +49,23 @@ pub struct Hosts {
     pub unlisted: Option<IpAddr>,
     /// A name that the policy permits by name, if it permits any.
     pub named: Option<String>,
-    /// The rule that permits that name, without `*.`: what names that resemble it are made from.
-    pub rule: Option<String>,
+    /// Each rule that permits by name, with a name that it permits: what names that resemble it are made from.
+    pub allowed_names: Vec<Named>,
+    /// Each rule that denies by name, with a name that it denies.
+    pub denied_names: Vec<Named>,
     /// The domain below which names of the tests lie. They are permitted unless `named` is there.
     pub domain: String,
     /// Where the API of a server is that is told `{sink}`.
     pub base: Base,
+}
+
+/// A rule on names, and a name for which it decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The rule.
+    pub rule: NameRule,
+    /// The name; one below that of the rule where names below it are meant.
+    pub name: String,
 }
 
 /// Where the API of a server is: at the run's own sink.
@@ -77,6 +91,13 @@ impl Base {
 }
 
 impl Hosts {
+    /// The permitted address to which a name leads that only its own rule denies: another than those of other permitted
+    /// hosts, as far as there are so many.
+    #[must_use]
+    pub fn spare(&self) -> Option<IpAddr> {
+        self.permitted.last().copied()
+    }
+
     /// Another host than that of the API: a permitted one if there is one, so that nothing but the base keeps a
     /// server from it.
     #[must_use]
@@ -102,10 +123,8 @@ impl Network {
         permitted.retain(|address| seen.insert(*address));
         // Addresses of IPv4 first: every server can reach them.
         permitted.sort_by_key(IpAddr::is_ipv6);
-        let named = self
-            .allowed_names
-            .iter()
-            .find_map(|rule| self.example(rule));
+        let allowed_names = self.examples(&self.allowed_names, true);
+        let named = allowed_names.first().map(|named| named.name.clone());
         if permitted.is_empty() && named.is_some() {
             // A list of names only: its names get the address of a public host.
             permitted.push(IpAddr::V4(PUBLIC[0]));
@@ -122,10 +141,8 @@ impl Network {
                 };
                 PUBLIC.map(IpAddr::V4).into_iter().rev().find(unlisted)
             }),
-            rule: named.as_ref().and_then(|name| {
-                let rule = self.allowed_names.iter().find(|rule| rule.covers(name))?;
-                Some(rule.name.clone())
-            }),
+            denied_names: self.examples(&self.denied_names, false),
+            allowed_names,
             base: self.base(named.as_deref(), &permitted),
             named,
             domain: DOMAIN.to_owned(),
@@ -142,15 +159,29 @@ impl Network {
         }
     }
 
-    /// A name that a rule permits and no other denies.
-    fn example(&self, rule: &NameRule) -> Option<String> {
-        let name = if rule.below {
-            format!("www.{}", rule.name)
-        } else {
-            rule.name.clone()
+    /// The rules, each with a name for which it decides: permitted or denied by name. What closer rules take from a
+    /// rule altogether is left out.
+    fn examples(&self, rules: &[NameRule], permitted: bool) -> Vec<Named> {
+        let name = |rule: &NameRule| {
+            let below = LABELS.map(|label| format!("{label}.{}", rule.name));
+            let names = if rule.below {
+                below.to_vec()
+            } else {
+                vec![rule.name.clone()]
+            };
+            let mut names = names.into_iter();
+            names.find(|name| self.permits_name(name) == Some(permitted))
         };
-        let denied = self.denied_names.iter().any(|denied| denied.covers(&name));
-        (!denied).then_some(name)
+        let mut found: Vec<Named> = Vec::new();
+        for rule in rules {
+            if let Some(name) = name(rule).filter(|_| !found.iter().any(|it| it.rule == *rule)) {
+                found.push(Named {
+                    rule: rule.clone(),
+                    name,
+                });
+            }
+        }
+        found
     }
 
     /// A denied address in the middle of the widest denied range of IPv4, else one that only the
@@ -187,6 +218,7 @@ impl Network {
                 after(range.broadcast(), 1),
                 shortened(range.addr()),
                 lengthened(range.addr()),
+                beyond(range),
             ]
         });
         self.only_denied(neighbours.flatten(), permitted)
@@ -242,6 +274,22 @@ fn lengthened(address: IpAddr) -> Option<IpAddr> {
     format!("{address}0").parse().ok()
 }
 
+/// An address whose text begins with the octets that a range fixes, and goes on with a digit where a dot should be:
+/// `10.0.10.5` for `10.0.1.0/24`.
+fn beyond(range: &IpNet) -> Option<IpAddr> {
+    let IpNet::V4(range) = range else { return None };
+    let fixed = usize::from(range.prefix_len() / 8);
+    let mut octets = range.addr().octets();
+    if fixed == octets.len() {
+        return None;
+    }
+    let last = octets[..fixed].last_mut()?;
+    // No octet is written with a zero before other digits.
+    *last = last.checked_mul(10).filter(|longer| *longer > 0)?;
+    octets[3] = 5;
+    Some(Ipv4Addr::from(octets).into())
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
@@ -279,6 +327,41 @@ mod tests {
         );
         assert_eq!(hosts.denied.unwrap().to_string(), "10.0.0.5");
         assert_eq!(hosts.unlisted, None);
+    }
+
+    #[test]
+    fn ranges_that_are_compared_as_text_reach_further() {
+        let of = |list: &str| {
+            let hosts = hosts(&format!("[server.network]\nallowed_hosts = [{list}]"));
+            texts(&hosts.holes)
+        };
+        assert!(of("'10.0.1.0/24'").contains(&String::from("10.0.10.5")));
+        assert!(of("'10.2.0.0/16'").contains(&String::from("10.20.0.5")));
+        assert!(of("'10.0.0.0/8'").contains(&String::from("100.0.0.5")));
+        assert!(of("'10.2.16.0/20'").contains(&String::from("10.20.16.5")));
+        // Nothing begins with these and goes on with a digit.
+        assert_eq!(of("'10.0.0.0/16'"), ["9.255.255.255", "10.1.0.0"]);
+        assert_eq!(of("'192.168.0.0/16'"), ["192.167.255.255", "192.169.0.0"]);
+    }
+
+    #[test]
+    fn each_rule_on_names_has_a_name_of_its_own() {
+        let hosts = hosts(
+            "[server.network]\nallowed_hosts = ['*.example.org', 'api.example.net', '*.example.org']\n\
+             denied_hosts = ['www.example.org', '*.example.net', '*.corp.example.org']",
+        );
+        let names = |list: &[super::Named]| -> Vec<String> {
+            list.iter().map(|named| named.name.clone()).collect()
+        };
+        assert_eq!(hosts.named.as_deref(), Some("intern.example.org"));
+        assert_eq!(
+            names(&hosts.allowed_names),
+            ["intern.example.org", "api.example.net"]
+        );
+        assert_eq!(
+            names(&hosts.denied_names),
+            ["www.example.org", "www.example.net", "www.corp.example.org"]
+        );
     }
 
     #[test]

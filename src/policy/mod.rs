@@ -21,7 +21,7 @@ pub use audit::{AuditLog, STDERR};
 pub use build::PolicyBuilder;
 pub use document::*;
 pub use filesystem::{Access, Decision, DeniedInside, Entry, Location, Rule, RuleKind};
-pub use hosts::{Base, Hosts};
+pub use hosts::{Base, Hosts, Named};
 pub use network::{NameRule, Network, SPECIAL, carried, carrying};
 pub use placeholder::*;
 
@@ -193,6 +193,7 @@ impl Policy {
             Claim::HostHole => return self.network.allowed.is_some(),
             Claim::UnlistedHost => return self.network.allowed.is_some(),
             Claim::HostName => return !self.network.allowed_names.is_empty(),
+            Claim::DeniedName => return !self.network.denied_names.is_empty(),
             Claim::OnlyNames => {
                 let ranges = self.network.allowed.as_deref().unwrap_or_default();
                 return !self.network.allowed_names.is_empty() && ranges.is_empty();
@@ -327,6 +328,7 @@ impl Policy {
         let span = match claim {
             Claim::Host | Claim::HostRange => &hosts()?.span,
             Claim::HostHole | Claim::UnlistedHost | Claim::HostName => &allowed()?.span,
+            Claim::DeniedName => &network::first_name(&server.network.as_ref()?.denied_hosts)?.span,
             Claim::Port => &server.network.as_ref()?.allowed_ports.as_ref()?.span,
             Claim::Resolver => &server.network.as_ref()?.dns_override.as_ref()?.span,
             Claim::TimeLimit => &server.timeout_seconds.as_ref()?.span,

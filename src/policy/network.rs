@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
 use super::document;
+use crate::diag::At;
 
 /// The special-purpose ranges that no server needs unless its policy says so: what a policy without
 /// a network section denies. RFC 6890 with its registry as of 2024, multicast, the deprecated
@@ -72,6 +73,16 @@ impl NameRule {
         } else {
             name == self.name
         }
+    }
+
+    /// How closely the rule names this name, if it does: a whole name most closely of all.
+    fn fit(&self, name: &str) -> Option<usize> {
+        let close = if self.below {
+            self.name.len()
+        } else {
+            usize::MAX
+        };
+        self.covers(name).then_some(close)
     }
 }
 
@@ -153,6 +164,17 @@ impl Network {
         plain && carried.is_none_or(|carried| self.ranges_permit(IpAddr::V4(carried)))
     }
 
+    /// What the rules on names say of this one, whatever its addresses: the closest decides, a denial wins a tie.
+    /// Nothing where no rule is about it.
+    #[must_use]
+    pub fn permits_name(&self, name: &str) -> Option<bool> {
+        let closest = |rules: &[NameRule]| rules.iter().filter_map(|rule| rule.fit(name)).max();
+        match (closest(&self.allowed_names), closest(&self.denied_names)) {
+            (None, None) => None,
+            (allowed, denied) => Some(allowed > denied),
+        }
+    }
+
     /// Whether the port of a permitted host may be reached.
     #[must_use]
     pub fn opens(&self, port: u16) -> bool {
@@ -177,6 +199,15 @@ impl Network {
             (None, None) => self.allowed.is_none(),
         }
     }
+}
+
+/// The first host of a list that is a name.
+pub(super) fn first_name(list: &[At<String>]) -> Option<&At<String>> {
+    list.iter().find(|at| {
+        let (mut ranges, mut names) = (Vec::new(), Vec::new());
+        sort(&at.value, &mut ranges, &mut names);
+        !names.is_empty()
+    })
 }
 
 fn sort(text: &str, ranges: &mut Vec<IpNet>, names: &mut Vec<NameRule>) {
@@ -331,6 +362,24 @@ mod tests {
                 && !below.covers("notexample.org")
                 && !below.covers(".example.org")
         );
+    }
+
+    #[test]
+    fn the_closest_rule_on_a_name_decides() {
+        let policy = network(
+            Some(&["*.example.org", "a.deep.example.org", "both.example.net"]),
+            &["a.example.org", "*.deep.example.org", "both.example.net"],
+        );
+        for (name, permitted) in [
+            ("www.example.org", Some(true)),
+            ("A.example.org.", Some(false)),
+            ("b.deep.example.org", Some(false)),
+            ("a.deep.example.org", Some(true)),
+            ("both.example.net", Some(false)),
+            ("example.org", None),
+        ] {
+            assert_eq!(policy.permits_name(name), permitted, "{name}");
+        }
     }
 
     #[test]

@@ -29,8 +29,10 @@ pub enum Claim {
     HostHole,
     /// Hosts that no list names may not be reached (`allowed_hosts`).
     UnlistedHost,
-    /// Hosts are allowed by name (`allowed_hosts`).
+    /// Hosts are allowed by name (`allowed_hosts`): a trial for each rule.
     HostName,
+    /// Hosts are denied by name, whatever their addresses (`denied_hosts`): a trial for each.
+    DeniedName,
     /// Hosts are allowed by name, and none by address: other names need not be looked up.
     OnlyNames,
     /// What a caller gives for a part of a path leaves the base URL of an API alone (claimed of every server that is
@@ -120,6 +122,7 @@ impl Claim {
             | Claim::HostHole
             | Claim::UnlistedHost
             | Claim::HostName
+            | Claim::DeniedName
             | Claim::OnlyNames
             | Claim::Base
             | Claim::Port
@@ -164,6 +167,7 @@ impl Claim {
                 | Claim::HostHole
                 | Claim::UnlistedHost
                 | Claim::HostName
+                | Claim::DeniedName
                 | Claim::Port
         )
     }

@@ -64,6 +64,12 @@ pub enum SiteFailure {
     Unavailable,
     /// Status 503 with a `Retry-After` of a day.
     RetryLater,
+    /// Status 429.
+    TooMany,
+    /// Status 500.
+    Error,
+    /// There is no answer.
+    Silence,
     /// The connection is reset.
     Reset,
     /// The connection is closed without a byte.

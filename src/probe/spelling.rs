@@ -41,6 +41,8 @@ pub enum Spelling {
     Circled,
     /// Dots as ideographic full stops (`。`).
     IdeographicDot,
+    /// The first dot as a letter, `x`: what a dot of a pattern stands for, too.
+    LetterDot,
     /// An address: IPv4 as one decimal number.
     Decimal,
     /// An address: IPv4 as one hexadecimal number.

@@ -100,7 +100,12 @@ pub const PLACES: &[(&str, &str)] = &[
     ),
     (
         "net.rule",
-        "what the policy permits by name, without `*.`: `example.org` for `*.example.org`",
+        "what the policy permits by name, without `*.`: `example.org` for `*.example.org`; each of its rules in turn \
+         where the claim is host-name",
+    ),
+    (
+        "net.denied-name",
+        "a host name that the policy denies by name; in the twin `net.name`",
     ),
     (
         "net.port",

@@ -80,6 +80,9 @@ pub struct Variant {
     /// variant applies where the policy denies it.
     #[serde(default)]
     pub target: Option<IpAddr>,
+    /// Only on rules of this kind (claims host-name and denied-name, which are tried on each rule).
+    #[serde(default)]
+    pub rule: Option<RuleKind>,
     /// The main slot as exact JSON text, for values that are no strings; `@path@` inside a JSON
     /// string stands for the rendered `path`.
     #[serde(default)]
@@ -137,6 +140,16 @@ impl Variant {
         let env = (!self.env.is_empty()).then_some(Slot::Env);
         part.iter().copied().chain(headers).chain(cwd).chain(env)
     }
+}
+
+/// What a rule of a policy on host names is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RuleKind {
+    /// One name: `example.org`.
+    Exact,
+    /// All names below one: `*.example.org`.
+    Below,
 }
 
 /// Changes to the launch of the target.

@@ -48,6 +48,7 @@ pub(super) fn ask<'t>(trial: &'t Trial, channel: &'t Channel, deadline: Duration
         reaches: trial.probe.reaches.as_ref(),
         deadline,
         host: trial.host,
+        named: trial.named.as_ref(),
     }
 }
 
@@ -272,6 +273,7 @@ impl Stage<'_> {
             reaches: None,
             deadline,
             host: None,
+            named: None,
         }
     }
 }

@@ -29,7 +29,7 @@ use crate::{
     canary::Mint,
     channel::Channel,
     judge::{Liveness, Observation, Race, Response, Twin, Wall, Watch},
-    policy::{Access, Policy},
+    policy::{Access, Named, Policy},
     probe::{Claim, EvidenceKind, Plant, Role, Text, Variant},
     session::{Caller, Exchange},
     technique,
@@ -96,6 +96,8 @@ pub(super) struct Ask<'t> {
     pub(super) deadline: Duration,
     /// The denied host that the trial is about.
     pub(super) host: Option<IpAddr>,
+    /// The rule on names that it is about.
+    pub(super) named: Option<&'t Named>,
 }
 
 /// What came of a call.

@@ -72,6 +72,7 @@ async fn start_commands(
             reaches: None,
             deadline,
             host: None,
+            named: None,
         };
         let word = stage.mint.token();
         // What could not be planted or asked starts nothing, which says nothing.

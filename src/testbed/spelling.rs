@@ -30,6 +30,7 @@ pub fn spell(value: &str, spelling: Spelling) -> String {
             .map_or_else(|_| value.to_owned(), |port| (port + 65536).to_string()),
         Spelling::Circled => value.chars().map(circled).collect(),
         Spelling::IdeographicDot => value.replace('.', "\u{3002}"),
+        Spelling::LetterDot => value.replacen('.', "x", 1),
         Spelling::Percent => utf8_percent_encode(value, ALL).to_string(),
         Spelling::PercentTwice => {
             utf8_percent_encode(&utf8_percent_encode(value, ALL).to_string(), ALL).to_string()

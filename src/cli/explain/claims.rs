@@ -25,6 +25,7 @@ pub(super) fn claim(claim: Claim) -> &'static str {
         Claim::HostHole => "The policy allows some addresses only (`allowed_hosts`)",
         Claim::UnlistedHost => "The policy lists the hosts that may be reached (`allowed_hosts`)",
         Claim::HostName => "The policy allows hosts by name (`allowed_hosts`)",
+        Claim::DeniedName => "The policy denies hosts by name (`denied_hosts`)",
         Claim::OnlyNames => "The policy allows hosts by name only (`allowed_hosts`)",
         Claim::Port => "The policy lists the ports that may be reached (`allowed_ports`)",
         Claim::Resolver => "The policy names the only resolver (`dns_override`)",

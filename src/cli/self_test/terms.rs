@@ -73,12 +73,12 @@ pub(super) static SERVED: Terms = Terms {
     flags: &["--network", "--api", "{sink}", "--header-upstream"],
 };
 
-/// A range is denied inside an allowed one.
+/// A range is denied inside an allowed one, and names.
 pub(super) static RANGES: Terms = Terms {
     policy: r#"
 [server.network]
 allowed_hosts = ["172.20.0.0/16"]
-denied_hosts = ["10.0.0.0/8", "172.20.5.0/24"]
+denied_hosts = ["10.0.0.0/8", "172.20.5.0/24", "intranet.example.org", "*.corp.example.org"]
 "#,
     flags: &[
         "--allow-host",
@@ -87,6 +87,10 @@ denied_hosts = ["10.0.0.0/8", "172.20.5.0/24"]
         "10.0.0.0/8",
         "--deny-host",
         "172.20.5.0/24",
+        "--deny-host",
+        "intranet.example.org",
+        "--deny-host",
+        "*.corp.example.org",
     ],
 };
 
@@ -122,9 +126,14 @@ dns_override = "10.0.1.10"
 pub(super) static NAMED: Terms = Terms {
     policy: r#"
 [server.network]
-allowed_hosts = ["*.example.org"]
+allowed_hosts = ["*.example.org", "api.example.com"]
 "#,
-    flags: &["--allow-host", "*.example.org"],
+    flags: &[
+        "--allow-host",
+        "*.example.org",
+        "--allow-host",
+        "api.example.com",
+    ],
 };
 
 /// Some ports are allowed. There are three, so that each of the places on which a channel is proven has its own.
@@ -270,7 +279,7 @@ pub(super) fn terms(probe: &Probe) -> &'static Terms {
         Claim::ReadOnly => &READ_ONLY,
         Claim::Host | Claim::Cancel => &PUBLIC,
         Claim::Base => &API,
-        Claim::HostRange => &RANGES,
+        Claim::HostRange | Claim::DeniedName => &RANGES,
         Claim::HostHole
         | Claim::UnlistedHost
         | Claim::Resolver

@@ -57,14 +57,24 @@ impl Net {
     }
 
     async fn attempts(&self, url: &Url, text: &str, headers: &Headers) -> Result<Reply, Refusal> {
-        let retries = match self.has(Flaw::TimeRetriesUnbounded) {
-            true => 20,
-            false => self.retries,
+        let retries = match (
+            self.has(Flaw::TimeRetriesUnbounded),
+            flawed::net::impatience(self),
+        ) {
+            (true, _) => 20,
+            (false, Some(_)) => 5,
+            (false, None) => self.retries,
         };
         let mut left = retries;
         loop {
             let attempt = self.follow(url, text, headers);
-            let outcome = self.clock.within(Span::Attempt, attempt).await;
+            let attempt = self.clock.within(Span::Attempt, attempt);
+            let outcome = match flawed::net::impatience(self) {
+                Some(soon) => tokio::time::timeout(soon, attempt)
+                    .await
+                    .unwrap_or(Err(Refusal::Unreachable)),
+                None => attempt.await,
+            };
             let pause = match &outcome {
                 Err(Refusal::Unreachable) => PAUSE,
                 Ok(reply) if matches!(reply.status, 429 | 502..=504) => reply

@@ -68,7 +68,7 @@ impl Pattern {
     }
 
     /// How closely the pattern names the name, if it does.
-    fn fit(&self, name: &str) -> Option<usize> {
+    pub(in crate::reference) fn fit(&self, name: &str) -> Option<usize> {
         match self {
             Self::Range(_) => None,
             Self::Name(own) => (own == name).then_some(usize::MAX),

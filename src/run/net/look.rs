@@ -120,6 +120,7 @@ impl Stage<'_> {
             let denied = hit.socket.is_some()
                 || proxied(&hit).is_some_and(|host| !wire.permits(host))
                 || !wire.permits(hit.local.ip())
+                || misnamed(wire, ask, &hit)
                 || closed(wire, ask, &hit);
             if !(is_contact(&hit) && denied) {
                 continue;
@@ -142,6 +143,11 @@ impl Stage<'_> {
                     fact.push_str(", a service of the machine that is not the server's");
                 } else if proxied(hit).is_some_and(|host| !wire.permits(host)) {
                     fact.push_str(": the policy denies the host that the proxy was asked for");
+                } else if let (true, Some(named)) = (misnamed(wire, ask, hit), ask.named) {
+                    fact.push_str(&format!(
+                        ", where only {} leads, a name that the policy denies",
+                        named.name
+                    ));
                 } else if closed(wire, ask, hit) {
                     fact.push_str(", a port that the policy does not list");
                 } else if let Some(asked) = ask.host.filter(|asked| *asked != hit.local.ip()) {
@@ -348,6 +354,18 @@ impl Stage<'_> {
 fn closed(wire: Wire<'_>, ask: &Ask<'_>, hit: &Hit) -> bool {
     let port = hit.local.port();
     ask.claim == Claim::Port && port != DNS && !wire.network.opens(port)
+}
+
+/// Whether a trial on a denied name has come to where the name leads. What asks there for a permitted name did not
+/// come by it.
+fn misnamed(wire: Wire<'_>, ask: &Ask<'_>, hit: &Hit) -> bool {
+    let asked = hit.host.as_deref().map(|host| match host.rsplit_once(':') {
+        Some((name, _)) => name,
+        None => host,
+    });
+    ask.claim == Claim::DeniedName
+        && ask.host.is_some_and(|host| same_host(host, hit.local.ip()))
+        && asked.is_none_or(|name| wire.network.permits_name(name) != Some(true))
 }
 
 fn same_host(meant: IpAddr, met: IpAddr) -> bool {

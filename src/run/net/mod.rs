@@ -357,6 +357,11 @@ fn liveness(wire: Wire<'_>, ask: &Ask<'_>, scene: &Scene, props: &Props) -> Live
     if sent.is_empty() {
         return Liveness::Unknown;
     }
+    // Whether anybody follows what a page refers to is for the twin to tell.
+    let mut pages = ask.plants.iter().filter_map(|plant| plant.site.as_ref());
+    if pages.any(|site| site.body.as_ref().is_some_and(refers)) {
+        return Liveness::Unknown;
+    }
     // Two hosts in one text: which of them is meant is a matter of the parser.
     if names("net.denied") && (names("net.allowed") || names("net.name")) {
         return Liveness::Unknown;
@@ -383,6 +388,12 @@ fn liveness(wire: Wire<'_>, ask: &Ask<'_>, scene: &Scene, props: &Props) -> Live
     } else {
         Liveness::Unknown
     }
+}
+
+/// Whether the text of a page holds a URL of the denied host.
+fn refers(body: &Text) -> bool {
+    body.references()
+        .any(|reference| reference.symbol == "net.denied")
 }
 
 /// Whether every parser reads the same in a text: a scheme, a host, a port.

@@ -13,7 +13,7 @@ use std::{
 use super::Wire;
 use crate::{
     canary::{Mint, Token},
-    probe::{Part, Reference, Role, Spelling, Text},
+    probe::{Claim, Part, Reference, Role, Spelling, Text},
     run::stage::Ask,
     testbed::{
         Scene, SceneError,
@@ -119,7 +119,15 @@ impl Props {
             let name = wire.hosts.named.as_ref().unwrap_or(&own_name);
             glass.names().set(Server::Any, name, answers);
         }
-        let name = wire.hosts.named.clone().unwrap_or(own_name);
+        let own_name = wire.hosts.named.clone().unwrap_or(own_name);
+        let name = match ask.named {
+            Some(named) if ask.claim == Claim::HostName => named.name.clone(),
+            _ => own_name,
+        };
+        if let Some(address) = permitted.filter(|_| ask.named.is_some()) {
+            let answers = Answers::addresses([address]);
+            glass.names().set(Server::Any, &name, answers);
+        }
         props
             .values
             .extend(text(permitted).map(|value| ("net.address", value)));
@@ -150,8 +158,17 @@ impl Props {
         props
             .values
             .extend([("net.away", away), ("net.climb", climb)]);
-        let rule = wire.hosts.rule.as_ref().unwrap_or(&name).clone();
+        let rule = match (ask.named, wire.hosts.allowed_names.first()) {
+            (Some(named), _) if ask.claim == Claim::HostName => named.rule.name.clone(),
+            (_, Some(first)) => first.rule.name.clone(),
+            _ => name.clone(),
+        };
         props.values.push(("net.rule", rule));
+        let denied = ask
+            .named
+            .filter(|_| !twin && ask.claim == Claim::DeniedName);
+        let denied = denied.map_or_else(|| name.clone(), |named| named.name.clone());
+        props.values.push(("net.denied-name", denied));
         props.values.push(("net.name", name));
         props.values.push(("net.domain", wire.hosts.domain.clone()));
         props

@@ -66,6 +66,10 @@ fn play<'a>(
             } => match failure {
                 Failure::Reset => return Ok(Some(Ending::Reset)),
                 Failure::Close => return Ok(Some(Ending::Close)),
+                Failure::Silence => {
+                    hold(talk, io, request).await;
+                    return Ok(Some(Ending::Close));
+                }
                 Failure::Status(status) => {
                     let page = Page::text("Not now.\n").status(*status);
                     match retry_after {

@@ -69,6 +69,8 @@ pub enum Failure {
     Reset,
     /// The connection is closed without a byte.
     Close,
+    /// There is no answer; the connection stays open.
+    Silence,
 }
 
 /// What the sink does with a request.

@@ -64,22 +64,55 @@ pub(super) fn passes(net: &Net, host: &Host) -> bool {
         }
         Host::Address(IpAddr::V4(_)) => false,
         Host::Name(name) => {
-            let like_allowed = |like: &dyn Fn(&str) -> bool| {
-                net.rules.all.iter().any(|rule| {
-                    rule.allow
-                        && match &rule.pattern {
-                            Pattern::Name(text) | Pattern::Below(text) => like(text),
-                            Pattern::Range(_) => false,
-                        }
-                })
-            };
+            let mut allowed = net.rules.all.iter().filter(|rule| rule.allow);
             // A name of a rule itself is for the sound check.
             net.rules.of_name(name) == Verdict::Unnamed
-                && ((net.has(Flaw::NetNameSuffix) && like_allowed(&|text| name.ends_with(text)))
-                    || (net.has(Flaw::NetNamePrefix)
-                        && like_allowed(&|text| name.starts_with(text))))
+                && allowed.any(|rule| resembles(net, &rule.pattern, name))
         }
     }
+}
+
+/// Whether a defective comparison takes a name for one that the pattern names.
+fn resembles(net: &Net, pattern: &Pattern, name: &str) -> bool {
+    let (text, below) = match pattern {
+        Pattern::Name(text) => (text.as_str(), false),
+        Pattern::Below(text) => (text.as_str(), true),
+        Pattern::Range(_) => return false,
+    };
+    let end = name.len().checked_sub(text.len());
+    let (before, end) = match end.and_then(|at| name.split_at_checked(at)) {
+        Some((before, end)) => (before, Some(end)),
+        None => ("", None),
+    };
+    let dotted = |end: &str| {
+        let mut letters = end.bytes().zip(text.bytes());
+        letters.all(|(letter, dot)| letter == dot || dot == b'.')
+    };
+    (net.has(Flaw::NetNameSuffix) && end == Some(text))
+        || (net.has(Flaw::NetNamePrefix) && name.starts_with(text))
+        || (net.has(Flaw::NetNameBelow) && end == Some(text) && before.ends_with('.'))
+        || (net.has(Flaw::NetNamePattern)
+            && end.is_some_and(dotted)
+            && if below {
+                before.len() > 1 && before.ends_with('.')
+            } else {
+                before.is_empty()
+            })
+}
+
+/// Whether a defective check knows nothing of a rule that denies the name; `written` is the host as it came.
+pub(super) fn forgets(net: &Net, name: &str, written: &str) -> bool {
+    let mut denying = net.rules.all.iter().filter(|rule| !rule.allow);
+    net.rules.of_name(name) == Verdict::Deny
+        && (net.has(Flaw::NetDenyIgnored)
+            || (net.has(Flaw::NetDenyExact)
+                && denying.all(|rule| rule.pattern.fit(written).is_none())))
+}
+
+/// What a name leads to, its addresses checked and nothing else.
+pub(super) async fn by_address(net: &Net, name: &str) -> Result<Vec<IpAddr>, Refusal> {
+    let found = net.look_up(name).await?;
+    net.screen(name, &found)
 }
 
 /// [`Flaw::NetAllowUnlisted`]: what a name leads to that the sound server would not look up.
@@ -87,10 +120,7 @@ pub(super) async fn unlisted(net: &Net, name: &str) -> Option<Result<Vec<IpAddr>
     if net.rules.of_name(name) == Verdict::Deny {
         return None;
     }
-    Some(match net.look_up(name).await {
-        Ok(found) => net.screen(name, &found),
-        Err(refusal) => Err(refusal),
-    })
+    Some(by_address(net, name).await)
 }
 
 fn unlisted_rules(rules: &Rules) -> Rules {

@@ -127,12 +127,32 @@ pub(in crate::reference) fn refresh(net: &Net, reply: &Reply) -> Option<String> 
     target(&page[at..])
 }
 
-/// [`Flaw::NetSubresource`]: fetches what a page shows or runs.
+/// [`Flaw::NetSubresource`] and [`Flaw::NetReferences`]: fetches what a page shows or runs, and what it leads to.
 pub(in crate::reference) async fn fetch_parts(net: &Net, base: &Url, reply: &Reply) {
-    if !net.has(Flaw::NetSubresource) {
-        return;
-    }
     let page = String::from_utf8_lossy(&reply.body);
+    let mut all = Vec::new();
+    if net.has(Flaw::NetSubresource) {
+        all.extend(parts(base, &page));
+    }
+    if net.has(Flaw::NetReferences) {
+        all.extend(references(&page));
+    }
+    for one in all.iter().take(PARTS) {
+        let _ = unchecked(net, one, &Vec::new()).await;
+    }
+}
+
+/// The absolute URLs in a text, whatever it is.
+fn references(page: &str) -> impl Iterator<Item = Url> {
+    let starts = page.match_indices("http://").map(|(at, _)| &page[at..]);
+    starts.filter_map(|rest| {
+        let end = rest.find(['"', '\'', '<', '>', ' ', ',', '\n']);
+        Url::parse(&rest[..end.unwrap_or(rest.len())]).ok()
+    })
+}
+
+/// What a page of HTML shows or runs.
+fn parts(base: &Url, page: &str) -> Vec<Url> {
     let elements = page.split('<').filter(|element| {
         ["img", "link", "script", "iframe"]
             .iter()
@@ -146,9 +166,7 @@ pub(in crate::reference) async fn fetch_parts(net: &Net, base: &Url, reply: &Rep
         let end = value.find(['"', '\'', '>', ' ']).unwrap_or(value.len());
         base.join(&value[..end]).ok()
     });
-    for part in parts.take(PARTS) {
-        let _ = unchecked(net, &part, &Vec::new()).await;
-    }
+    parts.collect()
 }
 
 /// [`Flaw::NetRedirectFile`]: the file that a redirect names.
@@ -185,6 +203,12 @@ pub(in crate::reference) async fn outlived(
         Ok(Err(_)) => Err(Refusal::Unreachable),
         Err(_) => Err(Refusal::TimedOut),
     }
+}
+
+/// [`Flaw::TimeRetriesSilence`]: how long an attempt is waited for; a part of the limit, so that many fit into it.
+pub(in crate::reference) fn impatience(net: &Net) -> Option<Duration> {
+    let soon = net.clock.limit().mul_f64(0.04);
+    net.has(Flaw::TimeRetriesSilence).then_some(soon)
 }
 
 /// What the server that answers "Refused" to everything does before it does so.

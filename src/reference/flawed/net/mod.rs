@@ -15,7 +15,8 @@ use std::sync::PoisonError;
 pub(in crate::reference) use self::base::record_url;
 pub(in crate::reference) use self::decide::{opens, permits, port_checked};
 pub(in crate::reference) use self::follow::{
-    beacon, before_check, exfiltrate, fetch_parts, forwarded, outlived, redirected_to_file, refresh,
+    beacon, before_check, exfiltrate, fetch_parts, forwarded, impatience, outlived,
+    redirected_to_file, refresh,
 };
 pub(in crate::reference) use self::spelling::{
     cut_host, odd_url, put_raw_path, url_without_controls,
@@ -57,6 +58,9 @@ pub(in crate::reference) async fn admit(
     if has(Flaw::DnsLookupFirst) {
         // Whatever it leads to: the question is the defect.
         let _ = net.look_up(name).await;
+    }
+    if decide::forgets(net, name, spelling::written_host(asked.written)) {
+        return Some(decide::by_address(net, name).await);
     }
     if has(Flaw::NetAllowUnlisted) && net.rules.refuses_name(name) {
         return decide::unlisted(net, name).await;

@@ -29,7 +29,7 @@ const PORTS: [(&str, u16); 9] = [
 
 /// The host of a URL, cut out of the text: behind the last `@` of the authority, without a port. A text without `//` is
 /// a host already.
-fn written_host(text: &str) -> &str {
+pub(super) fn written_host(text: &str) -> &str {
     let Some((_, rest)) = text.split_once("//") else {
         return text;
     };

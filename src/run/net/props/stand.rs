@@ -62,6 +62,9 @@ impl Props {
                     },
                     failure: match failure {
                         SiteFailure::Unavailable | SiteFailure::RetryLater => Failure::Status(503),
+                        SiteFailure::TooMany => Failure::Status(429),
+                        SiteFailure::Error => Failure::Status(500),
+                        SiteFailure::Silence => Failure::Silence,
                         SiteFailure::Reset => Failure::Reset,
                         SiteFailure::Close => Failure::Close,
                     },
@@ -87,7 +90,7 @@ impl Props {
         if let Some(prop) = self.items.last_mut() {
             prop.leads = leads;
             prop.unwanted = unwanted;
-            prop.stalls = site.stall.is_some();
+            prop.stalls = site.stall.is_some() || site.fail == Some(SiteFailure::Silence);
         }
         Ok(())
     }
