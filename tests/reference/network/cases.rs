@@ -41,6 +41,11 @@ fn one_port(to: &mut NetworkOptions) {
     to.ports = Some(vec![0]);
 }
 
+/// Whether a host was reached whose name alone forbids it.
+fn asked(after: &After<'_>) -> bool {
+    !after.world.web.hits().is_empty()
+}
+
 fn at_side(after: &After<'_>) -> bool {
     !after.world.side.hits().is_empty()
 }
@@ -177,6 +182,30 @@ fn addresses() -> Vec<Case> {
             "http://allowed.test.evil:PORT/",
             |to| to.allow = Some(strings(&["127.0.0.2", "allowed.test"])),
             hit
+        ),
+        get!(
+            NetNamePattern,
+            "http://belowxallowed.test:PORT/",
+            |to| to.allow = Some(strings(&["127.0.0.2", "below.allowed.test"])),
+            hit
+        ),
+        get!(
+            NetNameBelow,
+            "http://below.allowed.test:PORT/",
+            |to| to.allow = Some(strings(&["127.0.0.2", "allowed.test"])),
+            hit
+        ),
+        get!(
+            NetDenyIgnored,
+            "http://denied.test:PORT/",
+            |to| to.deny = strings(&["denied.test"]),
+            asked
+        ),
+        get!(
+            NetDenyExact,
+            "http://DENIED.test:PORT/",
+            |to| to.deny = strings(&["denied.test"]),
+            asked
         ),
     ]
 }
@@ -345,18 +374,20 @@ fn times() -> Vec<Case> {
 }
 
 /// Flaws with a test of their own: nothing but loopback is contacted here, so what other addresses they let through is
-/// tested beside their code. The self-test tries work that outlasts its limit.
-const ELSEWHERE: [&str; 8] = [
+/// tested beside their code. The self-test tries work that outlasts its limit, references, and what is not answered.
+const ELSEWHERE: [&str; 10] = [
     "net.beacon",
     // It takes a request over HTTP; it is tried where commands serve that.
     "net.header-upstream",
     "net.metadata-open",
+    "net.references",
     // It writes a file; the names are tested beside its code.
     "net.remote-name",
     "net.v6-unchecked",
     "time.cancel-ignored",
     "time.local-unbounded",
     "time.orphan-work",
+    "time.retries-silence",
 ];
 
 /// A key in the environment of the process that runs the cases.

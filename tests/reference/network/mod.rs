@@ -69,6 +69,8 @@ impl World {
                 ("bad.test", one("127.0.0.3")),
                 ("sub.allowed.test", one("127.0.0.2")),
                 ("evilallowed.test", one("127.0.0.3")),
+                ("below.allowed.test", one("127.0.0.3")),
+                ("belowxallowed.test", one("127.0.0.3")),
                 ("allowed.test.evil", one("127.0.0.3")),
                 ("elsewhere.test", one("127.0.0.4")),
                 ("127-0-0-3.ip.test", one("127.0.0.2")),
