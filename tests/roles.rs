@@ -13,6 +13,7 @@ mod report;
 
 use serde_json::Value;
 
+const HOSTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/roles/hosts.py");
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/roles/server.py");
 const RECORDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/roles/recorder.py");
 
@@ -50,6 +51,11 @@ needs::main! {
     what_takes_https_alone_is_asked_with_it,
     a_refusal_is_told_however_it_is_recorded,
     what_is_quoted_in_a_record_adds_nothing_to_it,
+    hosts_that_are_denied_by_name_stay_out_of_reach,
+    names_that_resemble_any_permitted_one_are_asked,
+    a_range_that_is_compared_as_text_is_found,
+    a_picture_of_a_page_is_looked_at_where_it_may_be,
+    what_is_to_wait_and_what_is_not_answered_is_asked_again_a_few_times,
 }
 
 /// The report of a run against a tool of the server.
@@ -311,5 +317,68 @@ fn what_is_quoted_in_a_record_adds_nothing_to_it() {
         assert_eq!(of_recorder(form, probe), "held", "{form}");
         let hole = format!("{form}!l");
         assert_eq!(of_recorder(&hole, probe), "breached", "{hole}");
+    }
+}
+
+/// Of a probe on a tool that fetches, under a policy: the sound one is held, the one with the hole is breached.
+#[track_caller]
+fn tell_hosts_apart(tool: &str, policy: &str, probe: &str) {
+    let desk = tempfile::tempdir().unwrap();
+    std::fs::write(desk.path().join("policy.toml"), policy).unwrap();
+    for (tool, expected) in [(tool.to_owned(), "held"), (format!("{tool}!"), "breached")] {
+        let flags = [
+            "--policy",
+            "policy.toml",
+            "--probe",
+            probe,
+            "--",
+            "python3",
+            HOSTS,
+            &tool,
+        ];
+        let report = report::report(desk.path(), &flags);
+        assert_eq!(verdict(&report, probe), expected, "{tool} {probe}");
+        assert!(
+            !verdicts(&report, probe).contains(&"inconclusive"),
+            "{tool}"
+        );
+    }
+}
+
+fn hosts_that_are_denied_by_name_stay_out_of_reach() {
+    let policy = "[server.network]\ndenied_hosts = ['intranet.example.org', '*.corp.example.org', '10.0.0.0/8']\n";
+    tell_hosts_apart("refusing", policy, "net.egress.denied-host");
+    // Hosts that are denied among those that are allowed.
+    let policy = "[server.network]\nallowed_hosts = ['*.docs.example.org']\ndenied_hosts = ['www.docs.example.org']\n";
+    let desk = tempfile::tempdir().unwrap();
+    std::fs::write(desk.path().join("policy.toml"), policy).unwrap();
+    let probe = "net.egress.denied-host";
+    let mut flags = vec!["--policy", "policy.toml", "--probe", probe];
+    flags.extend(["--", "python3", HOSTS, "listing"]);
+    let report = report::report(desk.path(), &flags);
+    assert_eq!(verdict(&report, probe), "breached");
+}
+
+fn names_that_resemble_any_permitted_one_are_asked() {
+    let policy = "[server.network]\nallowed_hosts = ['api.example.org', '*.docs.example.org']\n";
+    for tool in ["listing", "below"] {
+        tell_hosts_apart(tool, policy, "net.egress.name-match");
+    }
+}
+
+fn a_range_that_is_compared_as_text_is_found() {
+    let policy = "[server.network]\nallowed_hosts = ['10.0.1.0/24']\n";
+    tell_hosts_apart("ranged", policy, "net.egress.cidr-specific");
+}
+
+fn a_picture_of_a_page_is_looked_at_where_it_may_be() {
+    let policy = "[server.network]\ndenied_hosts = ['10.0.0.0/8']\n";
+    tell_hosts_apart("preview", policy, "net.egress.content-driven");
+}
+
+fn what_is_to_wait_and_what_is_not_answered_is_asked_again_a_few_times() {
+    let policy = "[server]\ntimeout_seconds = 3\nmax_retries = 1\n";
+    for tool in ["patient", "hasty"] {
+        tell_hosts_apart(tool, policy, "time.retry-count");
     }
 }
