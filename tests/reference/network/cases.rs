@@ -41,6 +41,15 @@ fn one_port(to: &mut NetworkOptions) {
     to.ports = Some(vec![0]);
 }
 
+/// Denies a name by which the web server can be reached.
+fn denying(to: &mut NetworkOptions) {
+    to.deny.push("denied.test".to_owned());
+}
+
+fn arrived(after: &After<'_>) -> bool {
+    !after.world.web.hits().is_empty()
+}
+
 fn at_side(after: &After<'_>) -> bool {
     !after.world.side.hits().is_empty()
 }
@@ -178,6 +187,21 @@ fn addresses() -> Vec<Case> {
             |to| to.allow = Some(strings(&["127.0.0.2", "allowed.test"])),
             hit
         ),
+        get!(
+            NetNamePattern,
+            "http://allowed-test:PORT/",
+            |to| to.allow = Some(strings(&["127.0.0.2", "allowed.test"])),
+            hit
+        ),
+        get!(
+            NetNameBelow,
+            "http://below.allowed.test:PORT/",
+            |to| to.allow = Some(strings(&["127.0.0.2", "allowed.test"])),
+            hit
+        ),
+        get!(NetDenyIgnored, "http://denied.test:PORT/", denying, arrived),
+        get!(NetDenyExact, "http://Denied.test:PORT/", denying, arrived),
+        get!(NetDenyExact, "http://denied.test.:PORT/", denying, arrived),
     ]
 }
 
@@ -266,6 +290,10 @@ fn requests() -> Vec<Case> {
             NetSubresource,
             "http://127.0.0.2:PORT/page?http://127.0.0.3:PORT/"
         ),
+        get!(
+            NetReferences,
+            "http://127.0.0.2:PORT/page?http://127.0.0.3:PORT/"
+        ),
         get!(NetProxyBypass, "http://127.0.0.3:80/"),
         Case {
             flaw: Flaw::NetCredForward,
@@ -302,7 +330,7 @@ fn names() -> Vec<Case> {
         get!(
             DnsLookupFirst,
             "http://denied.test:PORT/",
-            |to| to.deny.push("denied.test".to_owned()),
+            denying,
             |after| !after.world.dns.asked().is_empty()
         ),
         get!(DnsFallback, "http://fail.test:PORT/", as_is, system),
@@ -334,6 +362,12 @@ fn times() -> Vec<Case> {
             "http://127.0.0.2:PORT/busy?0",
             |to| to.retries = 2,
             |after| after.world.web.hits().len() > 3
+        ),
+        get!(
+            TimeRetriesSilence,
+            "http://127.0.0.2:PORT/hang",
+            |to| to.retries = 1,
+            |after| after.world.web.hits().len() > 2
         ),
         get!(
             TimeRetryAfter,

@@ -70,6 +70,8 @@ impl World {
                 ("sub.allowed.test", one("127.0.0.2")),
                 ("evilallowed.test", one("127.0.0.3")),
                 ("allowed.test.evil", one("127.0.0.3")),
+                ("allowed-test", one("127.0.0.3")),
+                ("below.allowed.test", one("127.0.0.3")),
                 ("elsewhere.test", one("127.0.0.4")),
                 ("127-0-0-3.ip.test", one("127.0.0.2")),
                 ("denied.test", one("127.0.0.2")),
