@@ -338,8 +338,9 @@ fn fits(variant: &Variant, channel: &Channel, roles: &[Role], policy: &Policy) -
     // Of those who can do without one only what takes a pattern is asked with one.
     let takes = channel.slots.contains_key(&Slot::Pattern)
         || !channel.role.optional_slots().contains(&Slot::Pattern);
+    let beside = variant.neighbour.is_none() || channel.neighbour().is_some();
     roles.contains(&channel.role)
-        && speaks
+        && (speaks && beside)
         && (takes || variant.pattern.is_none())
         && runs
         && variant

@@ -23,6 +23,7 @@ needs::main! {
     who_escapes_or_checks_what_is_given_holds,
     a_reference_takes_the_place_of_the_base,
     what_is_put_into_a_text_climbs_and_cuts,
+    dots_for_one_part_move_the_other,
     what_stands_behind_a_host_becomes_part_of_it,
     another_path_of_the_servers_own_choice_is_no_escape,
     what_never_stands_in_a_path_is_not_judged,
@@ -124,6 +125,11 @@ fn what_is_put_into_a_text_climbs_and_cuts() {
     );
     breached_by("half-quoted", &[one, inside, root]);
     breached_by("query-behind", &["fragment", "query"]);
+}
+
+fn dots_for_one_part_move_the_other() {
+    breached_by("two-checked", &[]);
+    breached_by("two-encoded", &["dot-before", "dots-before"]);
 }
 
 fn what_stands_behind_a_host_becomes_part_of_it() {

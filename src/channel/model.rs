@@ -89,6 +89,20 @@ pub struct Channel {
     pub then: Option<Follow>,
 }
 
+impl Channel {
+    /// The argument beside the caller's that the tool joins to the path, too: the last one before it.
+    #[must_use]
+    pub fn neighbour(&self) -> Option<&str> {
+        let joined = self.joined.as_ref()?;
+        let mut segments = joined.before.rsplit('/').filter(|it| !it.is_empty());
+        segments.find_map(|segment| {
+            let mut fixed = self.fixed.iter();
+            let (name, _) = fixed.find(|(_, value)| value.as_str() == Some(segment))?;
+            Some(name.as_str())
+        })
+    }
+}
+
 /// What a tool puts around a part of a path that the caller gives, in the requests that it makes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Joined {

@@ -139,6 +139,7 @@ impl Texts<'_> {
             &variant.find,
             &variant.pattern,
             &variant.ident,
+            &variant.neighbour,
             &variant.then_read,
             &variant.then_text,
             &variant.url,

@@ -80,6 +80,10 @@ pub struct Variant {
     /// variant applies where the policy denies it.
     #[serde(default)]
     pub target: Option<IpAddr>,
+    /// What a tool is given for another part of the path, before that of slot `ident`; the variant applies to channels
+    /// that take such a part, too (role `api.path`).
+    #[serde(default)]
+    pub neighbour: Option<Text>,
     /// Only on rules of this kind (claims host-name and denied-name, which are tried on each rule).
     #[serde(default)]
     pub rule: Option<RuleKind>,

@@ -172,6 +172,7 @@ fn sent(variant: &Variant) -> String {
         ("content", &variant.content),
         ("pattern", &variant.pattern),
         ("ident", &variant.ident),
+        ("neighbour", &variant.neighbour),
         ("url", &variant.url),
         ("host", &variant.host),
         ("port", &variant.port),

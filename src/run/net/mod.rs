@@ -198,7 +198,12 @@ impl Stage<'_> {
         }
         let counted = self.counting(ask, &scene, counting, &Leads::default());
         let values = values(ask, &scene, &props)?;
-        let request = ask.channel.request(&values, &self.told_root());
+        let mut channel = ask.channel.clone();
+        if let (Some(text), Some(name)) = (&ask.variant.neighbour, ask.channel.neighbour()) {
+            let text = props.render(&scene, text)?;
+            channel.fixed.insert(name.to_owned(), Value::String(text));
+        }
+        let request = channel.request(&values, &self.told_root());
         let deadline = self.patience(ask);
         let attack = matches!(counting, Counting::Forbidden);
         let looking = self.looking_for_host(match counting {
