@@ -15,6 +15,7 @@ use serde_json::Value;
 
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/roles/server.py");
 const RECORDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/roles/recorder.py");
+const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/roles/client.py");
 
 needs::main! {
     &["python3", needs::NAMESPACES];
@@ -48,6 +49,8 @@ needs::main! {
     a_template_is_evaluated_and_must_not_lead_further,
     a_refusal_is_told_however_it_is_recorded,
     what_is_quoted_in_a_record_adds_nothing_to_it,
+    attempts_are_counted_call_by_call_on_a_kept_connection,
+    who_only_brings_a_url_along_fetches_nothing,
 }
 
 /// The report of a run against a tool of the server.
@@ -300,5 +303,32 @@ fn what_is_quoted_in_a_record_adds_nothing_to_it() {
         assert_eq!(of_recorder(form, probe), "held", "{form}");
         let hole = format!("{form}!l");
         assert_eq!(of_recorder(&hole, probe), "breached", "{hole}");
+    }
+}
+
+/// What is said of a server that asks hosts.
+fn of_client(tool: &str, policy: &str, probe: &str) -> String {
+    let desk = tempfile::tempdir().unwrap();
+    std::fs::write(desk.path().join("policy.toml"), policy).unwrap();
+    let mut flags = vec!["--policy", "policy.toml", "--probe", probe];
+    flags.extend(["--", "python3", CLIENT, tool]);
+    let report = report::report(desk.path(), &flags);
+    verdict(&report, probe).to_owned()
+}
+
+fn attempts_are_counted_call_by_call_on_a_kept_connection() {
+    let policy = "[server]\ntimeout_seconds = 10\nmax_retries = 2\n";
+    for (tool, expected) in [("fetch", "held"), ("fetch!a", "breached")] {
+        let verdict = of_client(tool, policy, "time.retry-count");
+        assert_eq!(verdict, expected, "{tool}");
+    }
+}
+
+fn who_only_brings_a_url_along_fetches_nothing() {
+    let policy = "[server.network]\nallowed_hosts = [\"api.example.org\"]\n";
+    for tool in ["search", "feedback", "lookup"] {
+        let verdict = of_client(tool, policy, "net.egress.redirect-host");
+        assert_ne!(verdict, "breached", "{tool}");
+        assert_ne!(verdict, "held", "{tool}");
     }
 }
