@@ -28,7 +28,7 @@ use tokio::{
 };
 use watertight::testbed::net::{
     Answers, Data, Failure, Glass, GlassError, GlassSpec, Hit, Kind, Page, Rcode, Script, Server,
-    Sight, Spot, WireError, resolv_conf,
+    Sight, Spot, Tie, WireError, resolv_conf,
 };
 
 /// Set inside the namespace.
@@ -128,6 +128,12 @@ fn inside() -> Vec<Trial> {
         trial("scripts_decide_what_is_answered", scripts_decide),
         trial("a_peer_that_waits_is_greeted", greeting),
         trial("a_port_of_one_address_refuses_at_others", alone),
+        trial("of_a_shared_connection_each_has_its_own", kept_open),
+        trial(
+            "a_port_that_others_use_takes_nothing_from_them",
+            shared_port,
+        ),
+        trial("what_is_brought_along_leads_nowhere", brought_along),
         trial("a_unix_socket_is_watched_and_goes", unix),
         trial("who_is_kept_waiting_is_let_go", let_go),
         trial("bytes_that_are_no_http_are_echoed", echo),
@@ -361,6 +367,117 @@ fn alone(glass: &'static Glass) -> BoxFuture<'static, Fact> {
         let is = |hit: &Hit| hit.kind == Kind::Connection && hit.nonce.as_ref() == Some(&nonce);
         assert!(glass.hits().wait_for(0, SOON, is).await.is_some());
         glass.close(port);
+        Ok(())
+    })
+}
+
+/// Asks for a path on a connection that stays open, and takes the whole answer.
+async fn ask_on(stream: &mut TcpStream, path: &str) -> io::Result<String> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut text = Vec::new();
+    loop {
+        let mut bytes = [0; 4096];
+        let length = stream.read(&mut bytes).await?;
+        text.extend_from_slice(&bytes[..length]);
+        if length == 0 || text.ends_with(b"ok") {
+            return Ok(String::from_utf8_lossy(&text).into_owned());
+        }
+    }
+}
+
+fn kept_open(glass: &'static Glass) -> BoxFuture<'static, Fact> {
+    Box::pin(async move {
+        let ok = |nonce| glass.script(Spot::all(nonce), Script::Serve(Page::text("ok")));
+        let spot = Spot::Address([10, 5, 5, 5].into(), String::from("/"));
+        glass.script(spot, Script::Serve(Page::text("ok")));
+        let one = glass.nonce();
+        ok(&one);
+        let mut stream = TcpStream::connect("10.5.5.5:80").await?;
+        ask_on(&mut stream, "/before").await?;
+        ask_on(&mut stream, &format!("/{one}/a")).await?;
+        ask_on(&mut stream, "/between").await?;
+        let two = glass.nonce();
+        ok(&two);
+        ask_on(&mut stream, &format!("/{two}/b")).await?;
+        ask_on(&mut stream, "/after").await?;
+        let from = stream.local_addr()?;
+        drop(stream);
+        let closed = |hit: &Hit| hit.kind == Kind::Closed && hit.peer == from;
+        assert!(glass.hits().wait_for(0, SOON, closed).await.is_some());
+        let paths = |nonce| {
+            let hits = glass.hits().of_nonce(nonce).into_iter();
+            let paths = hits.filter(|hit| hit.kind == Kind::Request);
+            paths.filter_map(|hit| hit.path).collect::<Vec<_>>()
+        };
+        let a = format!("/{one}/a");
+        assert_eq!(paths(&one), ["/before", a.as_str(), "/between"]);
+        let b = format!("/{two}/b");
+        assert_eq!(paths(&two), [b.as_str(), "/after"]);
+        let hits = glass.hits().of_nonce(&two);
+        assert_eq!(hits.last().map(|hit| hit.kind), Some(Kind::Closed));
+        assert!(!hits.iter().any(|hit| hit.kind == Kind::Connection));
+
+        // What came before a word was given out is not its trial's.
+        let mut stream = TcpStream::connect("10.5.5.5:80").await?;
+        ask_on(&mut stream, "/early").await?;
+        let late = glass.nonce();
+        ok(&late);
+        ask_on(&mut stream, &format!("/{late}/c")).await?;
+        assert_eq!(paths(&late), [format!("/{late}/c")]);
+        Ok(())
+    })
+}
+
+fn shared_port(glass: &'static Glass) -> BoxFuture<'static, Fact> {
+    Box::pin(async move {
+        const PORT: u16 = 9000;
+        let (one, two) = (glass.nonce(), glass.nonce());
+        for nonce in [&one, &two] {
+            glass.listen_for(PORT, nonce)?;
+            glass.script(Spot::all(nonce), Script::Serve(Page::text("ok")));
+        }
+        let mut late = TcpStream::connect(("10.6.6.6", PORT)).await?;
+        ask_on(&mut late, &format!("/{one}")).await?;
+        let ours = |nonce| {
+            let hits = glass.hits().of_nonce(nonce).into_iter();
+            hits.filter(|hit| hit.peer.port() != 0 && hit.local.port() == PORT)
+                .collect::<Vec<_>>()
+        };
+        assert!(ours(&one).iter().any(|hit| hit.kind == Kind::Request));
+        assert_eq!(kinds(&ours(&two)), []);
+        // Without any word the port decides, and says that it is not alone.
+        let _wordless = TcpStream::connect(("10.6.6.6", PORT)).await?;
+        let mine = |hit: &Hit| hit.kind == Kind::Connection && hit.nonce.as_ref() == Some(&two);
+        let next = ours(&one).last().map_or(0, |hit| hit.seq);
+        let hit = glass.hits().wait_for(next, SOON, mine).await;
+        assert_eq!(hit.map(|hit| hit.tie), Some(Tie::Shared));
+        glass.release(PORT, &two);
+        glass.release(PORT, &one);
+        Ok(())
+    })
+}
+
+fn brought_along(glass: &'static Glass) -> BoxFuture<'static, Fact> {
+    Box::pin(async move {
+        let nonce = glass.nonce();
+        let away = Script::Redirect {
+            status: 302,
+            location: String::from("http://10.0.0.5/"),
+        };
+        glass.script(Spot::all(&nonce), away);
+        let ask = async |path: String| get("10.7.7.7:80", "a.test", &path).await;
+        assert!(ask(format!("/v1/{nonce}")).await?.contains(" 302 "));
+        for path in [
+            format!("/search?q={nonce}"),
+            format!("/r/http://a.test/{nonce}/p"),
+            format!("/r/http%3A%2F%2Fa.test%2F{nonce}%2Fp"),
+        ] {
+            assert!(ask(path.clone()).await?.contains(" 200 "), "{path}");
+        }
+        let hits = glass.hits().of_nonce(&nonce);
+        let carried = hits.iter().filter(|hit| hit.tie == Tie::Carried).count();
+        assert_eq!(carried, 3);
         Ok(())
     })
 }

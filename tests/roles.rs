@@ -16,6 +16,7 @@ use serde_json::Value;
 const HOSTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/roles/hosts.py");
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/roles/server.py");
 const RECORDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/roles/recorder.py");
+const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/roles/client.py");
 
 needs::main! {
     &["python3", needs::NAMESPACES];
@@ -56,6 +57,8 @@ needs::main! {
     a_range_that_is_compared_as_text_is_found,
     a_picture_of_a_page_is_looked_at_where_it_may_be,
     what_is_to_wait_and_what_is_not_answered_is_asked_again_a_few_times,
+    attempts_are_counted_call_by_call_on_a_kept_connection,
+    who_only_brings_a_url_along_fetches_nothing,
 }
 
 /// The report of a run against a tool of the server.
@@ -380,5 +383,32 @@ fn what_is_to_wait_and_what_is_not_answered_is_asked_again_a_few_times() {
     let policy = "[server]\ntimeout_seconds = 3\nmax_retries = 1\n";
     for tool in ["patient", "hasty"] {
         tell_hosts_apart(tool, policy, "time.retry-count");
+    }
+}
+
+/// What is said of a server that asks hosts.
+fn of_client(tool: &str, policy: &str, probe: &str) -> String {
+    let desk = tempfile::tempdir().unwrap();
+    std::fs::write(desk.path().join("policy.toml"), policy).unwrap();
+    let mut flags = vec!["--policy", "policy.toml", "--probe", probe];
+    flags.extend(["--", "python3", CLIENT, tool]);
+    let report = report::report(desk.path(), &flags);
+    verdict(&report, probe).to_owned()
+}
+
+fn attempts_are_counted_call_by_call_on_a_kept_connection() {
+    let policy = "[server]\ntimeout_seconds = 10\nmax_retries = 2\n";
+    for (tool, expected) in [("fetch", "held"), ("fetch!a", "breached")] {
+        let verdict = of_client(tool, policy, "time.retry-count");
+        assert_eq!(verdict, expected, "{tool}");
+    }
+}
+
+fn who_only_brings_a_url_along_fetches_nothing() {
+    let policy = "[server.network]\nallowed_hosts = [\"api.example.org\"]\n";
+    for tool in ["search", "feedback", "lookup"] {
+        let verdict = of_client(tool, policy, "net.egress.redirect-host");
+        assert_ne!(verdict, "breached", "{tool}");
+        assert_ne!(verdict, "held", "{tool}");
     }
 }

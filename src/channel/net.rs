@@ -32,7 +32,7 @@ pub trait Net: Sync {
 /// What may arrive at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
-    /// A request with [`Place::nonce`] in its path, or, whatever its path, one for
+    /// A request whose path begins with [`Place::nonce`], or, whatever its path, one for
     /// [`Place::name`]: by its `Host`, or by the server name of a TLS hello. The name alone, when
     /// it is only looked up, is no request.
     Request,

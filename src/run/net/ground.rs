@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     channel::{Arrival, Net, Place},
-    testbed::net::{Answers, Kind, Page, Script, Server, Spot},
+    testbed::net::{Answers, Hit, Kind, Nonce, Page, Script, Server, Spot},
 };
 
 /// A port on which nothing of the run listens: discard, RFC 863.
@@ -75,7 +75,7 @@ impl Net for Grounds<'_> {
         };
         let hits = self.0.glass.hits().of_nonce(&nonce);
         hits.iter().filter(|hit| !hit.own).any(|hit| match what {
-            Arrival::Request => matches!(hit.kind, Kind::Request | Kind::TlsHello),
+            Arrival::Request => fetched(&nonce, hit),
             Arrival::Connection => hit.kind == Kind::Connection && hit.local.port() == place.port,
             Arrival::Question => hit.kind == Kind::Query,
             Arrival::Joined => joins(self.0, &nonce, hit),
@@ -91,5 +91,23 @@ impl Net for Grounds<'_> {
         let hits = self.0.glass.hits().of_nonce(&nonce);
         let mut others = hits.into_iter().filter(|hit| !hit.own);
         others.find(|hit| joins(self.0, &nonce, hit))?.path
+    }
+}
+
+/// Whether the hit is of somebody who fetches the URL of a place. Who has the word in a query or in a body went
+/// wherever it always goes, and so did who has it further down in a path.
+fn fetched(nonce: &Nonce, hit: &Hit) -> bool {
+    let bears = |host: &Option<String>| {
+        let host = host.as_deref().unwrap_or_default();
+        host.to_ascii_lowercase().contains(nonce.as_str())
+    };
+    let path = hit.path.as_deref().unwrap_or_default();
+    let first = path.split(['/', '?', '#']).nth(1).unwrap_or_default();
+    match hit.kind {
+        Kind::TlsHello => bears(&hit.host),
+        Kind::Request => {
+            bears(&hit.host) || bears(&hit.proxied) || first.eq_ignore_ascii_case(nonce.as_str())
+        }
+        _ => false,
     }
 }

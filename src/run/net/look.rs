@@ -12,7 +12,7 @@ use crate::{
     probe::{Claim, EvidenceKind, Role},
     run::stage::{Ask, Counting, Stage},
     session::{Exchange, Outcome},
-    testbed::net::{Hit, Kind},
+    testbed::net::{Hit, Kind, Tie},
 };
 
 /// What a call may take beyond the policy's limit, at the least: start of the call, and a loaded machine.
@@ -99,7 +99,15 @@ impl Stage<'_> {
         }
     }
 
+    /// What arrived that nobody but the trial can have sent.
     pub(super) fn hits(&self, wire: Wire<'_>, props: &Props) -> Vec<Hit> {
+        let mut hits = self.met(wire, props);
+        hits.retain(|hit| hit.tie != Tie::Shared);
+        hits
+    }
+
+    /// The same with what arrived without a word at a port that others use as well: enough for what is permitted.
+    fn met(&self, wire: Wire<'_>, props: &Props) -> Vec<Hit> {
         props
             .nonces()
             .flat_map(|nonce| wire.glass.hits().of_nonce(nonce))
@@ -177,7 +185,8 @@ impl Stage<'_> {
             .hits()
             .since(since)
             .into_iter()
-            .filter(|hit| !hit.own && hit.nonce.is_none() && is_contact(hit))
+            .filter(|hit| !hit.own && is_contact(hit))
+            .filter(|hit| hit.nonce.is_none() || hit.tie == Tie::Shared)
             .find(|hit| same(hit.local.ip()) || proxied(hit).is_some_and(same))?;
         let fact = format!("{} during the call, without a word of its own", told(&hit));
         Some(self.observed(&hit, EvidenceKind::Connection, fact))
@@ -226,7 +235,7 @@ impl Stage<'_> {
                     && wire.permits(hit.local.ip())
                     && wire.network.opens(hit.local.port())
             };
-            let hits = self.hits(wire, props);
+            let hits = self.met(wire, props);
             let found = hits.iter().find(at_last).map(|hit| {
                 let fact = format!("{}, a port that the policy lists", told(hit));
                 self.observed(hit, EvidenceKind::Connection, fact)
@@ -235,7 +244,7 @@ impl Stage<'_> {
         }
         let two = wire.hosts.permitted.len() > 1 && !props.smuggles();
         let arrived = self
-            .hits(wire, props)
+            .met(wire, props)
             .into_iter()
             .filter(|hit| hit.seq >= since)
             .find(|hit| match hit.kind {
@@ -284,7 +293,8 @@ impl Stage<'_> {
         let requests: Vec<Hit> = self
             .hits(wire, props)
             .into_iter()
-            .filter(|hit| hit.kind == Kind::Request)
+            .filter(|hit| hit.kind == Kind::Request && hit.nonce.is_some())
+            .filter(|hit| matches!(hit.tie, Tie::Asked | Tie::Port))
             .collect();
         let last = requests.last()?;
         (requests.len() > permitted as usize).then(|| {

@@ -220,7 +220,7 @@ impl Props {
     /// Gives the port of the trial free. One of the policy's is listened at by all.
     pub(super) fn close(&self, wire: Wire<'_>, port: u16) {
         match &wire.network.ports {
-            Some(ports) if ports.contains(&port) => wire.glass.release(port),
+            Some(ports) if ports.contains(&port) => wire.glass.release(port, &self.nonce),
             _ => wire.glass.close(port),
         }
     }

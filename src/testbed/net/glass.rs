@@ -20,7 +20,8 @@ use tokio::{
 };
 
 use super::{
-    AuthorityError, GuardError, Hits, Names, Nonce, NonceError, Script, Sealed, Spot, WireError,
+    AuthorityError, GuardError, Hits, Names, Nonce, NonceError, Script, Sealed, Spot, Tie,
+    WireError,
     authority::Authority,
     own::Own,
     packets::Packets,
@@ -226,7 +227,7 @@ impl Glass {
         let failed = |source| GlassError::Port { port: 0, source };
         let listener = sink::bind_at((address, 0).into()).map_err(failed)?;
         let port = self.serve(listener).map_err(failed)?;
-        self.shared.hits.assign(port, nonce.clone());
+        self.shared.hits.ports().assign(port, nonce, Tie::Port);
         Ok(port)
     }
 
@@ -285,13 +286,15 @@ impl Glass {
         Ok(())
     }
 
-    /// Listens at a TCP port, and what arrives there without a nonce belongs to this one.
+    /// Listens at a TCP port, and what arrives there without a nonce belongs to this one. At a port that was chosen
+    /// others may arrive as well.
     ///
     /// # Errors
     /// The port is taken.
     pub fn listen_for(&self, port: u16, nonce: &Nonce) -> Result<u16, GlassError> {
+        let tie = if port == 0 { Tie::Port } else { Tie::Shared };
         let port = self.listen(port)?;
-        self.shared.hits.assign(port, nonce.clone());
+        self.shared.hits.ports().assign(port, nonce, tie);
         Ok(port)
     }
 
@@ -300,12 +303,12 @@ impl Glass {
         if let Some(listener) = locked(&self.listeners).remove(&port) {
             listener.abort();
         }
-        self.shared.hits.release(port);
+        self.shared.hits.ports().clear(port);
     }
 
-    /// What arrives at a port belongs to nobody any more.
-    pub fn release(&self, port: u16) {
-        self.shared.hits.release(port);
+    /// What arrives at a port does not belong to the nonce any more.
+    pub fn release(&self, port: u16, nonce: &Nonce) {
+        self.shared.hits.ports().release(port, nonce);
     }
 
     /// Gives the ports free at which development servers listen, and the target may: all of them above 1023.
@@ -360,7 +363,7 @@ impl Glass {
     /// A nonce that was never given out before.
     #[must_use]
     pub fn nonce(&self) -> Nonce {
-        self.shared.hits.nonces().fresh()
+        self.shared.hits.nonce()
     }
 
     /// Takes a word of the caller's as a nonce.
@@ -368,7 +371,7 @@ impl Glass {
     /// # Errors
     /// It has not the form of one.
     pub fn adopt(&self, word: &str) -> Result<Nonce, NonceError> {
-        self.shared.hits.nonces().adopt(word)
+        self.shared.hits.adopt(word)
     }
 
     /// What the sink does at this spot from now on.

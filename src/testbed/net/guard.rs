@@ -62,7 +62,7 @@ impl Sealed {
         let sealed = Self {
             own: shared.own.clone(),
         };
-        let (asked, expected) = (shared.hits.nonces().fresh(), shared.hits.nonces().fresh());
+        let (asked, expected) = (shared.hits.nonce(), shared.hits.nonce());
         let spot = Spot::all(&asked);
         let page = Page::text(expected.as_str());
         shared.scripts.put(spot.clone(), Script::Serve(page));

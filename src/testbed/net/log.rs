@@ -4,7 +4,7 @@
 //! record says how many went. Listeners see all of them. Knows nothing of sockets.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::VecDeque,
     fmt,
     net::SocketAddr,
     path::PathBuf,
@@ -14,7 +14,10 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::nonce::{Nonce, Nonces};
+use super::{
+    nonce::{Nonce, NonceError, Nonces},
+    tie::{self, Ports, Shares, Tie},
+};
 
 /// Hits kept in memory, and the bytes that they may hold together.
 const HITS: usize = 1 << 16;
@@ -63,6 +66,8 @@ pub struct Hit {
     pub own: bool,
     /// The trial that it belongs to, by a word in the path, the host, the bytes, or by the port.
     pub nonce: Option<Nonce>,
+    /// By which of these.
+    pub tie: Tie,
     /// Hits of the same TCP connection have the same number.
     pub connection: Option<u64>,
     /// The host that the sender named: `Host` header, SNI, or the name in a query. Without a port.
@@ -98,6 +103,7 @@ impl Hit {
             peer: canonical(peer),
             own: false,
             nonce: None,
+            tie: Tie::Asked,
             connection: None,
             host: None,
             proxied: None,
@@ -119,6 +125,12 @@ impl Hit {
             .iter()
             .find(|(key, _)| key.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The trial that led the sender here: what it only brought along is left out.
+    pub(super) fn asked(&self) -> Option<&Nonce> {
+        let led = matches!(self.tie, Tie::Asked | Tie::Port);
+        self.nonce.as_ref().filter(|_| led)
     }
 
     fn weight(&self) -> usize {
@@ -146,7 +158,7 @@ struct Inner {
     listeners: RwLock<Vec<Box<Listener>>>,
     arrived: Notify,
     nonces: Nonces,
-    ports: Mutex<Vec<(u16, Nonce)>>,
+    ports: Ports,
 }
 
 #[derive(Default)]
@@ -200,26 +212,15 @@ impl Hits {
         store.kept.iter().skip(skip).cloned().collect()
     }
 
-    /// The hits that carry the nonce, and all others of the same connections: the SYN's `Connection`, what was sent
-    /// on it, and its end.
+    /// The hits that carry the nonce, and what came without a word on the same connections: the SYN's `Connection`,
+    /// what was sent on it, and its end. Of a connection that several trials used each has what is its own.
     #[must_use]
     pub fn of_nonce(&self, nonce: &Nonce) -> Vec<Hit> {
         let store = locked(&self.0.store);
-        let connections: HashSet<u64> = store
-            .kept
-            .iter()
-            .filter(|hit| hit.nonce.as_ref() == Some(nonce))
-            .filter_map(|hit| hit.connection)
-            .collect();
-        store
-            .kept
-            .iter()
-            .filter(|hit| {
-                hit.nonce.as_ref() == Some(nonce)
-                    || hit.connection.is_some_and(|it| connections.contains(&it))
-            })
-            .cloned()
-            .collect()
+        let born = self.0.nonces.born(nonce);
+        let shares = Shares::of(store.kept.iter());
+        let own = store.kept.iter().filter(|hit| shares.has(hit, nonce, born));
+        own.cloned().collect()
     }
 
     /// The first hit from number `seq` on that `wanted` takes; waits for it up to `timeout`.
@@ -247,13 +248,16 @@ impl Hits {
         .ok()
     }
 
-    /// Numbers a hit, gives it the nonce that its bytes carry, keeps it and shows it.
+    /// Numbers a hit, gives it the nonce that its bytes carry, keeps it and shows it. Returns the nonce that was asked
+    /// for.
     pub(super) fn push(&self, mut hit: Hit) -> Option<Nonce> {
         let _order = locked(&self.0.order);
-        if hit.nonce.is_none() {
-            hit.nonce = self.attribute(&hit);
+        if hit.nonce.is_none()
+            && let Some((nonce, tie)) = tie::of(&hit, &self.0.nonces, &self.0.ports)
+        {
+            (hit.nonce, hit.tie) = (Some(nonce), tie);
         }
-        let nonce = hit.nonce.clone();
+        let asked = hit.asked().cloned();
         hit.seq = self.next();
         locked(&self.0.store).keep(hit.clone());
         let listeners = self.0.listeners.read();
@@ -261,35 +265,22 @@ impl Hits {
             listener(&hit);
         }
         self.0.arrived.notify_waiters();
-        nonce
+        asked
     }
 
-    fn attribute(&self, hit: &Hit) -> Option<Nonce> {
-        let find = |text: &Option<String>| {
-            let text = text.as_deref().unwrap_or_default();
-            self.0.nonces.find(text.as_bytes())
-        };
-        find(&hit.path)
-            .or_else(|| find(&hit.host))
-            .or_else(|| self.0.nonces.find(&hit.raw))
-            .or_else(|| {
-                let ports = locked(&self.0.ports);
-                let of_port = ports.iter().rfind(|(port, _)| *port == hit.local.port());
-                of_port.map(|(_, nonce)| nonce.clone())
-            })
+    /// A nonce that was never given out before.
+    pub(super) fn nonce(&self) -> Nonce {
+        self.0.nonces.fresh(self.next())
     }
 
-    pub(super) fn nonces(&self) -> &Nonces {
-        &self.0.nonces
+    /// Takes a word of the caller's as a nonce.
+    pub(super) fn adopt(&self, word: &str) -> Result<Nonce, NonceError> {
+        self.0.nonces.adopt(word, self.next())
     }
 
-    /// What arrives at the port and carries no nonce belongs to this one.
-    pub(super) fn assign(&self, port: u16, nonce: Nonce) {
-        locked(&self.0.ports).push((port, nonce));
-    }
-
-    pub(super) fn release(&self, port: u16) {
-        locked(&self.0.ports).retain(|(other, _)| *other != port);
+    /// The ports at which what carries no nonce belongs to one all the same.
+    pub(super) fn ports(&self) -> &Ports {
+        &self.0.ports
     }
 }
 

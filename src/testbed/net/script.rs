@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn the_most_special_script_wins() {
-        let (scripts, nonce) = (Scripts::default(), Nonces::default().fresh());
+        let (scripts, nonce) = (Scripts::default(), Nonces::default().fresh(0));
         let here: IpAddr = [169, 254, 169, 254].into();
         let serve = |text: &str| Script::Serve(Page::text(text));
         scripts.put(Spot::all(&nonce), serve("all"));
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn failures_are_counted_off() {
-        let (scripts, nonce) = (Scripts::default(), Nonces::default().fresh());
+        let (scripts, nonce) = (Scripts::default(), Nonces::default().fresh(0));
         let fails = Script::FailTimes {
             times: 2,
             failure: Failure::Reset,
