@@ -3,7 +3,7 @@
 //! Owns where the API is on the run's own network, and which requests are not below its base. A request counts only
 //! when it went where the trial wanted it: a server may have other hosts of its own to ask.
 
-use super::{Props, Wire, answered, look::told};
+use super::{Props, Wire, answered, tell::told};
 use crate::{
     channel::Joined,
     judge::{Liveness, Observation},

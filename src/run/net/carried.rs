@@ -5,7 +5,7 @@
 
 use data_encoding::BASE64;
 
-use super::{Props, Wire, look::told};
+use super::{Props, Wire, tell::told};
 use crate::{
     judge::{Liveness, Observation},
     probe::EvidenceKind,

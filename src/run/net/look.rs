@@ -5,7 +5,10 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use super::{Props, Wire, answered};
+use super::{
+    Props, Wire, answered,
+    tell::{DNS, excerpt, is_contact, proxied, told, weight},
+};
 use crate::{
     judge::Observation,
     policy::carried,
@@ -17,9 +20,6 @@ use crate::{
 
 /// What a call may take beyond the policy's limit, at the least: start of the call, and a loaded machine.
 pub(super) const SLACK: Duration = Duration::from_secs(2);
-
-/// The port of resolvers.
-const DNS: u16 = 53;
 
 /// What was seen of a call.
 #[derive(Debug, Default)]
@@ -381,78 +381,4 @@ fn misnamed(wire: Wire<'_>, ask: &Ask<'_>, hit: &Hit) -> bool {
 fn same_host(meant: IpAddr, met: IpAddr) -> bool {
     let plain = |address: IpAddr| carried(address).map_or(address.to_canonical(), IpAddr::V4);
     plain(meant) == plain(met)
-}
-
-/// Whether the hit is contact with a host, and not the business of a resolver.
-pub(in crate::run) fn is_contact(hit: &Hit) -> bool {
-    match hit.kind {
-        Kind::Connection | Kind::TlsHello | Kind::Request | Kind::Bytes | Kind::Echo => true,
-        Kind::Syn | Kind::Datagram => hit.local.port() != DNS,
-        Kind::TlsFailed | Kind::Closed | Kind::Query => false,
-    }
-}
-
-/// How much a hit tells.
-fn weight(kind: Kind) -> u8 {
-    match kind {
-        Kind::Request => 4,
-        Kind::TlsHello => 3,
-        Kind::Bytes => 2,
-        Kind::Connection => 1,
-        _ => 0,
-    }
-}
-
-/// The address that a proxy was asked for.
-fn proxied(hit: &Hit) -> Option<IpAddr> {
-    let asked = hit.proxied.as_deref()?;
-    let host = match asked
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once(']'))
-    {
-        Some((host, _)) => host,
-        None => asked.rsplit_once(':').map_or(asked, |(host, _)| host),
-    };
-    host.parse().ok()
-}
-
-/// The hit in words.
-pub(in crate::run) fn told(hit: &Hit) -> String {
-    let to = hit.local;
-    if let Some(socket) = &hit.socket {
-        return format!(
-            "a connection arrived at the Unix socket {}",
-            socket.display()
-        );
-    }
-    if let (Kind::Request, Some(asked)) = (hit.kind, &hit.proxied) {
-        return format!("a request for {asked} arrived at the proxy {to}");
-    }
-    match hit.kind {
-        Kind::Request => format!("a request arrived at {to}"),
-        Kind::TlsHello => format!("a TLS handshake began at {to}"),
-        Kind::Bytes => format!("bytes arrived at {to}"),
-        Kind::Connection | Kind::Syn => format!("a connection arrived at {to}"),
-        Kind::Datagram => format!("a datagram arrived at {to}"),
-        Kind::Echo => format!("a ping arrived at {}", to.ip()),
-        Kind::Query => format!(
-            "a question for {} ({}) arrived at {}",
-            hit.host.as_deref().unwrap_or("a name"),
-            hit.path.as_deref().unwrap_or("any type"),
-            to.ip()
-        ),
-        Kind::Closed | Kind::TlsFailed => format!("a connection to {to} ended"),
-    }
-}
-
-/// The first line of what came, and the host that it names.
-fn excerpt(hit: &Hit) -> Option<String> {
-    /// Enough for a method and a path.
-    const SHOWN: usize = 120;
-    let line: String = String::from_utf8_lossy(hit.raw.split(|byte| *byte == b'\r').next()?)
-        .chars()
-        .take(SHOWN)
-        .flat_map(char::escape_default)
-        .collect();
-    (!line.is_empty()).then_some(line)
 }

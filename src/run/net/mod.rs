@@ -10,6 +10,7 @@ mod ground;
 mod landed;
 mod look;
 mod props;
+mod tell;
 
 use std::{
     net::IpAddr,
@@ -21,8 +22,8 @@ use call::Sent;
 use serde_json::{Map, Value};
 
 pub(super) use ground::Grounds;
-pub(super) use look::{is_contact, told};
 pub(super) use props::Props;
+pub(super) use tell::{is_contact, told};
 
 use super::{
     Order,
