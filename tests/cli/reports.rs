@@ -1,11 +1,11 @@
 //! Reports that cannot get where they should go.
 
-use std::{fs::OpenOptions, io::Read as _, process::Stdio};
+use std::{fs::OpenOptions, io::Read as _, path::PathBuf, process::Stdio};
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::run::{Run, reference};
+use crate::run::{Going, Run, reference};
 
 fn run(flags: &[&str]) -> Run {
     let probe = ["run", "--probe", "fs.read.search-content"];
@@ -85,22 +85,8 @@ fn a_full_standard_output_is_told() {
         .tells(&["the report could not be printed", "fix:"]);
 }
 
-#[test]
-fn a_pipe_that_nobody_reads_can_be_interrupted() {
-    let going = run(&["--report", "json=pipe"]);
-    let pipe = going.path("pipe");
-    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
-    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).expect("the directory is ours");
-    let mut going = going.start();
-    going.wait_for("finished").signal(Signal::INT);
-    going.wait_for("once more").signal(Signal::INT);
-    let ran = going.end();
-    ran.code(4)
-        .tells(&["interrupted while the reports were written"]);
-}
-
-#[test]
-fn an_interrupt_loses_no_report_that_is_being_written() {
+/// A run that was interrupted once while its report goes to a pipe, and that pipe.
+fn interrupted_into_a_pipe() -> (Going, PathBuf) {
     let going = run(&["--report", "json=pipe"]);
     let pipe = going.path("pipe");
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
@@ -108,6 +94,21 @@ fn an_interrupt_loses_no_report_that_is_being_written() {
     let mut going = going.start();
     going.wait_for("finished").signal(Signal::INT);
     going.wait_for("once more");
+    (going, pipe)
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_can_be_interrupted() {
+    let (mut going, _pipe) = interrupted_into_a_pipe();
+    going.signal(Signal::INT);
+    let ran = going.end();
+    ran.code(4)
+        .tells(&["interrupted while the reports were written"]);
+}
+
+#[test]
+fn an_interrupt_loses_no_report_that_is_being_written() {
+    let (going, pipe) = interrupted_into_a_pipe();
     let report = std::fs::read(&pipe).expect("it is written");
     let report: serde_json::Value = serde_json::from_slice(&report).expect("it is whole");
     assert_eq!(report["harness"]["interrupted"], false);
