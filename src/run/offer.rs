@@ -7,7 +7,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::order::Order;
-use crate::session::{Endpoint, ListError, Session, Tool, printable};
+use crate::{
+    channel::RESOURCES_READ,
+    session::{Endpoint, ListError, Session, Tool, printable},
+};
 
 /// Characters of a name that are told.
 const NAME: usize = 60;
@@ -31,7 +34,9 @@ pub(super) fn missing(order: &Order<'_>, tools: &[Tool]) -> Vec<String> {
     let bound = order.given.iter().map(|channel| (&channel.tool, "bound"));
     let allowed = order.allow_destructive.iter();
     let named = bound.chain(allowed.map(|tool| (tool, "allowed as destructive")));
-    let absent = named.filter(|(name, _)| !tools.iter().any(|tool| tool.name == **name));
+    let absent = named.filter(|(name, _)| {
+        *name != RESOURCES_READ && !tools.iter().any(|tool| tool.name == **name)
+    });
     absent
         .map(|(name, what)| {
             let name = printable(name.as_bytes(), NAME);
