@@ -351,6 +351,9 @@ fn tell_hosts_apart(tool: &str, policy: &str, probe: &str) {
 fn hosts_that_are_denied_by_name_stay_out_of_reach() {
     let policy = "[server.network]\ndenied_hosts = ['intranet.example.org', '*.corp.example.org', '10.0.0.0/8']\n";
     tell_hosts_apart("refusing", policy, "net.egress.denied-host");
+    // The address to which the name leads is permitted, and asked for as such on the way.
+    let policy = "[server.network]\nallowed_hosts = ['1.1.1.1/32']\ndenied_hosts = ['intranet.example.org', '*.corp.example.org']\n";
+    tell_hosts_apart("refusing", policy, "net.egress.denied-host");
     // Hosts that are denied among those that are allowed.
     let policy = "[server.network]\nallowed_hosts = ['*.docs.example.org']\ndenied_hosts = ['www.docs.example.org']\n";
     let desk = tempfile::tempdir().unwrap();

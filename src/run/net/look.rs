@@ -5,6 +5,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use http::uri::Authority;
+
 use super::{
     Props, Wire, answered,
     tell::{DNS, excerpt, is_contact, proxied, told, weight},
@@ -172,14 +174,14 @@ impl Stage<'_> {
             .collect()
     }
 
-    /// What went to the trial's host during the call and carries no word of it.
+    /// What went to the trial's host during the call and carries no word of it. Where only a name is denied, who fetches
+    /// may have come to the host by another one.
     fn unnamed(&self, wire: Wire<'_>, ask: &Ask<'_>, since: u64) -> Option<Observation> {
-        let target = ask.host?;
-        let same = |address: IpAddr| {
-            let plain =
-                |address: IpAddr| carried(address).map_or(address.to_canonical(), IpAddr::V4);
-            plain(address) == plain(target)
-        };
+        let fetches = ask.channel.role != Role::NetConnect;
+        let target = ask
+            .host
+            .filter(|_| ask.claim != Claim::DeniedName || !fetches)?;
+        let same = |address: IpAddr| same_host(target, address);
         let hit = wire
             .glass
             .hits()
@@ -366,16 +368,21 @@ fn closed(wire: Wire<'_>, ask: &Ask<'_>, hit: &Hit) -> bool {
     ask.claim == Claim::Port && port != DNS && !wire.network.opens(port)
 }
 
-/// Whether a trial on a denied name has come to where the name leads. What asks there for a permitted name did not
-/// come by it.
+/// Whether a trial on a denied name has come to where the name leads. What asks there for a permitted name, or for the
+/// address itself, did not come by it; and who fetches says what for.
 fn misnamed(wire: Wire<'_>, ask: &Ask<'_>, hit: &Hit) -> bool {
-    let asked = hit.host.as_deref().map(|host| match host.rsplit_once(':') {
-        Some((name, _)) => name,
-        None => host,
-    });
+    let denied = |host: &str| {
+        let host = host.parse::<Authority>();
+        let host = host.as_ref().map(Authority::host).unwrap_or_default();
+        let literal = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+        !literal && wire.network.permits_name(host) != Some(true)
+    };
     ask.claim == Claim::DeniedName
         && ask.host.is_some_and(|host| same_host(host, hit.local.ip()))
-        && asked.is_none_or(|name| wire.network.permits_name(name) != Some(true))
+        && match hit.host.as_deref() {
+            Some(host) => denied(host),
+            None => ask.channel.role == Role::NetConnect,
+        }
 }
 
 fn same_host(meant: IpAddr, met: IpAddr) -> bool {
