@@ -11,6 +11,8 @@ mod needs;
 #[path = "support/report.rs"]
 mod report;
 
+use std::path::Path;
+
 use serde_json::Value;
 
 const HOSTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/roles/hosts.py");
@@ -255,7 +257,13 @@ fn what_takes_https_alone_is_asked_with_it() {
 
 fn a_script_is_found_from_another_directory() {
     let desk = tempfile::tempdir().unwrap();
-    std::fs::copy(SERVER, desk.path().join("server.py")).unwrap();
+    for file in ["server.py", "stdio.py"] {
+        std::fs::copy(
+            Path::new(SERVER).with_file_name(file),
+            desk.path().join(file),
+        )
+        .unwrap();
+    }
     let probe = "fs.read.relative-cwd";
     let flags = [
         "--probe",

@@ -9,6 +9,9 @@ import sys
 import urllib.parse
 import urllib.request
 
+sys.dont_write_bytecode = True
+from stdio import serve, texts
+
 chosen, _, holes = sys.argv[1].partition("!")
 API = "http://api.example.org"
 kept = {}
@@ -58,28 +61,5 @@ TOOLS = {
 }
 
 
-def answer(method, params):
-    function, description, parameter = TOOLS[chosen]
-    if method == "initialize":
-        return {
-            "protocolVersion": "2025-06-18",
-            "capabilities": {"tools": {}},
-            "serverInfo": {"name": "client", "version": "1"},
-        }
-    if method == "tools/list":
-        schema = {"type": "object", "properties": {parameter: {"type": "string"}}, "required": [parameter]}
-        return {"tools": [{"name": chosen, "description": description, "inputSchema": schema}]}
-    if method == "tools/call":
-        try:
-            text, failed = function(params["arguments"][parameter]), False
-        except Exception as error:
-            text, failed = f"Error: {error}", True
-        return {"content": [{"type": "text", "text": text}], "isError": failed}
-    return {}
-
-
-for line in sys.stdin:
-    message = json.loads(line)
-    if "id" in message:
-        result = answer(message.get("method"), message.get("params") or {})
-        print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}), flush=True)
+function, description, parameter = TOOLS[chosen]
+serve("client", [(lambda given: function(given[parameter]), chosen, description, texts(parameter))])

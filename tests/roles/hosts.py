@@ -1,11 +1,13 @@
 """A server of one tool that fetches, sound or with a hole, over stdio: `hosts.py TOOL[!]`."""
 
 import http.client
-import json
 import re
 import socket
 import sys
 import urllib.parse
+
+sys.dont_write_bytecode = True
+from stdio import serve, texts
 
 chosen, hole = sys.argv[1].rstrip("!"), sys.argv[1].endswith("!")
 
@@ -111,27 +113,11 @@ def hasty(url):
                 raise
 
 
-def answer(method, params):
-    if method == "initialize":
-        return {
-            "protocolVersion": params["protocolVersion"],
-            "capabilities": {"tools": {}},
-            "serverInfo": {"name": "hosts", "version": "1"},
-        }
-    if method == "tools/list":
-        schema = {"type": "object", "properties": {"url": {"type": "string"}}, "required": ["url"]}
-        return {"tools": [{"name": "read_page", "description": "Reads a web page", "inputSchema": schema}]}
-    if method != "tools/call":
-        return {}
-    try:
-        status, text = globals()[chosen](params["arguments"]["url"])
-        return {"content": [{"type": "text", "text": text}], "isError": status >= 400}
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        return {"content": [{"type": "text", "text": f"Error: {error}"}], "isError": True}
+def read_page(given):
+    status, text = globals()[chosen](given["url"])
+    if status >= 400:
+        raise ValueError(text)
+    return text
 
 
-for line in sys.stdin:
-    message = json.loads(line)
-    if "id" in message:
-        result = answer(message["method"], message.get("params", {}))
-        print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}), flush=True)
+serve("hosts", [(read_page, "read_page", "Reads a web page", texts("url"))])

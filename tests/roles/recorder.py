@@ -9,6 +9,9 @@ import json
 import os
 import sys
 
+sys.dont_write_bytecode = True
+from stdio import serve, texts
+
 form, _, holes = sys.argv[1].partition("!")
 root, log = os.path.realpath(sys.argv[2]), sys.argv[3]
 os.makedirs(os.path.dirname(log), mode=0o700, exist_ok=True)
@@ -44,27 +47,4 @@ def read(path):
         return file.read()
 
 
-def answer(method, params):
-    if method == "initialize":
-        return {
-            "protocolVersion": "2025-06-18",
-            "capabilities": {"tools": {}},
-            "serverInfo": {"name": "recorder", "version": "1"},
-        }
-    if method == "tools/list":
-        schema = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
-        return {"tools": [{"name": "read_file", "description": "Reads a file", "inputSchema": schema}]}
-    if method == "tools/call":
-        try:
-            text, failed = read(params["arguments"]["path"]), False
-        except Exception as error:
-            text, failed = f"Error: {error}", True
-        return {"content": [{"type": "text", "text": text}], "isError": failed}
-    return {}
-
-
-for line in sys.stdin:
-    message = json.loads(line)
-    if "id" in message:
-        result = answer(message.get("method"), message.get("params") or {})
-        print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}), flush=True)
+serve("recorder", [(lambda given: read(given["path"]), "read_file", "Reads a file", texts("path"))])

@@ -20,6 +20,9 @@ import urllib.parse
 import urllib.request
 import zipfile
 
+sys.dont_write_bytecode = True
+from stdio import serve
+
 chosen_tools, _, holes = sys.argv[1].partition("!")
 root = os.path.realpath(sys.argv[2])
 opened = [root]
@@ -426,33 +429,4 @@ def unpacker(arguments):
     return "unpacked"
 
 
-def answer(method, params):
-    if method == "initialize":
-        return {
-            "protocolVersion": "2025-06-18",
-            "capabilities": {"tools": {}},
-            "serverInfo": {"name": "roles", "version": "1"},
-        }
-    if method == "tools/list":
-        return {
-            "tools": [
-                {"name": name, "description": description, "inputSchema": schema}
-                for _, name, description, schema in chosen
-            ]
-        }
-    if method == "tools/call":
-        try:
-            function = next(function for function, name, *_ in chosen if name == params["name"])
-            text, failed = str(function(params.get("arguments") or {})), False
-        except Exception as error:
-            text, failed = f"Error: {error}", True
-        return {"content": [{"type": "text", "text": text}], "isError": failed}
-    return {}
-
-
-chosen = [TOOLS[word] for word in chosen_tools.split("+")]
-for line in sys.stdin:
-    message = json.loads(line)
-    if "id" in message:
-        result = answer(message.get("method"), message.get("params") or {})
-        print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}), flush=True)
+serve("roles", [TOOLS[word] for word in chosen_tools.split("+")])
